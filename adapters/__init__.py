@@ -1,0 +1,1 @@
+"""Per-agency adapters: hand packets on to the systems an agency already has."""

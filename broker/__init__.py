@@ -1,0 +1,1 @@
+"""Setu's broker: checks, commits and routes signed, encrypted packets between agencies."""

@@ -1,0 +1,1 @@
+"""Suites, keys, key wrap, signatures, certificates: the only door to `cryptography`."""

@@ -1,0 +1,1 @@
+"""The agencies, their keys and mandates; which of them was valid under which version."""

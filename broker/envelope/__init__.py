@@ -1,0 +1,1 @@
+"""The packet's numbered recipes: seal, verify, open, acknowledge."""

@@ -1,0 +1,1 @@
+"""HTTP: certificate to agency, errors to problem documents, thin routes."""

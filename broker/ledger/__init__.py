@@ -1,0 +1,1 @@
+"""The transparency log of every exchange, and the commit point of the broker."""

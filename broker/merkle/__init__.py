@@ -1,0 +1,1 @@
+"""Trees, tiles, signed notes and proofs; pure, no I/O."""

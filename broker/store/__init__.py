@@ -1,0 +1,1 @@
+"""Entries, packets, topics and positions, kept in a database."""

@@ -1,0 +1,1 @@
+"""The names of topics, and the ways packets travel."""

@@ -1,0 +1,135 @@
+"""The one object -> bytes encoder (RFC 8785) and the one strict bytes -> object parser.
+
+Everything that is signed, hashed or compared goes through this module, so that two programs
+that hold the same object always hold the same bytes, and a program that was sent other bytes
+always notices.
+"""
+
+import base64
+import binascii
+import json
+import math
+import re
+from typing import Any, NoReturn
+
+import rfc8785
+
+MAX_DEPTH = 32
+MAX_DIGITS = 64
+MAX_SAFE_INTEGER = 2**53 - 1
+
+_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_BRACKETS = re.compile(rb"[\[\]{}]")
+_B64U = re.compile(r"[A-Za-z0-9_-]*\Z")
+
+
+class MalformedJsonError(ValueError):
+    """The bytes are not the one strict JSON text this project reads. Never quotes the bytes."""
+
+
+class MalformedBase64Error(ValueError):
+    """The text is not canonical, unpadded base64url of the size asked for (RFC 4648, section 5)."""
+
+
+def canonical(value: object) -> bytes:
+    """Encode an object of JSON types as RFC 8785 canonical JSON (UTF-8).
+
+    Raises:
+        ValueError: the object holds something JSON has no form for, or an integer beyond 2^53 - 1.
+    """
+    return rfc8785.dumps(value)  # type: ignore[arg-type]
+
+
+def parse(raw: bytes, *, max_depth: int = MAX_DEPTH) -> Any:
+    """Parse one strict JSON text (RFC 8259), refusing all that two parsers could read differently.
+
+    Refused: anything but UTF-8 without BOM, lone surrogates, duplicate member names, NaN and
+    infinities (also by overflow), numbers of more than 64 characters, nesting deeper than
+    `max_depth`, bytes after the end.
+
+    Raises:
+        MalformedJsonError: with what was expected and found, never with the input.
+    """
+    if raw[:3] == b"\xef\xbb\xbf" or raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise MalformedJsonError("expected UTF-8 without a byte order mark, found a byte order mark")
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise MalformedJsonError(f"expected UTF-8, found an invalid byte sequence at byte {error.start}") from None
+    _check_depth(raw, max_depth)
+    try:
+        value = json.loads(
+            text,
+            object_pairs_hook=_unique,
+            parse_constant=_constant,
+            parse_float=_float,
+            parse_int=_int,
+        )
+    except json.JSONDecodeError as error:
+        raise MalformedJsonError(f"expected one JSON text, found: {error.msg} at character {error.pos}") from None
+    if "\\u" in text:
+        _check_surrogates(value)
+    return value
+
+
+def b64u(data: bytes) -> str:
+    """Encode as base64url without padding (RFC 4648, section 5; RFC 7515, section 2)."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+
+
+def unb64u(text: str, size: int | None = None) -> bytes:
+    """Decode canonical unpadded base64url; `size` is the exact number of bytes expected.
+
+    Raises:
+        MalformedBase64Error: padding, a foreign character, non-zero spare bits, or another size.
+    """
+    if not _B64U.match(text):
+        raise MalformedBase64Error("expected unpadded base64url, found another character")
+    try:
+        data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except binascii.Error:
+        raise MalformedBase64Error(f"expected base64url, found an impossible length of {len(text)}") from None
+    if b64u(data) != text:
+        raise MalformedBase64Error("expected canonical base64url, found non-zero spare bits")
+    if size is not None and len(data) != size:
+        raise MalformedBase64Error(f"expected {size} bytes, found {len(data)}")
+    return data
+
+
+def _check_depth(raw: bytes, max_depth: int) -> None:
+    depth = 0
+    for bracket in _BRACKETS.findall(_STRINGS.sub(b"", raw)):
+        depth += 1 if bracket in b"[{" else -1
+        if depth > max_depth:
+            raise MalformedJsonError(f"expected nesting of at most {max_depth}, found more")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise MalformedJsonError("expected each member name once in an object, found one twice")
+    return members
+
+
+def _constant(_: str) -> NoReturn:
+    raise MalformedJsonError("expected a finite number, found NaN or an infinity")
+
+
+def _float(text: str) -> float:
+    value = float(text)
+    if len(text) > MAX_DIGITS or not math.isfinite(value):
+        raise MalformedJsonError(f"expected a finite number of at most {MAX_DIGITS} characters, found another")
+    return value
+
+
+def _int(text: str) -> int:
+    if len(text) > MAX_DIGITS:
+        raise MalformedJsonError(f"expected a number of at most {MAX_DIGITS} characters, found {len(text)}")
+    return int(text)
+
+
+def _check_surrogates(value: Any) -> None:
+    try:
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError:
+        raise MalformedJsonError("expected Unicode text, found a lone surrogate") from None

@@ -1,0 +1,154 @@
+"""The directory: who takes part in a realm, with which keys, certificates, roles, clearance and mandates.
+
+One document, signed by the countries through TUF (target `directory.json`). Its identity, wherever one is needed,
+is its `version` and the SHA-384 of its bytes.
+"""
+
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from schemas.base import AgencyId, Count, Country, Digest, Kid, Kind, Line, Model, Seconds, Sha256Hex
+from schemas.handling import Classification, Purpose
+from schemas.packet import B64u, SuiteName
+
+TARGET = "directory.json"
+
+
+class KeyUse(StrEnum):
+    """One key, one algorithm, one use."""
+
+    SIGN = "sign"
+    WRAP = "wrap"
+    LOG = "log"
+
+
+class KeyState(StrEnum):
+    ACTIVE = "active"
+    RETIRED = "retired"
+    REVOKED = "revoked"
+
+
+class Role(StrEnum):
+    """What an agency is in this realm. `agency` sends and receives; a row may hold several."""
+
+    AGENCY = "agency"
+    GATEWAY = "gateway"
+    AUDITOR = "auditor"
+    WITNESS = "witness"
+    OPERATOR = "operator"
+
+
+class AgencyState(StrEnum):
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+
+
+class Channel(StrEnum):
+    HTTPS = "https"
+    KAFKA = "kafka"
+
+
+Algorithm = Literal["Ed25519", "ES384", "ML-DSA-44", "ML-DSA-65", "ML-DSA-87", "HPKE-9-KE", "HPKE-10-KE"]
+
+
+class Key(Model):
+    """A public key. Valid from `not_before` until `not_after`, while `active` (sign, wrap) or `retired` (open only)."""
+
+    kid: Kid
+    use: KeyUse
+    alg: Algorithm
+    public: B64u
+    not_before: Seconds
+    not_after: Seconds
+    state: KeyState = KeyState.ACTIVE
+    compromised_since: Seconds | None = None
+
+
+class Certificate(Model):
+    """A TLS client (or server) certificate, bound by the SHA-256 of its DER and its one URI SAN."""
+
+    sha256: Sha256Hex
+    uri: Annotated[str, StringConstraints(pattern=r"^urn:setu:agency:[a-z0-9-]+:g[0-9]+$", max_length=80)]
+    not_before: Seconds
+    not_after: Seconds
+    state: KeyState = KeyState.ACTIVE
+
+
+class Agency(Model):
+    id: AgencyId
+    name: Line
+    country: Country
+    roles: Annotated[tuple[Role, ...], Field(min_length=1)]
+    state: AgencyState = AgencyState.ACTIVE
+    clearance: Classification
+    mandates: tuple[Purpose, ...] = ()
+    clients: tuple[AgencyId, ...] = ()
+    """Agencies registered as this one's clients (TLP AMBER)."""
+    sealed_kinds: tuple[Kind, ...] = ()
+    """Kinds this agency may send without the gateway as a reader."""
+    channels: tuple[Channel, ...] = (Channel.HTTPS,)
+    keys: tuple[Key, ...] = ()
+    certificates: tuple[Certificate, ...] = ()
+
+
+class Community(Model):
+    """A named circle of agencies (TLP GREEN)."""
+
+    id: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,40}$")]
+    name: Line
+    members: tuple[AgencyId, ...]
+
+
+class Rank(Model):
+    """A marking's place in the agreement's order."""
+
+    classification: Classification
+    rank: Annotated[int, Field(ge=0, le=9)]
+
+
+class Agreement(Model):
+    """The equivalence of markings two sides agreed on, and the highest rank this realm carries."""
+
+    name: Line
+    ranks: Annotated[tuple[Rank, ...], Field(min_length=1)]
+    ceiling: Annotated[int, Field(ge=0, le=9)]
+    legal_bases: tuple[str, ...]
+
+
+class Log(Model):
+    """A gateway's ledger: where it is, and the two note verifier keys (C2SP signed-note) that sign its heads."""
+
+    gateway: AgencyId
+    origin: Annotated[str, StringConstraints(pattern=r"^[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)*$", max_length=120)]
+    ed25519: str
+    mldsa44: str
+
+
+class Directory(Model):
+    v: Literal["setu1.directory"]
+    version: Annotated[Count, Field(ge=1)]
+    name: Line
+    suite: SuiteName
+    agreement: Agreement
+    agencies: tuple[Agency, ...]
+    communities: tuple[Community, ...] = ()
+    logs: Annotated[tuple[Log, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _unique(self) -> Self:
+        ids = [agency.id for agency in self.agencies]
+        kids = [key.kid for agency in self.agencies for key in agency.keys]
+        prints = [each.sha256 for agency in self.agencies for each in agency.certificates]
+        for what, values in (("agency id", ids), ("kid", kids), ("certificate fingerprint", prints)):
+            if len(set(values)) != len(values):
+                raise ValueError(f"expected each {what} once in the directory, found one twice")
+        return self
+
+
+class DirectoryRef(Model):
+    """Which directory a decision was made under."""
+
+    version: Count
+    hash: Digest

@@ -1,0 +1,201 @@
+"""Ledger entries, receipts, acknowledgements and proofs: what is left of an exchange for those who were not there.
+
+The ledger's formats are `schemas/spec/ledger.md`.
+"""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from schemas.base import AgencyId, Count, Digest, Instant, Kid, Kind, Line, Model, Seconds, Uuid7
+from schemas.directory import DirectoryRef
+from schemas.handling import Classification, Purpose, Releasable, Tlp
+from schemas.packet import Audience, B64u, Packet, Signature
+from schemas.problem import Code
+
+MAX_ENTRY = 65_535
+
+
+class EntryType(StrEnum):
+    """Every kind of event the ledger records."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    REFUSED_MANY = "refused_many"
+    CONFLICT = "conflict"
+    DELIVERED = "delivered"
+    WITHHELD = "withheld"
+    ACKNOWLEDGED = "acknowledged"
+    REJECTED_BY_RECIPIENT = "rejected_by_recipient"
+    OVERDUE = "overdue"
+    RETRACTED = "retracted"
+    ATTESTED = "attested"
+    RELEASE_DECIDED = "release_decided"
+    EXPIRED = "expired"
+    PURGED = "purged"
+    QUARANTINED = "quarantined"
+    DIRECTORY_CHANGED = "directory_changed"
+    POLICY_CHANGED = "policy_changed"
+    LEDGER_READ = "ledger_read"
+    OPERATOR_ACTION = "operator_action"
+
+
+class PacketRef(Model):
+    """Which packet an entry speaks of. Metadata of the header only."""
+
+    from_: Annotated[AgencyId, Field(alias="from")]
+    id: Uuid7
+    digest: Digest
+    kind: Kind
+    kind_version: int
+    to: tuple[AgencyId, ...]
+    exercise: bool = False
+
+
+class HandlingSummary(Model):
+    classification: Classification
+    tlp: Tlp
+    releasable_to: tuple[Releasable, ...]
+    purpose: tuple[Purpose, ...]
+
+
+class Decided(Model):
+    """A policy decision: `permit` or `deny`, and the ids of the rules that led to it."""
+
+    outcome: Literal["permit", "deny"]
+    rules: tuple[str, ...] = ()
+
+
+class Entry(Model):
+    """One ledger entry. Metadata only: no payload, no personal names, no unsalted hash of guessable content.
+
+    `actor` is the agency whose act is recorded, `recipient` the one it concerns where that is another,
+    `evidence` the SHA-384 of the signatures somebody else made (a packet's, an acknowledgement's).
+    """
+
+    v: Literal["setu1.entry"] = "setu1.entry"
+    type: EntryType
+    time: Instant
+    actor: AgencyId
+    aud: Audience
+    packet: PacketRef | None = None
+    recipient: AgencyId | None = None
+    channel: Literal["https", "kafka"] | None = None
+    handling: HandlingSummary | None = None
+    directory: DirectoryRef
+    policy: str
+    decision: Decided | None = None
+    code: Code | None = None
+    event: str | None = None
+    count: Count | None = None
+    evidence: Digest | None = None
+    note: Line | None = None
+    trace: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")] | None = None
+
+
+class Receipt(Model):
+    """Proof that `entry` is leaf `index` of the tree whose head `checkpoint` signs.
+
+    `entry`: base64url of the entry's bytes. `path`: inclusion path, base64url of 32 bytes each, from the leaf
+    upwards (RFC 6962, section 2.1.1). `checkpoint`: the signed note (C2SP tlog-checkpoint), both log signatures.
+    """
+
+    v: Literal["setu1.receipt"] = "setu1.receipt"
+    entry: B64u
+    index: Count
+    path: tuple[B64u, ...]
+    checkpoint: str
+
+
+class AckEvent(StrEnum):
+    RECEIVED = "received"
+    OPENED = "opened"
+    REJECTED = "rejected"
+
+
+class AckPacket(Model):
+    from_: Annotated[AgencyId, Field(alias="from")]
+    id: Uuid7
+    digest: Digest
+    index: Count
+
+
+class AckBody(Model):
+    """What a recipient signs. `reason` is a problem code and only with `rejected`; `at` whole seconds UTC."""
+
+    v: Literal["setu1.ack"] = "setu1.ack"
+    aud: Audience
+    by: AgencyId
+    event: AckEvent
+    reason: Code | None = None
+    at: Seconds
+    packet: AckPacket
+    sig: tuple[Kid, Kid]
+
+
+class Acknowledgement(Model):
+    """JWS (RFC 7515, general): both of the suite's signatures, typ `setu1+ack`, payload the JCS of an `AckBody`."""
+
+    payload: B64u
+    signatures: tuple[Signature, Signature]
+
+
+class Delivery(Model):
+    """What a subscriber is given: the packet as it was sent, and the receipt of its `accepted` entry."""
+
+    index: Count
+    digest: Digest
+    packet: Packet
+    receipt: Receipt
+
+
+class Tombstone(Model):
+    """What stands in a topic where a packet no longer does."""
+
+    index: Count
+    digest: Digest
+    gone: Literal["withheld", "purged", "retracted", "expired"]
+
+
+class Page(Model):
+    """A page of a topic, in ledger order, and the cursor to go on from (also when it is empty)."""
+
+    topic: str
+    items: tuple[Delivery | Tombstone, ...]
+    cursor: str
+
+
+class TopicInfo(Model):
+    topic: str
+    packets: Count
+    unacknowledged: Count
+
+
+class TimelineItem(Model):
+    index: Count
+    entry: Entry
+
+
+class Timeline(Model):
+    """All entries of one packet that the reader may see, and each recipient's state."""
+
+    digest: Digest
+    states: dict[str, str]
+    items: tuple[TimelineItem, ...]
+
+
+class Proof(Model):
+    """An offline proof bundle: enough, with public keys alone, to show that an exchange took place.
+
+    `aad`, `manifest`, `signatures`: the packet's own header, manifest and signatures as received.
+    `receipts`: for each entry of the packet a receipt against one and the same checkpoint.
+    """
+
+    v: Literal["setu1.proof"] = "setu1.proof"
+    digest: Digest
+    aad: B64u
+    manifest: B64u
+    signatures: tuple[Signature, Signature]
+    acknowledgements: tuple[Acknowledgement, ...]
+    receipts: tuple[Receipt, ...]
