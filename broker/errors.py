@@ -10,6 +10,7 @@
     │   └── PolicyError         the release policy says no; carries the rules
     ├── NotFoundError           not there, or not for this caller: the same answer
     ├── UnavailableError        in doubt or overloaded: ask again, it is safe
+    │   └── OutcomeUnknownError a packet or acknowledgement was posted and no answer came: post the same bytes again
     └── IntegrityError          a log, directory or store that is not what it must be: stop
 
 Messages never quote input. `broker.gateway.problems` alone maps codes to HTTP.
@@ -83,6 +84,14 @@ class UnavailableError(SetuError):
     def __init__(self, message: str, *, code: Code = Code.UNAVAILABLE, retry_after: int = 2, advice: str = "") -> None:
         super().__init__(code, message, advice=advice or "Ask again; asking again is always safe.")
         self.retry_after = retry_after
+
+
+class OutcomeUnknownError(UnavailableError):
+    """No answer came in time, so it may or may not have been accepted. `posted`: the bytes to post again."""
+
+    def __init__(self, message: str, posted: bytes, *, code: Code = Code.UNAVAILABLE, advice: str = "") -> None:
+        super().__init__(message, code=code, advice=advice or "Post the same bytes again; that is always safe.")
+        self.posted = posted
 
 
 class IntegrityError(SetuError):
