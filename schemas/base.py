@@ -31,12 +31,12 @@ class Model(BaseModel):
             pydantic.ValidationError: the JSON is not this model.
         """
         parse(raw)
-        return cls.model_validate_json(raw)
+        return cls.model_validate_json(raw, by_alias=True, by_name=False)
 
     @classmethod
     def from_object(cls, value: object) -> Self:
         """Read an object of JSON types as this model; raises pydantic.ValidationError or ValueError."""
-        return cls.model_validate_json(canonical(value))
+        return cls.model_validate_json(canonical(value), by_alias=True, by_name=False)
 
     def to_object(self) -> dict[str, Any]:
         """The object of JSON types, without absent members."""

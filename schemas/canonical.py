@@ -18,9 +18,13 @@ MAX_DEPTH = 32
 MAX_DIGITS = 64
 MAX_SAFE_INTEGER = 2**53 - 1
 
-_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_ESCAPES = re.compile(rb"\\.", re.DOTALL)
+_STRINGS = re.compile(rb'"[^"]*+"?')  # the closing quote optional: linear in time on any bytes
+_NOT_STRUCTURE = bytes(sorted(set(range(256)) - set(b'"[]{}')))
 _BRACKETS = re.compile(rb"[\[\]{}]")
-_B64U = re.compile(r"[A-Za-z0-9_-]*\Z")
+_B64U = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+_B64U_TO_B64 = bytes.maketrans(b"-_", b"+/")
+_LAST = {2: "AQgw", 3: "AEIMQUYcgkosw048"}  # last characters whose spare bits are zero, by length modulo 4
 
 
 class MalformedJsonError(ValueError):
@@ -83,22 +87,38 @@ def unb64u(text: str, size: int | None = None) -> bytes:
     Raises:
         MalformedBase64Error: padding, a foreign character, non-zero spare bits, or another size.
     """
-    if not _B64U.match(text):
+    raw = _checked_b64u(text, size)
+    return binascii.a2b_base64(raw.translate(_B64U_TO_B64) + b"=" * (-len(raw) % 4))
+
+
+def check_b64u(text: str, size: int | None = None) -> None:
+    """Check as `unb64u` does, without decoding.
+
+    Raises:
+        MalformedBase64Error: as `unb64u`.
+    """
+    _checked_b64u(text, size)
+
+
+def _checked_b64u(text: str, size: int | None) -> bytes:
+    raw = text.encode("utf-8", "surrogatepass")
+    if raw.translate(None, _B64U):
         raise MalformedBase64Error("expected unpadded base64url, found another character")
-    try:
-        data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    except binascii.Error:
-        raise MalformedBase64Error(f"expected base64url, found an impossible length of {len(text)}") from None
-    if b64u(data) != text:
+    spare = len(raw) % 4
+    if spare == 1:
+        raise MalformedBase64Error(f"expected base64url, found an impossible length of {len(raw)}")
+    if spare and text[-1] not in _LAST[spare]:
         raise MalformedBase64Error("expected canonical base64url, found non-zero spare bits")
-    if size is not None and len(data) != size:
-        raise MalformedBase64Error(f"expected {size} bytes, found {len(data)}")
-    return data
+    if size is not None and len(raw) * 3 // 4 != size:
+        raise MalformedBase64Error(f"expected {size} bytes, found {len(raw) * 3 // 4}")
+    return raw
 
 
 def _check_depth(raw: bytes, max_depth: int) -> None:
+    if b"\\" in raw:
+        raw = _ESCAPES.sub(b"", raw)
     depth = 0
-    for bracket in _BRACKETS.findall(_STRINGS.sub(b"", raw)):
+    for bracket in _BRACKETS.findall(_STRINGS.sub(b"", raw.translate(None, _NOT_STRUCTURE))):
         depth += 1 if bracket in b"[{" else -1
         if depth > max_depth:
             raise MalformedJsonError(f"expected nesting of at most {max_depth}, found more")
