@@ -1,0 +1,148 @@
+"""A recipient's signed word on a packet becomes an entry; the answer is that entry's receipt."""
+
+import asyncio
+from collections.abc import Callable
+
+from broker.crypto.keys import PublicKey
+from broker.envelope.acknowledge import ParsedAck, check_acknowledgement_signatures, parse_acknowledgement
+from broker.errors import MalformedError, NotFoundError, PacketError, SignatureError
+from broker.flows.identify import Caller
+from broker.flows.inforce import InForce, View, under_view
+from broker.flows.record import entry, packet_ref, stored_header
+from broker.flows.refusals import Refusals
+from broker.flows.submit import CLOCK_SKEW, Submitted
+from broker.flows.workers import Workers
+from broker.ledger.port import Ledger, LedgerReader, Proposal, State, StoredPacket, Transition
+from schemas.directory import KeyUse
+from schemas.evidence import AckBody, AckEvent, EntryType
+from schemas.problem import Code
+
+STATES = {
+    AckEvent.RECEIVED: State.RECEIVED,
+    AckEvent.OPENED: State.OPENED,
+    AckEvent.REJECTED: State.REJECTED,
+}
+
+
+class Acknowledge:
+    """One entry per packet, recipient and event; the same acknowledgement again gets the same receipt.
+
+    An acknowledgement that comes late is recorded and moves nothing backwards.
+    """
+
+    def __init__(
+        self,
+        in_force: InForce,
+        ledger: Ledger,
+        reader: LedgerReader,
+        refusals: Refusals,
+        workers: Workers,
+        *,
+        now: Callable[[], float],
+    ) -> None:
+        self._in_force = in_force
+        self._ledger = ledger
+        self._reader = reader
+        self._refusals = refusals
+        self._workers = workers
+        self._now = now
+
+    async def __call__(self, caller: Caller, raw: bytes, trace: str | None = None) -> Submitted:
+        """Raises PacketError (refused), NotFoundError (no such packet for this caller), UnavailableError."""
+        try:
+            parsed = parse_acknowledgement(raw)
+            self._check_addressed(parsed.body, caller)
+            packet = await asyncio.to_thread(self._reader.packet, parsed.body.packet.digest)
+            if packet is None or caller.agency.id not in packet.states:
+                raise NotFoundError
+            _check_names(parsed.body, packet)
+        except (PacketError, NotFoundError) as error:
+            self._refusals.count(caller.agency.id, error.code)
+            raise
+
+        async def attempt(view: View) -> Submitted:
+            return await self._check_and_commit(caller, parsed, packet, view, trace)
+
+        return await under_view(self._in_force, attempt)
+
+    def _check_addressed(self, body: AckBody, caller: Caller) -> None:
+        if body.by != caller.agency.id:
+            raise PacketError(
+                Code.SENDER_MISMATCH,
+                "Expected an acknowledgement by the agency whose certificate this is, found one by another.",
+                advice="Send each agency's acknowledgements over its own connection.",
+                pointer="/by",
+            )
+        if body.aud != self._in_force.audience:
+            raise PacketError(
+                Code.WRONG_AUDIENCE,
+                "Expected an acknowledgement for this realm and gateway, found one for another.",
+                advice="Acknowledge where the packet was fetched.",
+                pointer="/aud",
+            )
+        if body.at > self._now() + CLOCK_SKEW:
+            raise PacketError(
+                Code.CLOCK_SKEW,
+                f"Expected a time at most {CLOCK_SKEW} s ahead of the gateway's clock, found a later one.",
+                advice="Set the recipient's clock.",
+                pointer="/at",
+            )
+
+    async def _check_and_commit(
+        self, caller: Caller, parsed: ParsedAck, packet: StoredPacket, view: View, trace: str | None
+    ) -> Submitted:
+        try:
+            await self._workers.run(self._check_signatures, parsed, view)
+        except PacketError as error:
+            self._refusals.count(caller.agency.id, error.code)
+            raise
+        body = parsed.body
+        rejected = body.event is AckEvent.REJECTED
+        raw = packet.raw
+        found = entry(
+            EntryType.REJECTED_BY_RECIPIENT if rejected else EntryType.ACKNOWLEDGED,
+            actor=body.by,
+            audience=self._in_force.audience,
+            view=view,
+            packet=packet_ref(stored_header(raw), packet.digest) if raw is not None else None,
+            recipient=body.by,
+            event=body.event.value,
+            code=body.reason.value if body.reason is not None else None,
+            evidence=parsed.evidence,
+            trace=trace,
+        )
+        proposal = Proposal(
+            found,
+            once=f"ack/{packet.digest}/{body.by}/{body.event}",
+            transitions=(Transition(packet.digest, body.by, STATES[body.event], required=False),),
+            basis=view.basis,
+            document=parsed.raw,
+        )
+        committed = await asyncio.wrap_future(self._ledger.propose(proposal))
+        return Submitted(committed.receipt, committed.fresh)
+
+    def _check_signatures(self, parsed: ParsedAck, view: View) -> None:
+        now = int(self._now())
+
+        def key(kid: str, alg: str) -> PublicKey:
+            found = view.snapshot.key(kid, agency=parsed.body.by, use=KeyUse.SIGN, at=now)
+            if found.alg != alg:
+                raise SignatureError(
+                    Code.KEY_UNKNOWN,
+                    "Expected a key of the suite's algorithm for this kid, found one of another.",
+                    advice="Sign with the two keys that the directory lists for the suite.",
+                )
+            return PublicKey.from_directory(found)
+
+        check_acknowledgement_signatures(parsed, view.snapshot.suite, key)
+
+
+def _check_names(body: AckBody, packet: StoredPacket) -> None:
+    named = body.packet
+    if (named.from_, named.id, named.index) != (packet.sender, packet.id, packet.index):
+        raise MalformedError(
+            Code.SCHEMA,
+            "Expected the sender, id and ledger index that belong to this digest, found others.",
+            advice="Copy them from the packet and its receipt.",
+            pointer="/packet",
+        )

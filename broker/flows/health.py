@@ -1,0 +1,33 @@
+"""Whether this gateway could accept a packet now: it signs, and writes and reads a row, never the log."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from broker.flows.inforce import InForce
+from broker.ledger.port import LedgerReader
+
+
+class Health:
+    """Args: sign: signs and verifies something with the log's keys; raises where it cannot."""
+
+    def __init__(self, in_force: InForce, reader: LedgerReader, sign: Callable[[], None]) -> None:
+        self._in_force = in_force
+        self._reader = reader
+        self._sign = sign
+
+    async def ready(self) -> dict[str, Any]:
+        """What was found; raises UnavailableError or IntegrityError where a packet could not be accepted."""
+        await asyncio.to_thread(self._sign)
+        await asyncio.to_thread(self._reader.probe)
+        size, _ = await asyncio.to_thread(self._reader.head)
+        view = self._in_force.view()
+        found: dict[str, Any] = {
+            "ready": True,
+            "directory": view.snapshot.ref.version,
+            "policy": view.policy.version,
+            "ledger_size": size,
+        }
+        if self._in_force.trouble is not None:
+            found["warning"] = self._in_force.trouble
+        return found

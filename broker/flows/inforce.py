@@ -1,0 +1,130 @@
+"""The directory and policy in force: what every decision is made under, and how a change of them becomes an entry."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from broker.directory.lookup import Snapshot
+from broker.directory.port import DirectorySource
+from broker.errors import IntegrityError, SetuError, UnavailableError
+from broker.ledger.port import Basis, Ledger, LedgerReader, Proposal, StaleBasis
+from broker.policy.port import Policy
+from schemas.evidence import EntryType
+from schemas.packet import Audience
+from schemas.problem import Code
+
+_log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One consistent pair of directory and policy."""
+
+    snapshot: Snapshot
+    policy: Policy
+    basis: Basis
+
+
+class InForce:
+    """Holds the view in force. It moves only after the entry that says so is committed, so that what was decided
+    under the old one is either committed before that entry, or refused by the committer and decided again.
+    """
+
+    def __init__(
+        self,
+        directory: DirectorySource,
+        policy: Policy,
+        ledger: Ledger,
+        reader: LedgerReader,
+        *,
+        gateway: str,
+        clock_seconds: Callable[[], float],
+    ) -> None:
+        self._directory = directory
+        self._policy = policy
+        self._ledger = ledger
+        self._reader = reader
+        self._now = clock_seconds
+        self.gateway = gateway
+        self.audience = Audience(realm=directory.realm, gateway=gateway)
+        self._view = self._view_of(directory.current())
+        self._moved = asyncio.Event()
+        self.trouble: str | None = None
+
+    def view(self) -> View:
+        return self._view
+
+    async def start(self) -> None:
+        """Record the directory and policy found at start where they differ from those last in force."""
+        await self._adopt(await asyncio.to_thread(self._directory.refresh))
+
+    async def poll(self) -> None:
+        """Look for a newer directory and adopt it. A directory that does not verify changes nothing but `trouble`."""
+        try:
+            snapshot = await asyncio.to_thread(self._directory.refresh)
+            if snapshot.ref != self._view.snapshot.ref:
+                await self._adopt(snapshot)
+            self.trouble = None
+        except SetuError as error:
+            self.trouble = error.message
+            _log.warning("directory not refreshed", extra={"code": error.code, "found": error.message})
+
+    async def settled(self, stale: Basis) -> None:
+        """Wait until the view is no longer `stale`, at most two seconds.
+
+        Raises:
+            UnavailableError: it did not move; another gateway is ahead of this one.
+        """
+        for _ in range(40):
+            if self._view.basis != stale:
+                return
+            self._moved.clear()
+            try:
+                await asyncio.wait_for(self._moved.wait(), 0.05)
+            except TimeoutError:
+                await self.poll()
+        raise UnavailableError("Expected the directory and policy in force, found that they are being changed.")
+
+    async def _adopt(self, snapshot: Snapshot) -> None:
+        view = self._view_of(snapshot)
+        before = await asyncio.to_thread(self._reader.in_force)
+        if before is not None and before.directory > view.basis.directory:
+            raise IntegrityError(
+                Code.DIRECTORY_INVALID,
+                f"Expected directory version {before.directory} or newer, found {view.basis.directory}.",
+                advice="The directory repository was rolled back: restore its newest state.",
+            )
+        changes = []
+        if before is None or before.directory != view.basis.directory:
+            changes.append((EntryType.DIRECTORY_CHANGED, f"directory/{view.basis.directory}"))
+        if before is None or before.policy != view.basis.policy:
+            changes.append((EntryType.POLICY_CHANGED, None))
+        for kind, once in changes:
+            entry: dict[str, Any] = {
+                "v": "setu1.entry",
+                "type": kind,
+                "actor": self.gateway,
+                "aud": self.audience.to_object(),
+                "directory": view.snapshot.ref.to_object(),
+                "policy": view.policy.version,
+            }
+            await asyncio.wrap_future(self._ledger.propose(Proposal(entry, once=once, puts_in_force=view.basis)))
+        self._view = view
+        self._moved.set()
+
+    def _view_of(self, snapshot: Snapshot) -> View:
+        return View(snapshot, self._policy, Basis(snapshot.ref.version, self._policy.version))
+
+
+async def under_view(in_force: InForce, decide: Callable[[View], Awaitable[T]], *, tries: int = 4) -> T:
+    """Run `decide` (a coroutine function of the view in force) again each time its basis went stale."""
+    for _ in range(tries):
+        view = in_force.view()
+        try:
+            return await decide(view)
+        except StaleBasis:
+            await in_force.settled(view.basis)
+    raise UnavailableError("Expected the directory and policy to stay in force for one decision, found them changing.")

@@ -1,0 +1,214 @@
+"""What a recipient is given: its topics in ledger order, paged or streamed, each packet judged again as it leaves."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from broker.errors import NotFoundError
+from broker.flows.bell import Bell
+from broker.flows.cursor import Cursors
+from broker.flows.identify import Caller
+from broker.flows.inforce import InForce, View, under_view
+from broker.flows.judge import release
+from broker.flows.record import decided, entry, packet_ref, stored_header
+from broker.ledger.port import (
+    SERVED,
+    Ledger,
+    LedgerReader,
+    NoTransition,
+    Proposal,
+    State,
+    StoredPacket,
+    TopicRow,
+    Transition,
+)
+from broker.transport.topics import split, topic
+from schemas import registry
+from schemas.evidence import Delivery, EntryType, Page, Receipt, Tombstone, TopicInfo
+from schemas.packet import Header, Packet
+
+LOOK_AGAIN = 1.0
+GONE = {State.WITHHELD: "withheld", State.EXPIRED: "expired", State.RETRACTED: "retracted"}
+
+
+class Subscribe:
+    """Pages and streams.
+
+    Args:
+        page_bytes: a page stops growing past this many bytes of packets.
+        probe: called with "delivered" once the `delivered` entries are committed and before bytes leave, and with
+            "cursor-advanced" when a subscriber comes back with a cursor.
+    """
+
+    def __init__(
+        self,
+        in_force: InForce,
+        ledger: Ledger,
+        reader: LedgerReader,
+        cursors: Cursors,
+        bell: Bell,
+        *,
+        now: Callable[[], float],
+        page_bytes: int,
+        probe: Callable[[str], None],
+    ) -> None:
+        self._in_force = in_force
+        self._ledger = ledger
+        self._reader = reader
+        self._cursors = cursors
+        self._bell = bell
+        self._now = now
+        self._page_bytes = page_bytes
+        self._probe = probe
+
+    async def topics(self, caller: Caller) -> list[TopicInfo]:
+        """The caller's topics, one for each kind, with how many packets they hold and how many wait for an answer."""
+        agency = caller.agency.id
+        counted = {kind: (n, open_) for kind, n, open_ in await asyncio.to_thread(self._reader.topics, agency)}
+        kinds = sorted(set(registry.kinds()) | set(counted))
+        return [
+            TopicInfo(topic=topic(agency, kind), packets=n, unacknowledged=waiting)
+            for kind in kinds
+            for n, waiting in [counted.get(kind, (0, 0))]
+        ]
+
+    async def page(self, caller: Caller, name: str, cursor: str | None, limit: int, wait: float) -> Page:
+        """The next items after `cursor`; waits up to `wait` seconds for the first.
+
+        Raises:
+            NotFoundError: no topic of this caller's.
+            RequestError: code `bad-cursor`.
+            UnavailableError: the ledger cannot be written, so nothing may leave.
+        """
+        place = self._own(caller, name)
+        after = self._cursors.read(name, cursor)
+        if cursor is not None:
+            self._probe("cursor-advanced")
+        deadline = self._now() + wait
+        with self._bell.listen(place) as listener:
+            while True:
+                rows = await asyncio.to_thread(self._reader.topic, *place, after=after, limit=limit)
+                if rows:
+                    items = await self._offer(caller, rows)
+                    return Page(topic=name, items=items, cursor=self._cursors.write(name, items[-1].index))
+                remaining = deadline - self._now()
+                if remaining <= 0 or self._bell.closed:
+                    return Page(topic=name, items=(), cursor=self._cursors.write(name, after))
+                await listener.wait(min(LOOK_AGAIN, remaining))
+
+    async def stream(
+        self, caller_of: Callable[[], Caller], name: str, last_event_id: str | None
+    ) -> AsyncIterator[tuple[str, Delivery | Tombstone] | None]:
+        """(cursor, item) for ever; None about each second in which there is none. Standing is asked for again before
+        each item and each second; CallerError ends the stream.
+        """
+        place = self._own(caller_of(), name)
+        after = self._cursors.read(name, last_event_id)
+        return self._items(caller_of, name, place, after)
+
+    async def _items(
+        self, caller_of: Callable[[], Caller], name: str, place: tuple[str, str], after: int
+    ) -> AsyncIterator[tuple[str, Delivery | Tombstone] | None]:
+        with self._bell.listen(place) as listener:
+            while not self._bell.closed:
+                rows = await asyncio.to_thread(self._reader.topic, *place, after=after, limit=1)
+                if not rows:
+                    caller_of()
+                    yield None
+                    await listener.wait(LOOK_AGAIN)
+                    continue
+                for item in await self._offer(caller_of(), rows):
+                    caller_of()
+                    after = item.index
+                    yield self._cursors.write(name, after), item
+
+    def _own(self, caller: Caller, name: str) -> tuple[str, str]:
+        place = split(name)
+        if place is None or place[0] != caller.agency.id:
+            raise NotFoundError
+        return place
+
+    async def _offer(self, caller: Caller, rows: list[TopicRow]) -> tuple[Delivery | Tombstone, ...]:
+        packets = await asyncio.to_thread(self._reader.packets, [row.digest for row in rows])
+        rows = _within(rows, packets, self._page_bytes)
+
+        async def attempt(view: View) -> list[State]:
+            return await asyncio.gather(*(self._settle(caller, row, packets[row.digest], view) for row in rows))
+
+        states = await under_view(self._in_force, attempt)
+        self._probe("delivered")
+        served = [row.index for row, state in zip(rows, states, strict=True) if state in SERVED]
+        receipts = dict(zip(served, await asyncio.to_thread(self._receipts, served), strict=True))
+        return tuple(
+            _item(row, packets[row.digest], state, receipts.get(row.index))
+            for row, state in zip(rows, states, strict=True)
+        )
+
+    def _receipts(self, indices: list[int]) -> list[Receipt]:
+        return [self._reader.receipt(index) for index in indices]
+
+    async def _settle(self, caller: Caller, row: TopicRow, packet: StoredPacket, view: View) -> State:
+        """Decide what may leave, and commit the entry that says so before it does (G4)."""
+        if row.state not in SERVED or packet.raw is None:
+            return row.state
+        header = stored_header(packet.raw)
+        recipient = view.snapshot.agency(caller.agency.id)
+        decision = release(view, header, recipient if recipient is not None else caller.agency)
+        if not decision.permit:
+            rules = decision.rules or ("no-permit",)
+            return await self._write(EntryType.WITHHELD, State.WITHHELD, caller, header, packet, view, rules)
+        if row.state is State.PENDING and header.exp <= self._now():
+            return await self._write(EntryType.EXPIRED, State.EXPIRED, caller, header, packet, view, None)
+        if row.state is State.PENDING:
+            return await self._write(EntryType.DELIVERED, State.OFFERED, caller, header, packet, view, decision.rules)
+        return row.state
+
+    async def _write(
+        self,
+        kind: EntryType,
+        state: State,
+        caller: Caller,
+        header: Header,
+        packet: StoredPacket,
+        view: View,
+        rules: tuple[str, ...] | None,
+    ) -> State:
+        delivered = kind is EntryType.DELIVERED
+        members: dict[str, Any] = {"channel": "https"} if delivered else {}
+        if rules is not None:
+            members["decision"] = decided("permit" if delivered else "deny", rules)
+        found = entry(
+            kind,
+            actor=self._in_force.gateway,
+            audience=self._in_force.audience,
+            view=view,
+            packet=packet_ref(header, packet.digest),
+            recipient=caller.agency.id,
+            **members,
+        )
+        once = f"{kind}/{packet.digest}/{caller.agency.id}" + ("/https" if delivered else "")
+        transition = Transition(packet.digest, caller.agency.id, state)
+        try:
+            await asyncio.wrap_future(
+                self._ledger.propose(Proposal(found, once=once, transitions=(transition,), basis=view.basis))
+            )
+        except NoTransition:
+            now_known = await asyncio.to_thread(self._reader.packet, packet.digest)
+            return now_known.states[caller.agency.id] if now_known is not None else State.RETRACTED
+        return state
+
+
+def _within(rows: list[TopicRow], packets: dict[str, StoredPacket], most: int) -> list[TopicRow]:
+    """As many rows as fit, at least one."""
+    size = 0
+    for number, row in enumerate(rows):
+        size += len(packets[row.digest].raw or b"")
+        if number and size > most:
+            return rows[:number]
+    return rows
+
+
+def _item(row: TopicRow, packet: StoredPacket, state: State, receipt: Receipt | None) -> Delivery | Tombstone:
+    if state not in SERVED or packet.raw is None or receipt is None:
+        return Tombstone.from_object({"index": row.index, "digest": row.digest, "gone": GONE.get(state, "purged")})
+    return Delivery(index=row.index, digest=row.digest, packet=Packet.model_validate_json(packet.raw), receipt=receipt)

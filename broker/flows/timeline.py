@@ -1,0 +1,86 @@
+"""What became of a packet: the entries a reader may see, and an offline proof of them."""
+
+import asyncio
+
+from broker.envelope.verify import parse
+from broker.errors import NotFoundError, UnavailableError
+from broker.flows.identify import Caller
+from broker.ledger.port import LedgerReader, LoggedEntry, StoredPacket
+from schemas.canonical import b64u
+from schemas.directory import Role
+from schemas.evidence import Acknowledgement, Entry, EntryType, Proof, Timeline, TimelineItem
+
+PRIVATE = frozenset({EntryType.REFUSED, EntryType.CONFLICT})
+
+
+class Timelines:
+    """Args: patience: how long a proof waits for the published checkpoint to cover its entries, seconds."""
+
+    def __init__(self, reader: LedgerReader, *, patience: float) -> None:
+        self._reader = reader
+        self._patience = patience
+
+    async def timeline(self, caller: Caller, digest: str) -> Timeline:
+        """Raises NotFoundError where there is nothing that the caller may see."""
+        packet, seen = await self._visible(caller, digest)
+        states = {} if packet is None else {agency: state.value for agency, state in packet.states.items()}
+        if not self._sees_all(caller, packet):
+            states = {agency: state for agency, state in states.items() if agency == caller.agency.id}
+        return Timeline(
+            digest=digest,
+            states=states,
+            items=tuple(TimelineItem(index=each.index, entry=entry) for each, entry in seen),
+        )
+
+    async def proof(self, caller: Caller, digest: str) -> Proof:
+        """Raises NotFoundError; UnavailableError where the published checkpoint does not cover the packet yet."""
+        packet, seen = await self._visible(caller, digest)
+        if packet is None or packet.raw is None:
+            raise NotFoundError
+        parsed = parse(packet.raw)
+        indices = [each.index for each, _ in seen]
+        waited = 0.0
+        receipts = await asyncio.to_thread(self._reader.receipts_at_checkpoint, indices)
+        while len(receipts) < len(indices) and waited < self._patience:
+            await asyncio.sleep(0.1)
+            waited += 0.1
+            receipts = await asyncio.to_thread(self._reader.receipts_at_checkpoint, indices)
+        if not receipts:
+            raise UnavailableError("Expected a published checkpoint that covers the packet, found none yet.")
+        covered = {receipt.index for receipt in receipts}
+        return Proof(
+            digest=digest,
+            aad=parsed.packet.jwe.aad,
+            manifest=b64u(parsed.manifest),
+            signatures=parsed.packet.jws.signatures,
+            acknowledgements=tuple(
+                Acknowledgement.model_validate_json(each.document)
+                for each, _ in seen
+                if each.document is not None and each.index in covered
+            ),
+            receipts=tuple(receipts),
+        )
+
+    async def _visible(
+        self, caller: Caller, digest: str
+    ) -> tuple[StoredPacket | None, list[tuple[LoggedEntry, Entry]]]:
+        packet = await asyncio.to_thread(self._reader.packet, digest)
+        logged = await asyncio.to_thread(self._reader.timeline, digest)
+        entries = [(each, Entry.model_validate_json(each.entry)) for each in logged]
+        agency = caller.agency.id
+        if not caller.has(Role.AUDITOR):
+            entries = [(each, entry) for each, entry in entries if _may_see(entry, agency, packet)]
+        if not entries:
+            raise NotFoundError
+        return packet, entries
+
+    def _sees_all(self, caller: Caller, packet: StoredPacket | None) -> bool:
+        return caller.has(Role.AUDITOR) or (packet is not None and packet.sender == caller.agency.id)
+
+
+def _may_see(entry: Entry, agency: str, packet: StoredPacket | None) -> bool:
+    if entry.packet is not None and entry.packet.from_ == agency:
+        return True
+    if entry.type in PRIVATE or packet is None or agency not in packet.states:
+        return False
+    return entry.type is EntryType.ACCEPTED or agency in (entry.recipient, entry.actor)
