@@ -1,0 +1,30 @@
+"""Short code lists: UN/CEFACT Recommendation 20 (units, a subset) and Recommendation 19 (modes of transport).
+
+Currencies (ISO 4217) and countries (ISO 3166) come from pycountry.
+"""
+
+from collections.abc import Mapping
+from importlib.resources import files
+from types import MappingProxyType
+
+
+def rows(name: str) -> list[dict[str, str]]:
+    """The rows of `schemas/codes/<name>.tsv`, by column; a line starting with `#` is a comment."""
+    lines = [
+        line
+        for line in files("schemas.codes").joinpath(f"{name}.tsv").read_text(encoding="utf-8").splitlines()
+        if line and not line.startswith("#")
+    ]
+    columns = lines[0].split("\t")
+    return [dict(zip(columns, line.split("\t"), strict=True)) for line in lines[1:]]
+
+
+def _names(name: str) -> Mapping[str, str]:
+    return MappingProxyType({row["code"]: row["name"] for row in rows(name)})
+
+
+UNITS: Mapping[str, str] = _names("units")
+"""Code -> name, UNECE Recommendation 20: what substances are weighed, measured and counted in."""
+
+MODES: Mapping[str, str] = _names("modes")
+"""Code -> name, UNECE Recommendation 19."""

@@ -1,0 +1,129 @@
+"""Numbers, dates, times and codes as payloads write them: text of one spelling, never a float."""
+
+from datetime import date, datetime
+from decimal import Decimal as Number
+from typing import Annotated
+
+import pycountry
+from pydantic import Field
+
+from schemas.base import Line
+from schemas.codes.lists import MODES, UNITS
+from schemas.payloads.shape import Shape
+
+
+def _date_exists(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _time_exists(text: str) -> bool:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+_DECIMAL = r"(0|[1-9][0-9]{0,17})(\.[0-9]{1,18})?"
+
+Decimal = Annotated[str, Shape(_DECIMAL, "a decimal number like 12.50, without sign or exponent")]
+"""A decimal number as text: no sign, no exponent, no leading zero; at most 18 digits on either side."""
+
+Positive = Annotated[
+    str, Shape(_DECIMAL, "a decimal number above zero like 12.50, without sign or exponent", lambda t: Number(t) > 0)
+]
+"""A `Decimal` above zero."""
+
+Percent = Annotated[
+    str, Shape(r"(100(\.0{1,6})?|[1-9]?[0-9](\.[0-9]{1,6})?)", "a percentage from 0 to 100 like 94.5, as text")
+]
+
+Date = Annotated[str, Shape(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", "a date like 2026-01-31", _date_exists)]
+"""A calendar date (ISO 8601), at the place the packet speaks of."""
+
+Time = Annotated[
+    str,
+    Shape(
+        r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z", "a UTC time like 2026-01-31T12:00:00Z", _time_exists
+    ),
+]
+"""An instant in UTC with whole seconds (RFC 3339)."""
+
+Latitude = Annotated[
+    str,
+    Shape(r"-?(90(\.0{1,7})?|[1-8]?[0-9](\.[0-9]{1,7})?)", "a WGS 84 latitude in degrees like 28.6289, -90 to 90"),
+]
+Longitude = Annotated[
+    str,
+    Shape(
+        r"-?(180(\.0{1,7})?|(1[0-7][0-9]|[1-9]?[0-9])(\.[0-9]{1,7})?)",
+        "a WGS 84 longitude in degrees like 77.2330, -180 to 180",
+    ),
+]
+
+CountryCode = Annotated[
+    str,
+    Shape(
+        r"[A-Z]{3}",
+        "a country as ISO 3166-1 alpha-3 like IND",
+        lambda t: pycountry.countries.get(alpha_3=t) is not None,
+    ),
+]
+"""ISO 3166-1 alpha-3, of a country that is assigned."""
+
+Subdivision = Annotated[
+    str,
+    Shape(
+        r"[A-Z]{2}-[A-Z0-9]{1,3}",
+        "a state or province as ISO 3166-2 like IN-DL",
+        lambda t: pycountry.subdivisions.get(code=t) is not None,
+    ),
+]
+"""ISO 3166-2."""
+
+Currency = Annotated[
+    str,
+    Shape(r"[A-Z]{3}", "a currency as ISO 4217 like INR", lambda t: pycountry.currencies.get(alpha_3=t) is not None),
+]
+"""ISO 4217, alphabetic."""
+
+UnLocode = Annotated[
+    str,
+    Shape(
+        r"[A-Z]{2}[A-Z2-9]{3}",
+        "a UN/LOCODE like INNSA, without a space",
+        lambda t: pycountry.countries.get(alpha_2=t[:2]) is not None,
+    ),
+]
+"""UN/LOCODE (UNECE Recommendation 16): form and country are checked, not the place."""
+
+Unit = Annotated[str, Shape(r"[A-Z0-9]{2,3}", "a unit of UN/CEFACT Recommendation 20 like KGM", lambda t: t in UNITS)]
+"""A unit of measure: the part of UNECE Recommendation 20 that is in `schemas/codes/units.tsv`."""
+
+Mode = Annotated[str, Shape(r"[0-9]", "a mode of transport of UN Recommendation 19: 1 to 8", lambda t: t in MODES)]
+"""A mode of transport: UNECE Recommendation 19, `schemas/codes/modes.tsv`."""
+
+Hs6 = Annotated[str, Shape(r"[0-9]{6}", "an HS 2022 subheading of six digits like 293942, without a dot")]
+"""Harmonized System 2022 (World Customs Organization), six digits."""
+
+HsDeclared = Annotated[
+    str, Shape(r"[0-9]{4}([0-9]{2}){0,3}", "an HS code as declared, 4 to 10 digits like 29394200, without dots")
+]
+
+LocalId = Annotated[str, Shape(r"[a-z][a-z0-9-]{0,31}", "a name used inside this payload like exporter-1")]
+"""A name by which one part of a payload points at another; it means nothing outside."""
+
+FileName = Annotated[
+    str, Shape(r"[A-Za-z0-9][A-Za-z0-9 ._()-]{0,119}", "a file name of letters, digits and ` ._()-`, without folders")
+]
+MediaType = Annotated[
+    str, Shape(r"[a-z]+/[a-z0-9][a-z0-9.+-]{0,79}", "a media type like application/pdf, without parameters")
+]
+"""RFC 6838."""
+
+Label = Annotated[Line, Field(max_length=80)]
+"""A `Line` of at most 80 characters."""

@@ -1,0 +1,220 @@
+"""(kind, version) -> model: reads payloads, gives their JSON Schemas and samples, and judges payload with handling.
+
+Rules that need both halves of a packet (`check_with_handling`) are named: `rule-9-sanitised` is rule 9 of the release
+rules, the two others hold the handling block to what the payload shows.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any, cast
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic.json_schema import GenerateJsonSchema
+
+from schemas.canonical import MAX_SAFE_INTEGER, MalformedJsonError, canonical, parse
+from schemas.explain import Fault, explain, pointer_to
+from schemas.handling import Handling, HandlingCode
+from schemas.payloads.parts import Payload
+from schemas.payloads.tip import TipV1
+from schemas.problem import Code
+
+_MODELS: Mapping[tuple[str, int], Any] = {
+    ("tip", 1): TipV1,
+}
+_ABOUT: Mapping[str, str] = {
+    "tip": "Spontaneous information, given without a request",
+}
+KINDS: tuple[str, ...] = tuple(_ABOUT)
+
+
+class PayloadError(ValueError):
+    """A payload that is refused: unknown kind, not strict JSON, or not its schema. Never quotes the payload.
+
+    code: `kind-unknown`, `json-invalid` or `schema`; pointer: RFC 6901, of the first fault; message: its sentence;
+    faults: all of them, at most 16.
+    """
+
+    def __init__(self, code: Code, faults: tuple[Fault, ...]) -> None:
+        first = faults[0]
+        super().__init__(f"{first.pointer}: {first.sentence}" if first.pointer else first.sentence)
+        self.code = code
+        self.faults = faults
+        self.pointer = first.pointer
+        self.message = first.sentence
+
+
+class HandlingRuleError(PayloadError):
+    """A payload its handling block does not fit. code `policy-denied`; rule: the rule's id; remedy: what to change."""
+
+    def __init__(self, rule: str, pointer: str, sentence: str, remedy: str) -> None:
+        super().__init__(Code.POLICY_DENIED, (Fault(pointer, sentence),))
+        self.rule = rule
+        self.remedy = remedy
+
+
+@dataclass(frozen=True, slots=True)
+class KindInfo:
+    kind: str
+    version: int
+    title: str
+
+
+def kinds() -> tuple[KindInfo, ...]:
+    """Every kind and version, in order."""
+    return tuple(KindInfo(kind, version, _ABOUT[kind]) for kind, version in sorted(_MODELS))
+
+
+def latest(kind: str) -> int:
+    """The newest version of a kind; raises PayloadError (kind-unknown)."""
+    versions = [version for known, version in _MODELS if known == kind]
+    if not versions:
+        raise _unknown()
+    return max(versions)
+
+
+def load(kind: str, version: int, raw: bytes) -> Payload:
+    """Read the bytes of a payload as the registry's model for its kind and version.
+
+    Raises:
+        PayloadError: code kind-unknown, json-invalid (not strict JSON, `schemas.canonical.parse`), or schema (a null, a
+            float, an integer beyond 2^53 - 1, a member name outside ASCII, or not the model), with JSON pointers.
+    """
+    adapter = _adapter(kind, version)
+    try:
+        document = parse(raw)
+    except MalformedJsonError as error:
+        raise PayloadError(Code.JSON_INVALID, (Fault("", str(error)),)) from None
+    return _validate(adapter, document, raw)
+
+
+def check(kind: str, version: int, document: object) -> Payload:
+    """Read an object of JSON types as a payload; as `load`, for a sender that has not written bytes yet."""
+    adapter = _adapter(kind, version)
+    try:
+        raw = canonical(document)
+    except ValueError:
+        raise PayloadError(
+            Code.SCHEMA, (Fault("", "expected objects, arrays, strings, booleans and integers, found another type"),)
+        ) from None
+    return _validate(adapter, parse(raw), raw)
+
+
+def check_with_handling(payload: Payload, handling: Handling) -> None:
+    """The rules that need payload and handling block together.
+
+    Raises:
+        HandlingRuleError: the first rule that does not hold.
+    """
+    demanding = payload.sanitisation_due()
+    if demanding and not handling.flags.sanitised:
+        raise HandlingRuleError(
+            "rule-9-sanitised",
+            demanding,
+            "The identity of a human source never travels: this discipline demands the handling flag sanitised.",
+            "Remove what could identify the source, then set handling.flags.sanitised to true.",
+        )
+    people = payload.people()
+    if people and not handling.flags.personal_data:
+        raise HandlingRuleError(
+            "personal-data-declared",
+            people[0],
+            "The payload is about a natural person, and the handling flag personal_data says it is not.",
+            "Set handling.flags.personal_data to true, with a purge_on date.",
+        )
+    other = handling.handling_code is HandlingCode.H3
+    if other != (payload.handling_text is not None):
+        raise HandlingRuleError(
+            "h3-text",
+            "/handling_text",
+            "Handling code H3 and the payload's handling_text go together; one is there without the other.",
+            "Give handling_text with H3, or leave it out with H0, H1 and H2.",
+        )
+
+
+def json_schema(kind: str, version: int) -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of a kind and version, `$id` `urn:setu:schema:<kind>:<version>`.
+
+    It is a little wider than the model: check digits, code lists and rules between members are not in it.
+    """
+    body = _adapter(kind, version).json_schema(by_alias=True, mode="validation")
+    body.pop("title", None)
+    return {
+        "$schema": GenerateJsonSchema.schema_dialect,
+        "$id": f"urn:setu:schema:{kind}:{version}",
+        "title": f"Setu {kind} version {version}: {_ABOUT[kind]}",
+        **body,
+    }
+
+
+def samples(kind: str, version: int | None = None) -> dict[str, dict[str, Any]]:
+    """Realistic payloads with invented details, by name (a kind's stages, in order), the first the usual one."""
+    wanted = f"{kind}.{version or latest(kind)}."
+    _adapter(kind, version or latest(kind))
+    folder = files("schemas.payloads").joinpath("samples")
+    found = sorted(each.name for each in folder.iterdir() if each.name.startswith(wanted))
+    return {
+        name.removesuffix(".json").split(".", 3)[3]: json.loads(folder.joinpath(name).read_text(encoding="utf-8"))
+        for name in found
+    }
+
+
+def sample_handling() -> dict[str, Any]:
+    """A handling block under which every sample may travel between India and the United States."""
+    return cast(
+        "dict[str, Any]",
+        json.loads(files("schemas.payloads").joinpath("samples", "handling.json").read_text(encoding="utf-8")),
+    )
+
+
+def _unknown() -> PayloadError:
+    known = ", ".join(f"{kind} {version}" for kind, version in sorted(_MODELS))
+    return PayloadError(Code.KIND_UNKNOWN, (Fault("", f"expected a kind and version of this registry: {known}"),))
+
+
+@cache
+def _adapters() -> dict[tuple[str, int], TypeAdapter[Payload]]:
+    return {key: TypeAdapter(model) for key, model in _MODELS.items()}
+
+
+def _adapter(kind: str, version: int) -> TypeAdapter[Payload]:
+    adapter = _adapters().get((kind, version))
+    if adapter is None:
+        raise _unknown()
+    return adapter
+
+
+def _validate(adapter: TypeAdapter[Payload], document: Any, raw: bytes) -> Payload:
+    faults: list[Fault] = []
+    _plain(document, [], faults.append)
+    if faults:
+        raise PayloadError(Code.SCHEMA, tuple(faults))
+    try:
+        return adapter.validate_json(raw)
+    except ValidationError as error:
+        raise PayloadError(Code.SCHEMA, explain(error, document)) from None
+
+
+def _plain(value: Any, path: list[str | int], refuse: Callable[[Fault], None]) -> None:
+    """No null, no float, no integer that a JavaScript program would round, no member name outside ASCII."""
+    match value:
+        case None:
+            refuse(Fault(pointer_to(path), "expected a value, found null; leave the member out"))
+        case float():
+            refuse(Fault(pointer_to(path), "expected no fractions, found one; write a decimal as text"))
+        case bool() | str():
+            pass
+        case int():
+            if abs(value) > MAX_SAFE_INTEGER:
+                refuse(Fault(pointer_to(path), "expected an integer below 2^53, found a larger one; write it as text"))
+        case list():
+            for position, each in enumerate(value):
+                _plain(each, [*path, position], refuse)
+        case dict():
+            for name, each in value.items():
+                if name.isascii():
+                    _plain(each, [*path, name], refuse)
+                else:
+                    refuse(Fault(pointer_to(path), "expected member names in ASCII, found another; rename it"))
