@@ -1,0 +1,238 @@
+"""Signed notes and checkpoints (C2SP signed-note, tlog-checkpoint, tlog-cosignature): the log's two signatures."""
+
+import base64
+import binascii
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
+
+from broker.crypto.keys import PrivateKey, PublicKey
+from broker.crypto.signatures import sign, verify
+from broker.errors import IntegrityError, SetuError
+from broker.merkle.tree import HASH_SIZE
+from schemas.problem import Code
+
+ED25519 = 0x01
+MLDSA44 = 0x06
+MAX_NOTE = 65_535
+MAX_SIGNATURES = 32
+
+_ALGORITHMS = {ED25519: "Ed25519", MLDSA44: "ML-DSA-44"}
+_KEY_ID_SIZE = 4
+_TIMESTAMP_SIZE = 8
+_NO_TIME = bytes(_TIMESTAMP_SIZE)
+_DASH = "\u2014 "
+_SIZE = re.compile(r"0|[1-9][0-9]{0,15}\Z")
+_VKEY = re.compile(r"(?P<name>[^\s+]+)\+(?P<id>[0-9a-f]{8})\+(?P<key>[A-Za-z0-9+/]+={0,2})\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A tree head: which log, how many leaves, their root."""
+
+    origin: str
+    size: int
+    root: bytes
+
+    def body(self) -> bytes:
+        """The note's text (C2SP tlog-checkpoint), without extension lines."""
+        return f"{self.origin}\n{self.size}\n{base64.b64encode(self.root).decode()}\n".encode()
+
+
+@dataclass(frozen=True, slots=True)
+class VerifierKey:
+    """A note verifier key: `name+hex(keyid)+base64(type || key)`."""
+
+    name: str
+    type: int
+    public: PublicKey
+
+    @property
+    def key_id(self) -> bytes:
+        """A hint to find the signature line, no more: four bytes."""
+        return sha256(self.name.encode() + b"\n" + bytes([self.type]) + self.public.raw).digest()[:_KEY_ID_SIZE]
+
+    def __str__(self) -> str:
+        return f"{self.name}+{self.key_id.hex()}+{_b64(bytes([self.type]) + self.public.raw)}"
+
+    @classmethod
+    def parse(cls, text: str) -> "VerifierKey":
+        """Read a verifier key.
+
+        Raises:
+            IntegrityError: LOG_INVALID; not a verifier key of a type that is used here.
+        """
+        match = _VKEY.match(text)
+        raw = _unb64(match["key"]) if match else b""
+        if match is None or not raw or raw[0] not in _ALGORITHMS:
+            raise IntegrityError(
+                Code.LOG_INVALID,
+                "Expected a note verifier key of type 01 (Ed25519) or 06 (ML-DSA-44), found another text.",
+            )
+        key = cls(match["name"], raw[0], PublicKey(_ALGORITHMS[raw[0]], raw[1:]))
+        if key.key_id.hex() != match["id"]:
+            raise IntegrityError(Code.LOG_INVALID, "Expected a verifier key whose id is its hash, found another id.")
+        return key
+
+
+@dataclass(frozen=True, slots=True)
+class LogSigner:
+    """The log's own name and its two private keys, which sign every head."""
+
+    origin: str
+    ed25519: PrivateKey
+    mldsa44: PrivateKey
+
+    @property
+    def vkeys(self) -> tuple[str, str]:
+        """The verifier keys for the directory: Ed25519, ML-DSA-44."""
+        return (
+            str(VerifierKey(self.origin, ED25519, self.ed25519.public)),
+            str(VerifierKey(self.origin, MLDSA44, self.mldsa44.public)),
+        )
+
+    def sign(self, size: int, root: bytes) -> bytes:
+        """The signed note over a tree head."""
+        checkpoint = Checkpoint(self.origin, size, root)
+        body = checkpoint.body()
+        classical = VerifierKey(self.origin, ED25519, self.ed25519.public)
+        post_quantum = VerifierKey(self.origin, MLDSA44, self.mldsa44.public)
+        cosigned = cosigned_message(self.origin, checkpoint, _NO_TIME)
+        return (
+            body
+            + b"\n"
+            + _line(classical, sign(self.ed25519, body))
+            + _line(post_quantum, _NO_TIME + sign(self.mldsa44, cosigned))
+        )
+
+
+def cosigned_message(cosigner: str, checkpoint: Checkpoint, timestamp: bytes) -> bytes:
+    """What an ML-DSA-44 cosignature signs: `cosigned_message` of C2SP tlog-cosignature, for the tree from leaf 0."""
+    return b"".join(
+        (
+            b"subtree/v1\n\0",
+            _short(cosigner),
+            timestamp,
+            _short(checkpoint.origin),
+            bytes(8),
+            checkpoint.size.to_bytes(8, "big"),
+            checkpoint.root,
+        )
+    )
+
+
+def parse_checkpoint(note: bytes) -> Checkpoint:
+    """What a note says, with no signature checked; for a note whose signatures were checked before."""
+    return _parse(note)[0]
+
+
+def verify_checkpoint(note: bytes, origin: str, ed25519_vkey: str, mldsa44_vkey: str) -> Checkpoint:
+    """Check that a note is this log's head, under both its keys.
+
+    Raises:
+        IntegrityError: LOG_INVALID, naming what does not hold.
+    """
+    classical, post_quantum = VerifierKey.parse(ed25519_vkey), VerifierKey.parse(mldsa44_vkey)
+    if (classical.type, post_quantum.type) != (ED25519, MLDSA44) or {classical.name, post_quantum.name} != {origin}:
+        raise IntegrityError(
+            Code.LOG_INVALID,
+            "Expected the log's Ed25519 and ML-DSA-44 keys under the name of its origin, found others.",
+        )
+    checkpoint, lines = _parse(note)
+    if checkpoint.origin != origin:
+        raise IntegrityError(Code.LOG_INVALID, "Expected a checkpoint of the directory's log, found another origin.")
+
+    def check_ed25519(signature: bytes) -> None:
+        verify(classical.public, checkpoint.body(), signature)
+
+    def check_mldsa44(signature: bytes) -> None:
+        if signature[:_TIMESTAMP_SIZE] != _NO_TIME:
+            raise IntegrityError(
+                Code.LOG_INVALID, "Expected the log's cosignature with timestamp 0, found another time."
+            )
+        verify(post_quantum.public, cosigned_message(origin, checkpoint, _NO_TIME), signature[_TIMESTAMP_SIZE:])
+
+    _check_line(lines, classical, check_ed25519)
+    _check_line(lines, post_quantum, check_mldsa44)
+    return checkpoint
+
+
+def _check_line(lines: list[tuple[str, bytes]], key: VerifierKey, check: Callable[[bytes], None]) -> None:
+    mine = [data[_KEY_ID_SIZE:] for name, data in lines if name == key.name and data[:_KEY_ID_SIZE] == key.key_id]
+    if len(mine) != 1:
+        raise IntegrityError(
+            Code.LOG_INVALID,
+            f"Expected one {key.public.alg} signature of the log on its checkpoint, found {len(mine)}.",
+        )
+    try:
+        check(mine[0])
+    except IntegrityError:
+        raise
+    except SetuError:
+        raise IntegrityError(
+            Code.LOG_INVALID,
+            f"Expected the log's {key.public.alg} signature to verify, found that it does not.",
+            advice="Do not trust this checkpoint; keep it, and tell the log's operator and the auditors.",
+        ) from None
+
+
+def _parse(note: bytes) -> tuple[Checkpoint, list[tuple[str, bytes]]]:
+    if len(note) > MAX_NOTE:
+        raise _malformed(f"at most {MAX_NOTE} bytes")
+    try:
+        text = note.decode()
+    except UnicodeDecodeError:
+        raise _malformed("UTF-8") from None
+    body, separator, signatures = text.rpartition("\n\n")
+    lines = body.split("\n")
+    if not separator or len(lines) != 3:  # noqa: PLR2004 - origin, size, root
+        raise _malformed("three lines, an empty line and signatures")
+    origin, size, encoded = lines
+    root = _unb64(encoded)
+    if not origin or not origin.isprintable() or " " in origin or "+" in origin:
+        raise _malformed("an origin without spaces in the first line")
+    if not _SIZE.match(size):
+        raise _malformed("a decimal size in the second line")
+    if len(root) != HASH_SIZE:
+        raise _malformed(f"{HASH_SIZE} bytes of base64 in the third line")
+    if not signatures.endswith("\n"):
+        raise _malformed("a line feed at the end")
+    found = [_parse_line(line) for line in signatures[:-1].split("\n")]
+    if len(found) > MAX_SIGNATURES:
+        raise _malformed(f"at most {MAX_SIGNATURES} signatures")
+    return Checkpoint(origin, int(size), root), found
+
+
+def _parse_line(line: str) -> tuple[str, bytes]:
+    name, space, encoded = line.removeprefix(_DASH).partition(" ")
+    data = _unb64(encoded)
+    if not line.startswith(_DASH) or not name or not space or len(data) <= _KEY_ID_SIZE:
+        raise _malformed("signature lines of a dash, a name and base64")
+    return name, data
+
+
+def _malformed(expected: str) -> IntegrityError:
+    return IntegrityError(Code.LOG_INVALID, f"Expected a checkpoint with {expected}, found another form.")
+
+
+def _line(key: VerifierKey, signature: bytes) -> bytes:
+    return f"{_DASH}{key.name} {_b64(key.key_id + signature)}\n".encode()
+
+
+def _short(text: str) -> bytes:
+    raw = text.encode()
+    return bytes([len(raw)]) + raw
+
+
+def _b64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def _unb64(text: str) -> bytes:
+    """Canonical standard base64 (RFC 4648, section 4); empty for anything else, which no caller accepts."""
+    try:
+        data = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return b""
+    return data if _b64(data) == text else b""

@@ -1,0 +1,56 @@
+"""Receipts: making one from a path and a signed head, and checking one with public keys alone."""
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+from pydantic import ValidationError
+
+from broker.errors import IntegrityError
+from broker.merkle.note import Checkpoint, verify_checkpoint
+from broker.merkle.proof import verify_inclusion
+from broker.merkle.tree import HASH_SIZE, leaf_hash
+from schemas.canonical import MalformedBase64Error, b64u, unb64u
+from schemas.directory import Log
+from schemas.evidence import Entry, Receipt
+from schemas.problem import Code
+
+
+def make_receipt(entry: bytes, index: int, path: Iterable[bytes], note: str) -> Receipt:
+    """The receipt of `entry`, from what was just computed or checked against the head in `note`."""
+    return Receipt.model_construct(
+        v="setu1.receipt", entry=b64u(entry), index=index, path=tuple(map(_text, path)), checkpoint=note
+    )
+
+
+def verify_receipt(receipt: Receipt, log: Log) -> Entry:
+    """Check a receipt to the end: its head under both of the log's keys, and the path from the entry to that head.
+
+    Raises:
+        IntegrityError: RECEIPT_INVALID, naming what does not hold.
+    """
+    try:
+        head = _verified(receipt.checkpoint.encode(), log.origin, log.ed25519, log.mldsa44)
+        raw = unb64u(receipt.entry)
+        path = [unb64u(each, HASH_SIZE) for each in receipt.path]
+        verify_inclusion(leaf_hash(raw), receipt.index, head.size, path, head.root)
+        return Entry.from_json(raw)
+    except IntegrityError as error:
+        raise IntegrityError(Code.RECEIPT_INVALID, error.message, advice=error.advice) from None
+    except MalformedBase64Error as error:
+        raise IntegrityError(Code.RECEIPT_INVALID, f"In the receipt: {error}.") from None
+    except (ValidationError, ValueError):
+        raise IntegrityError(
+            Code.RECEIPT_INVALID, "Expected a ledger entry in the receipt, found another thing."
+        ) from None
+
+
+# One head signs a whole batch: a page of 500 packets has far fewer heads than receipts.
+@lru_cache(maxsize=256)
+def _verified(note: bytes, origin: str, ed25519: str, mldsa44: str) -> Checkpoint:
+    return verify_checkpoint(note, origin, ed25519, mldsa44)
+
+
+# The upper nodes of a path are the same for all entries of a batch.
+@lru_cache(maxsize=4096)
+def _text(node: bytes) -> str:
+    return b64u(node)
