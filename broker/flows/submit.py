@@ -24,7 +24,7 @@ from schemas import registry
 from schemas.directory import Agency, KeyUse, Role
 from schemas.evidence import EntryType, Receipt
 from schemas.packet import MAX_RECIPIENTS
-from schemas.problem import Code
+from schemas.problem import Code, RuleHit
 
 CLOCK_SKEW = 300
 
@@ -68,6 +68,7 @@ class Submit:
         self._now = now
         self._max_lifetime = max_lifetime
         self._probe = probe
+        self._known = {(each.kind, each.version) for each in registry.kinds()}
 
     async def __call__(self, caller: Caller, raw: bytes, trace: str | None = None) -> Submitted:
         """Steps 2 to 11.
@@ -223,15 +224,28 @@ class Submit:
 
     def _check_content(self, parsed: Parsed) -> None:
         header = parsed.header
+        if (header.kind, header.kind_version) not in self._known:
+            raise MalformedError(
+                Code.KIND_UNKNOWN,
+                "Expected a kind and version of this gateway's registry, found another.",
+                advice="Ask GET /v1/schemas which there are.",
+                pointer="/kind",
+            )
+        if not header.open:
+            return
+        raw = open_packet(parsed, header.aud.gateway, self._keys)
         try:
-            registry.model(header.kind, header.kind_version)
-            if header.open:
-                payload = registry.load(
-                    header.kind, header.kind_version, open_packet(parsed, header.aud.gateway, self._keys)
-                )
-                registry.check_with_handling(payload, header.handling)
+            registry.check_with_handling(registry.load(header.kind, header.kind_version, raw), header.handling)
+        except registry.HandlingRuleError as error:
+            hit = RuleHit(rule=error.rule, recipient=header.aud.gateway, sentence=error.message, remedy=error.remedy)
+            raise PolicyError(error.message, [hit], advice=error.remedy) from None
         except registry.PayloadError as error:
-            raise MalformedError(error.code, error.message, advice=error.advice, pointer=error.pointer) from None
+            raise MalformedError(
+                error.code,
+                f"In the payload: {error.message}.",
+                advice=f"GET /v1/schemas/{header.kind}/{header.kind_version} has the schema.",
+                pointer=error.pointer,
+            ) from None
 
     async def _commit(self, parsed: Parsed, view: View, rules: tuple[str, ...], trace: str | None) -> Committed:
         header = parsed.header

@@ -1,0 +1,97 @@
+"""A gateway of one's own for a while: `setu serve` as a real process, on loopback, ended when done."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Self
+
+from broker.errors import UnavailableError
+
+START_SECONDS = 30
+STOP_SECONDS = 20
+
+
+def free_port() -> int:
+    """A port that was free a moment ago."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+class Served:
+    """`with Served(config, operations_port, log)`: the gateway answers /readyz inside, and has ended outside.
+
+    Args:
+        config: the deployment's `setu.toml`.
+        operations_port: where its second listener answers.
+        log: the file that takes what the process prints.
+    """
+
+    def __init__(self, config: Path, operations_port: int, log: Path) -> None:
+        self._config = config
+        self._ready = f"http://127.0.0.1:{operations_port}/readyz"
+        self._log = log
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(  # noqa: S603 - our own program
+                [sys.executable, "-m", "broker", "serve", "--config", str(self._config)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        try:
+            self._wait(self._process)
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def pid(self) -> int:
+        if self._process is None:
+            raise UnavailableError("Expected a running gateway, found none.")
+        return self._process.pid
+
+    def cpu_seconds(self) -> float:
+        """Processor seconds, user and system, that the gateway has used so far (Linux)."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text("ascii").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def stop(self) -> int:
+        """End it gracefully; returns its exit status."""
+        process = self._process
+        if process is None:
+            return 0
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+        return process.wait()
+
+    def _wait(self, process: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            if process.poll() is not None:
+                break
+            try:
+                with urllib.request.urlopen(self._ready, timeout=2):  # noqa: S310 - http on loopback
+                    return
+            except (OSError, urllib.error.URLError):
+                time.sleep(0.05)
+        raise UnavailableError(
+            f"Expected the gateway to be ready within {START_SECONDS} s, found that it is not.",
+            advice=f"Read {self._log}.",
+        )
