@@ -1,12 +1,11 @@
 """(kind, version) -> model: reads payloads, gives their JSON Schemas and samples, and judges payload with handling.
 
-Rules that need both halves of a packet (`check_with_handling`) are named: `rule-9-sanitised` is rule 9 of the release
+Rules that need both halves of a packet (`check_with_handling`) are named: `9.sanitised` is rule 9 of the release
 rules, the two others hold the handling block to what the payload shows.
 """
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any, cast
@@ -15,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.json_schema import GenerateJsonSchema
 
 from schemas.canonical import MAX_SAFE_INTEGER, MalformedJsonError, canonical, parse
-from schemas.explain import Fault, explain, pointer_to
+from schemas.explain import MAX_FAULTS, Fault, explain, pointer_to
 from schemas.handling import Handling, HandlingCode
 from schemas.payloads.parts import Payload
 from schemas.payloads.tip import TipV1
@@ -27,52 +26,62 @@ _MODELS: Mapping[tuple[str, int], Any] = {
 _ABOUT: Mapping[str, str] = {
     "tip": "Spontaneous information, given without a request",
 }
-KINDS: tuple[str, ...] = tuple(_ABOUT)
 
 
 class PayloadError(ValueError):
     """A payload that is refused: unknown kind, not strict JSON, or not its schema. Never quotes the payload.
 
     code: `kind-unknown`, `json-invalid` or `schema`; pointer: RFC 6901, of the first fault; message: its sentence;
-    faults: all of them, at most 16.
+    faults: all of them, at most 16; advice: what to do.
     """
 
-    def __init__(self, code: Code, faults: tuple[Fault, ...]) -> None:
+    def __init__(self, code: Code, faults: tuple[Fault, ...], advice: str) -> None:
         first = faults[0]
         super().__init__(f"{first.pointer}: {first.sentence}" if first.pointer else first.sentence)
         self.code = code
         self.faults = faults
         self.pointer = first.pointer
         self.message = first.sentence
+        self.advice = advice
 
 
 class HandlingRuleError(PayloadError):
-    """A payload its handling block does not fit. code `policy-denied`; rule: the rule's id; remedy: what to change."""
+    """A payload its handling block does not fit. code `policy-denied`; rule: the rule's id; advice: what to change."""
 
-    def __init__(self, rule: str, pointer: str, sentence: str, remedy: str) -> None:
-        super().__init__(Code.POLICY_DENIED, (Fault(pointer, sentence),))
+    def __init__(self, rule: str, pointer: str, sentence: str, advice: str) -> None:
+        super().__init__(Code.POLICY_DENIED, (Fault(pointer, sentence),), advice)
         self.rule = rule
-        self.remedy = remedy
 
 
-@dataclass(frozen=True, slots=True)
-class KindInfo:
-    kind: str
-    version: int
-    title: str
+def kinds() -> tuple[str, ...]:
+    """Every kind, in alphabetical order."""
+    return tuple(sorted(_ABOUT))
 
 
-def kinds() -> tuple[KindInfo, ...]:
-    """Every kind and version, in order."""
-    return tuple(KindInfo(kind, version, _ABOUT[kind]) for kind, version in sorted(_MODELS))
-
-
-def latest(kind: str) -> int:
-    """The newest version of a kind; raises PayloadError (kind-unknown)."""
-    versions = [version for known, version in _MODELS if known == kind]
-    if not versions:
+def about(kind: str) -> str:
+    """What a kind is for, in one line; raises PayloadError (kind-unknown)."""
+    if kind not in _ABOUT:
         raise _unknown()
-    return max(versions)
+    return _ABOUT[kind]
+
+
+def versions(kind: str) -> tuple[int, ...]:
+    """The versions of a kind, oldest first; raises PayloadError (kind-unknown)."""
+    found = tuple(sorted(version for known, version in _MODELS if known == kind))
+    if not found:
+        raise _unknown()
+    return found
+
+
+def model(kind: str, version: int) -> Any:
+    """The model of a kind and version: a `Payload` class, or the union of its stages' classes.
+
+    Raises:
+        PayloadError: code kind-unknown.
+    """
+    if (kind, version) not in _MODELS:
+        raise _unknown()
+    return _MODELS[kind, version]
 
 
 def load(kind: str, version: int, raw: bytes) -> Payload:
@@ -82,24 +91,23 @@ def load(kind: str, version: int, raw: bytes) -> Payload:
         PayloadError: code kind-unknown, json-invalid (not strict JSON, `schemas.canonical.parse`), or schema (a null, a
             float, an integer beyond 2^53 - 1, a member name outside ASCII, or not the model), with JSON pointers.
     """
-    adapter = _adapter(kind, version)
+    model(kind, version)
     try:
         document = parse(raw)
     except MalformedJsonError as error:
-        raise PayloadError(Code.JSON_INVALID, (Fault("", str(error)),)) from None
-    return _validate(adapter, document, raw)
+        raise PayloadError(Code.JSON_INVALID, (Fault("", str(error)),), "Write strict JSON (RFC 8259).") from None
+    return _validate(kind, version, document, raw)
 
 
 def check(kind: str, version: int, document: object) -> Payload:
     """Read an object of JSON types as a payload; as `load`, for a sender that has not written bytes yet."""
-    adapter = _adapter(kind, version)
+    model(kind, version)
     try:
         raw = canonical(document)
     except ValueError:
-        raise PayloadError(
-            Code.SCHEMA, (Fault("", "expected objects, arrays, strings, booleans and integers, found another type"),)
-        ) from None
-    return _validate(adapter, parse(raw), raw)
+        fault = Fault("", "expected objects, arrays, strings, booleans and integers below 2^53, found something else")
+        raise PayloadError(Code.SCHEMA, (fault,), "Write decimals, dates and times as text.") from None
+    return load(kind, version, raw)
 
 
 def check_with_handling(payload: Payload, handling: Handling) -> None:
@@ -111,23 +119,23 @@ def check_with_handling(payload: Payload, handling: Handling) -> None:
     demanding = payload.sanitisation_due()
     if demanding and not handling.flags.sanitised:
         raise HandlingRuleError(
-            "rule-9-sanitised",
+            "9.sanitised",
             demanding,
             "The identity of a human source never travels: this discipline demands the handling flag sanitised.",
-            "Remove what could identify the source, then set handling.flags.sanitised to true.",
+            "Remove what could identify the source, then set the flag to true.",
         )
     people = payload.people()
     if people and not handling.flags.personal_data:
         raise HandlingRuleError(
-            "personal-data-declared",
+            "8.declared",
             people[0],
             "The payload is about a natural person, and the handling flag personal_data says it is not.",
-            "Set handling.flags.personal_data to true, with a purge_on date.",
+            "Set the flag to true, with a purge_on date.",
         )
     other = handling.handling_code is HandlingCode.H3
     if other != (payload.handling_text is not None):
         raise HandlingRuleError(
-            "h3-text",
+            "handling.h3-text",
             "/handling_text",
             "Handling code H3 and the payload's handling_text go together; one is there without the other.",
             "Give handling_text with H3, or leave it out with H0, H1 and H2.",
@@ -139,7 +147,7 @@ def json_schema(kind: str, version: int) -> dict[str, Any]:
 
     It is a little wider than the model: check digits, code lists and rules between members are not in it.
     """
-    body = _adapter(kind, version).json_schema(by_alias=True, mode="validation")
+    body = TypeAdapter(model(kind, version)).json_schema(by_alias=True, mode="validation")
     body.pop("title", None)
     return {
         "$schema": GenerateJsonSchema.schema_dialect,
@@ -151,8 +159,7 @@ def json_schema(kind: str, version: int) -> dict[str, Any]:
 
 def samples(kind: str, version: int | None = None) -> dict[str, dict[str, Any]]:
     """Realistic payloads with invented details, by name (a kind's stages, in order), the first the usual one."""
-    wanted = f"{kind}.{version or latest(kind)}."
-    _adapter(kind, version or latest(kind))
+    wanted = f"{kind}.{version or versions(kind)[-1]}."
     folder = files("schemas.payloads").joinpath("samples")
     found = sorted(each.name for each in folder.iterdir() if each.name.startswith(wanted))
     return {
@@ -171,7 +178,11 @@ def sample_handling() -> dict[str, Any]:
 
 def _unknown() -> PayloadError:
     known = ", ".join(f"{kind} {version}" for kind, version in sorted(_MODELS))
-    return PayloadError(Code.KIND_UNKNOWN, (Fault("", f"expected a kind and version of this registry: {known}"),))
+    return PayloadError(
+        Code.KIND_UNKNOWN,
+        (Fault("", f"expected a kind and version of this registry ({known}), found another"),),
+        "Choose one of these, or upgrade.",
+    )
 
 
 @cache
@@ -179,22 +190,16 @@ def _adapters() -> dict[tuple[str, int], TypeAdapter[Payload]]:
     return {key: TypeAdapter(model) for key, model in _MODELS.items()}
 
 
-def _adapter(kind: str, version: int) -> TypeAdapter[Payload]:
-    adapter = _adapters().get((kind, version))
-    if adapter is None:
-        raise _unknown()
-    return adapter
-
-
-def _validate(adapter: TypeAdapter[Payload], document: Any, raw: bytes) -> Payload:
+def _validate(kind: str, version: int, document: Any, raw: bytes) -> Payload:
+    advice = f"Compare it with the JSON Schema of {kind} {version}."
     faults: list[Fault] = []
     _plain(document, [], faults.append)
     if faults:
-        raise PayloadError(Code.SCHEMA, tuple(faults))
+        raise PayloadError(Code.SCHEMA, tuple(faults[:MAX_FAULTS]), advice)
     try:
-        return adapter.validate_json(raw)
+        return _adapters()[kind, version].validate_json(raw, by_alias=True, by_name=False)
     except ValidationError as error:
-        raise PayloadError(Code.SCHEMA, explain(error, document)) from None
+        raise PayloadError(Code.SCHEMA, explain(error, document), advice) from None
 
 
 def _plain(value: Any, path: list[str | int], refuse: Callable[[Fault], None]) -> None:
