@@ -1,8 +1,8 @@
 """A dishonest sender's tool, for the demonstration: one AES-GCM ciphertext that opens to two texts under two keys.
 
-AES-GCM does not commit to its key (Dodis, Grubbs, Ristenpart, Woodage: Fast Message Franking, CRYPTO 2018). The tag is a
-polynomial over GF(2^128) in a value H that depends on the key (NIST SP 800-38D, sections 6.3 and 6.4), so one block of the
-ciphertext can be chosen such that the tags under both keys agree. Setu's commitment is what such a packet fails.
+AES-GCM does not commit to its key (Dodis, Grubbs, Ristenpart, Woodage: Fast Message Franking, CRYPTO 2018). The tag is
+a polynomial over GF(2^128) in a value H that depends on the key (NIST SP 800-38D, sections 6.3 and 6.4), so one block of
+the ciphertext can be chosen such that the tags under both keys agree. Setu's commitment is what such a packet fails.
 """
 
 from collections.abc import Callable

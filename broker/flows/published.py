@@ -22,7 +22,7 @@ class Published:
         return found
 
     def schemas(self) -> list[dict[str, Any]]:
-        return [{"kind": each.kind, "version": each.version, "title": each.title} for each in registry.kinds()]
+        return [{"kind": kind, "versions": list(registry.versions(kind))} for kind in registry.kinds()]
 
     def schema(self, kind: str, version: int) -> dict[str, Any]:
         """The JSON Schema (draft 2020-12) of one version of a kind; raises NotFoundError."""

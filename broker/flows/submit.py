@@ -68,7 +68,7 @@ class Submit:
         self._now = now
         self._max_lifetime = max_lifetime
         self._probe = probe
-        self._known = {(each.kind, each.version) for each in registry.kinds()}
+        self._known = {(kind, version) for kind in registry.kinds() for version in registry.versions(kind)}
 
     async def __call__(self, caller: Caller, raw: bytes, trace: str | None = None) -> Submitted:
         """Steps 2 to 11.
@@ -237,13 +237,13 @@ class Submit:
         try:
             registry.check_with_handling(registry.load(header.kind, header.kind_version, raw), header.handling)
         except registry.HandlingRuleError as error:
-            hit = RuleHit(rule=error.rule, recipient=header.aud.gateway, sentence=error.message, remedy=error.remedy)
-            raise PolicyError(error.message, [hit], advice=error.remedy) from None
+            hit = RuleHit(rule=error.rule, recipient=header.aud.gateway, sentence=error.message, remedy=error.advice)
+            raise PolicyError(error.message, [hit], advice=error.advice) from None
         except registry.PayloadError as error:
             raise MalformedError(
                 error.code,
                 f"In the payload: {error.message}.",
-                advice=f"GET /v1/schemas/{header.kind}/{header.kind_version} has the schema.",
+                advice=error.advice,
                 pointer=error.pointer,
             ) from None
 

@@ -65,7 +65,7 @@ class Subscribe:
         """The caller's topics, one for each kind, with how many packets they hold and how many wait for an answer."""
         agency = caller.agency.id
         counted = {kind: (n, open_) for kind, n, open_ in await asyncio.to_thread(self._reader.topics, agency)}
-        kinds = sorted(set(registry.KINDS) | set(counted))
+        kinds = sorted({*registry.kinds(), *counted})
         return [
             TopicInfo(topic=topic(agency, kind), packets=n, unacknowledged=waiting)
             for kind in kinds
