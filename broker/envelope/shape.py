@@ -1,0 +1,124 @@
+"""Recipe step 1: exactly these members, canonical unpadded base64url, exact sizes. One error type, with a pointer."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from pydantic import ValidationError
+
+from broker.crypto.suites import ENCRYPTED_KEY_SIZE, IV_SIZE, TAG_SIZE
+from broker.errors import MalformedError
+from schemas.canonical import MalformedBase64Error, MalformedJsonError, b64u, canonical, check_b64u, parse, unb64u
+from schemas.packet import MAX_RECIPIENTS, Jwe, Recipient, RecipientHeader
+from schemas.problem import Code
+
+JWE_PROTECTED = b64u(canonical({"enc": "A256GCM", "typ": "setu1+jwe"}))
+KID_SIZE = 32
+_JWE = ("protected", "aad", "iv", "ciphertext", "tag", "recipients")
+
+
+def read_json(raw: bytes) -> Any:
+    """Parse the outer JSON.
+
+    Raises:
+        MalformedError: code `json-invalid`.
+    """
+    try:
+        return parse(raw)
+    except MalformedJsonError as error:
+        raise MalformedError(Code.JSON_INVALID, _sentence(error)) from None
+
+
+def read_inner_json(raw: bytes, pointer: str) -> Any:
+    """Parse JSON that travels inside the envelope as base64url.
+
+    Raises:
+        MalformedError: code `envelope-invalid`.
+    """
+    try:
+        return parse(raw)
+    except MalformedJsonError as error:
+        raise malformed(pointer, str(error)) from None
+
+
+def malformed(pointer: str, what: str) -> MalformedError:
+    return MalformedError(
+        Code.ENVELOPE_INVALID, _sentence(what), advice="Build the envelope as the format says.", pointer=pointer
+    )
+
+
+def not_the_schema(error: ValidationError, what: str) -> MalformedError:
+    """The first fault pydantic found, with its pointer; the name of an unknown member is input and left out."""
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    at = first["loc"][:-1] if first["type"] == "extra_forbidden" else first["loc"]
+    pointer = "".join(f"/{step}" for step in at)
+    return MalformedError(
+        Code.SCHEMA,
+        f"Expected {what} of the schema, found: {first['msg']}.",
+        advice="Correct this member and seal anew.",
+        pointer=pointer,
+    )
+
+
+def members(value: object, names: Iterable[str], pointer: str) -> dict[str, Any]:
+    """The object, if it has exactly these members."""
+    if not isinstance(value, dict) or value.keys() != set(names):
+        raise malformed(pointer, f"expected an object with exactly the members {', '.join(names)}, found another")
+    return value
+
+
+def text(value: object, pointer: str, size: int | None = None) -> str:
+    """The string, if it is canonical base64url, not empty, and of `size` bytes."""
+    if not isinstance(value, str) or not value:
+        raise malformed(pointer, "expected a string that is not empty, found something else")
+    try:
+        check_b64u(value, size)
+    except MalformedBase64Error as error:
+        raise malformed(pointer, str(error)) from None
+    return value
+
+
+def decoded(value: object, pointer: str, size: int | None = None) -> bytes:
+    return unb64u(text(value, pointer, size))
+
+
+def read_jwe(value: object) -> Jwe:
+    """The JWE, with all sizes that do not depend on the suite checked.
+
+    Raises:
+        MalformedError: code `envelope-invalid`.
+    """
+    jwe = members(value, _JWE, "/jwe")
+    if jwe["protected"] != JWE_PROTECTED:
+        # There is one protected header, so zip, PBES2 or another enc is not interpreted but simply another text.
+        raise malformed("/jwe/protected", 'expected the JCS of {"enc":"A256GCM","typ":"setu1+jwe"}, found another')
+    recipients = jwe["recipients"]
+    if not isinstance(recipients, list) or not 1 <= len(recipients) <= MAX_RECIPIENTS + 1:
+        raise malformed("/jwe/recipients", f"expected 1 to {MAX_RECIPIENTS} recipients and the gateway, found another")
+    return Jwe.model_construct(
+        protected=JWE_PROTECTED,
+        aad=text(jwe["aad"], "/jwe/aad"),
+        iv=text(jwe["iv"], "/jwe/iv", IV_SIZE),
+        ciphertext=text(jwe["ciphertext"], "/jwe/ciphertext"),
+        tag=text(jwe["tag"], "/jwe/tag", TAG_SIZE),
+        recipients=tuple(_recipient(each, f"/jwe/recipients/{n}") for n, each in enumerate(recipients)),
+    )
+
+
+def _recipient(value: object, pointer: str) -> Recipient:
+    recipient = members(value, ("header", "encrypted_key"), pointer)
+    header = members(recipient["header"], ("alg", "kid", "ek"), f"{pointer}/header")
+    if not isinstance(header["alg"], str):
+        raise malformed(f"{pointer}/header/alg", "expected the name of the suite's key wrap, found something else")
+    return Recipient.model_construct(
+        header=RecipientHeader.model_construct(
+            alg=header["alg"],
+            kid=text(header["kid"], f"{pointer}/header/kid", KID_SIZE),
+            ek=text(header["ek"], f"{pointer}/header/ek"),
+        ),
+        encrypted_key=text(recipient["encrypted_key"], f"{pointer}/encrypted_key", ENCRYPTED_KEY_SIZE),
+    )
+
+
+def _sentence(what: object) -> str:
+    told = str(what)
+    return f"{told[:1].upper()}{told[1:]}."

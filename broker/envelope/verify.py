@@ -1,0 +1,182 @@
+"""The verification recipe, steps 1 to 5, numbered as in schemas/spec/packet.md. Step 6 is the SDK's, 7 is open.py.
+
+`parse` does all that needs neither keys nor a place in the world: what it returns is a packet of the format, whose
+header is canonical, whose manifest is its own, and whose readers and wraps agree.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import ValidationError
+
+from broker.crypto.suites import SUITES, Suite
+from broker.crypto.wrap import check_encapsulation
+from broker.envelope.content import check_size, digest_of, manifest
+from broker.envelope.jws import PACKET_TYP, KeyOf, Signed, check_suite, evidence, read_signatures, verify_both
+from broker.envelope.shape import malformed, members, not_the_schema, read_inner_json, read_json, read_jwe, text
+from broker.errors import PacketError
+from schemas.canonical import b64u, canonical, unb64u
+from schemas.packet import MAX_RECIPIENTS, Header, Jwe, Jws, Packet, Signature, SuiteName
+from schemas.problem import Code
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A packet whose shape holds; its signatures are not checked yet.
+
+    `aad`, `manifest`: base64url strings as received. `digest`: the packet's. `evidence`: SHA-384 over its signatures,
+    base64url. `fields`: the header as it was parsed, before the model read it.
+    """
+
+    raw: bytes = field(repr=False)
+    packet: Packet = field(repr=False)
+    header: Header
+    aad: str = field(repr=False)
+    manifest: str = field(repr=False)
+    digest: str
+    evidence: str
+    signed: tuple[Signed, Signed] = field(repr=False)
+    fields: Mapping[str, Any] = field(repr=False)
+
+
+def parse(raw: bytes) -> Parsed:
+    """Steps 1, 2, 3 but for the audience, and 5.
+
+    Raises:
+        MalformedError: `json-invalid`, `envelope-invalid`, or `schema` with a pointer into the header.
+        SignatureError: `signature-invalid` for signatures missing, of another algorithm or typ, or with extensions;
+            `key-unknown` for a key named in any way but by the kid in the header's `sig`.
+    """
+    # 1. Shape: exactly these members, canonical unpadded base64url, exact sizes.
+    outer = members(read_json(raw), ("jwe", "jws"), "")
+    jwe = read_jwe(outer["jwe"])
+    jws, signed = _read_jws(outer["jws"])
+
+    # 2. MAN recomputed from the received strings equals the signed payload.
+    man = manifest(jwe)
+    if b64u(man) != jws.payload:
+        raise malformed("/jws/payload", "expected the manifest of this JWE, found another payload")
+
+    # 3. HDR parses and is canonical; the signatures' algorithms are the suite's two, in order, their kids are `sig`.
+    header, fields = _read_header(jwe.aad)
+    suite = SUITES[header.suite]
+    check_suite(signed, suite, header.sig, "/jws/signatures")
+
+    # 1. again: the sizes that the suite sets.
+    check_size(len(jwe.ciphertext) * 3 // 4)
+    _check_wraps(jwe, suite)
+
+    # 5. `to` and `recipients` agree one to one, in order; no agency twice.
+    check_readers(header)
+    _check_agreement(header, jwe)
+    return Parsed(
+        raw,
+        Packet.model_construct(jwe=jwe, jws=jws),
+        header,
+        jwe.aad,
+        jws.payload,
+        digest_of(man),
+        evidence(signed),
+        signed,
+        fields,
+    )
+
+
+def check_audience(parsed: Parsed, *, realm: str, gateway: str, suite: SuiteName) -> None:
+    """Step 3, the rest: `aud` is mine and `suite` is the realm's.
+
+    Raises:
+        PacketError: `wrong-audience` or `wrong-suite`.
+    """
+    header = parsed.header
+    if (header.aud.realm, header.aud.gateway) != (realm, gateway):
+        raise PacketError(
+            Code.WRONG_AUDIENCE,
+            "Expected a packet for this realm and gateway, found another audience.",
+            advice="Seal it anew for this gateway, with the realm of the directory you pinned.",
+            pointer="/aud",
+        )
+    if header.suite is not suite:
+        raise PacketError(
+            Code.WRONG_SUITE,
+            f"Expected the realm's suite {suite}, found another.",
+            advice="Seal it anew with the suite the directory names.",
+            pointer="/suite",
+        )
+
+
+def check_signatures(parsed: Parsed, key: KeyOf) -> None:
+    """Step 4: both signatures verify, over the received bytes, each with the directory's key.
+
+    `key(kid, alg)` returns the sender's signing key that is good at the time that counts, or raises SignatureError.
+
+    Raises:
+        SignatureError: `key-unknown` or `signature-invalid`.
+    """
+    verify_both(parsed.manifest, parsed.signed, key)
+
+
+def check_recipients(parsed: Parsed) -> None:
+    """Step 5, for a recipe that shows it; `parse` has done it.
+
+    Raises:
+        MalformedError: code `envelope-invalid`.
+    """
+    check_readers(parsed.header)
+    _check_agreement(parsed.header, parsed.packet.jwe)
+
+
+def check_readers(header: Header) -> None:
+    """No agency and no key twice in `to`; 1 to 64 recipients beside the gateway.
+
+    Raises:
+        MalformedError: code `envelope-invalid`.
+    """
+    if len({each.agency for each in header.to}) != len(header.to) or len({each.kid for each in header.to}) != len(
+        header.to
+    ):
+        raise malformed("/to", "expected each agency and each key once in `to`, found one twice")
+    if not 1 <= len(header.recipients()) <= MAX_RECIPIENTS:
+        raise malformed("/to", f"expected 1 to {MAX_RECIPIENTS} recipients beside the gateway, found another number")
+
+
+def _check_agreement(header: Header, jwe: Jwe) -> None:
+    if [each.kid for each in header.to] != [each.header.kid for each in jwe.recipients]:
+        raise malformed("/jwe/recipients", "expected one wrap for each reader in `to`, in order, found others")
+
+
+def _check_wraps(jwe: Jwe, suite: Suite) -> None:
+    for n, each in enumerate(jwe.recipients):
+        if each.header.alg != suite.wrap:
+            raise malformed(f"/jwe/recipients/{n}/header/alg", f"expected {suite.wrap}, found another key wrap")
+        check_encapsulation(suite.wrap, unb64u(each.header.ek))
+
+
+def _read_jws(value: object) -> tuple[Jws, tuple[Signed, Signed]]:
+    if isinstance(value, dict) and value.keys() == {"payload"}:
+        value = {**value, "signatures": []}  # stripped: not a fault of shape but of signature
+    jws = members(value, ("payload", "signatures"), "/jws")
+    signed = read_signatures(jws["signatures"], PACKET_TYP, "/jws/signatures")
+    return Jws.model_construct(
+        payload=text(jws["payload"], "/jws/payload"), signatures=_models(jws["signatures"])
+    ), signed
+
+
+def _models(signatures: Sequence[Mapping[str, str]]) -> tuple[Signature, Signature]:
+    first, second = (
+        Signature.model_construct(protected=each["protected"], signature=each["signature"]) for each in signatures
+    )
+    return (first, second)
+
+
+def _read_header(aad: str) -> tuple[Header, Mapping[str, Any]]:
+    raw = unb64u(aad)
+    fields = read_inner_json(raw, "/jwe/aad")
+    try:
+        header = Header.model_validate_json(raw, by_alias=True, by_name=False)
+    except ValidationError as error:
+        raise not_the_schema(error, "a header") from None
+    if canonical(fields) != raw:
+        raise malformed("/jwe/aad", "expected the header in its canonical form (RFC 8785), found another form")
+    return header, fields
