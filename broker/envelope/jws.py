@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -71,6 +71,14 @@ def read_signatures(value: object, typ: str, pointer: str) -> tuple[Signed, Sign
     if not isinstance(value, list) or len(value) != 2:  # noqa: PLR2004 - one classical, one post-quantum
         raise _invalid("Expected exactly two signatures, classical and post-quantum, found another number.", pointer)
     return (_read(value[0], typ, f"{pointer}/0"), _read(value[1], typ, f"{pointer}/1"))
+
+
+def signature_models(signatures: Sequence[Mapping[str, str]]) -> tuple[Signature, Signature]:
+    """The same two as models, for proofs; their shape was checked by `read_signatures`."""
+    first, second = (
+        Signature.model_construct(protected=each["protected"], signature=each["signature"]) for each in signatures
+    )
+    return (first, second)
 
 
 def check_suite(signed: Sequence[Signed], suite: Suite, sig: Sequence[str], pointer: str) -> None:

@@ -4,7 +4,7 @@
 header is canonical, whose manifest is its own, and whose readers and wraps agree.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,11 +13,20 @@ from pydantic import ValidationError
 from broker.crypto.suites import SUITES, Suite
 from broker.crypto.wrap import check_encapsulation
 from broker.envelope.content import check_size, digest_of, manifest
-from broker.envelope.jws import PACKET_TYP, KeyOf, Signed, check_suite, evidence, read_signatures, verify_both
+from broker.envelope.jws import (
+    PACKET_TYP,
+    KeyOf,
+    Signed,
+    check_suite,
+    evidence,
+    read_signatures,
+    signature_models,
+    verify_both,
+)
 from broker.envelope.shape import malformed, members, not_the_schema, read_inner_json, read_json, read_jwe, text
 from broker.errors import PacketError
 from schemas.canonical import b64u, canonical, unb64u
-from schemas.packet import MAX_RECIPIENTS, Header, Jwe, Jws, Packet, Signature, SuiteName
+from schemas.packet import MAX_RECIPIENTS, Header, Jwe, Jws, Packet, SuiteName
 from schemas.problem import Code
 
 
@@ -159,15 +168,8 @@ def _read_jws(value: object) -> tuple[Jws, tuple[Signed, Signed]]:
     jws = members(value, ("payload", "signatures"), "/jws")
     signed = read_signatures(jws["signatures"], PACKET_TYP, "/jws/signatures")
     return Jws.model_construct(
-        payload=text(jws["payload"], "/jws/payload"), signatures=_models(jws["signatures"])
+        payload=text(jws["payload"], "/jws/payload"), signatures=signature_models(jws["signatures"])
     ), signed
-
-
-def _models(signatures: Sequence[Mapping[str, str]]) -> tuple[Signature, Signature]:
-    first, second = (
-        Signature.model_construct(protected=each["protected"], signature=each["signature"]) for each in signatures
-    )
-    return (first, second)
 
 
 def _read_header(aad: str) -> tuple[Header, Mapping[str, Any]]:
