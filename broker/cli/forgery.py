@@ -1,8 +1,8 @@
 """A dishonest sender's tool, for the demonstration: one AES-GCM ciphertext that opens to two texts under two keys.
 
 AES-GCM does not commit to its key (Dodis, Grubbs, Ristenpart, Woodage: Fast Message Franking, CRYPTO 2018). The tag is
-a polynomial over GF(2^128) in a value H that depends on the key (NIST SP 800-38D, sections 6.3 and 6.4), so one block of
-the ciphertext can be chosen such that the tags under both keys agree. Setu's commitment is what such a packet fails.
+a polynomial over GF(2^128) in a value H that depends on the key (NIST SP 800-38D, sections 6.3 and 6.4), so one block
+of the ciphertext can be chosen such that the tags under both keys agree. Setu's commitment is what it fails.
 """
 
 from collections.abc import Callable
@@ -16,15 +16,15 @@ Encrypt = Callable[[bytes, bytes, bytes, bytes], bytes]
 
 
 def two_plaintexts(
-    encrypt: Encrypt, keys: tuple[bytes, bytes], iv: bytes, aad: bytes, texts: tuple[bytes, bytes]
+    encrypt: Encrypt, keys: tuple[bytes, bytes], iv: bytes, aad: bytes, texts: tuple[bytes, bytes], size: int
 ) -> tuple[bytes, bytes]:
-    """(ciphertext, tag) that AES-GCM opens under both keys.
+    """(ciphertext, tag) that AES-GCM opens under both keys; `size` bytes, a multiple of 16.
 
     Under the first key it begins with the first text, under the second it holds the second text right after, at the
     next block; the rest of either reading is noise.
     """
-    first, second = (text.ljust(-(-len(text) // BLOCK) * BLOCK, b" ") for text in texts)
-    size = len(first) + len(second) + BLOCK
+    first = texts[0].ljust(-(-len(texts[0]) // BLOCK) * BLOCK, b" ")
+    second = texts[1].ljust(size - len(first) - BLOCK, b" ")
     streams = [encrypt(key, iv, bytes(size), b"")[:size] for key in keys]
     body = _xor(first, streams[0]) + _xor(second, streams[1][len(first) :])
     hashes = [_hash_key(encrypt, key, iv) for key in keys]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from broker.crypto.keys import PrivateKey, PublicKey
 from broker.envelope.open import open_packet
-from broker.envelope.verify import Parsed, check_audience, check_recipients, check_signatures, parse
+from broker.envelope.verify import Parsed, check_audience, check_signatures, parse
 from broker.errors import ConflictError, MalformedError, PacketError, PolicyError, SignatureError
 from broker.flows.identify import Caller
 from broker.flows.inforce import InForce, View, under_view
@@ -196,7 +196,6 @@ class Submit:
             )
 
     def _recipients(self, parsed: Parsed, view: View) -> list[Agency]:
-        check_recipients(parsed)
         header, now = parsed.header, int(self._now())
         addressees = header.recipients()
         if not 1 <= len(addressees) <= MAX_RECIPIENTS:

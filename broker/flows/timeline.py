@@ -6,7 +6,6 @@ from broker.envelope.verify import parse
 from broker.errors import NotFoundError, UnavailableError
 from broker.flows.identify import Caller
 from broker.ledger.port import LedgerReader, LoggedEntry, StoredPacket
-from schemas.canonical import b64u
 from schemas.directory import Role
 from schemas.evidence import Acknowledgement, Entry, EntryType, Proof, Timeline, TimelineItem
 
@@ -51,7 +50,7 @@ class Timelines:
         return Proof(
             digest=digest,
             aad=parsed.packet.jwe.aad,
-            manifest=b64u(parsed.manifest),
+            manifest=parsed.manifest,
             signatures=parsed.packet.jws.signatures,
             acknowledgements=tuple(
                 Acknowledgement.model_validate_json(each.document)
