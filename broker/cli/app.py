@@ -1,0 +1,99 @@
+"""The root of the command line. A command's module is imported when it is called, so that `setu --help` is quick."""
+
+import importlib
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from broker.cli.output import report
+from broker.errors import SetuError
+
+AGENCIES, AUDITORS, OPERATORS, EVERYBODY = "For agencies", "For auditors", "For operators", "To try it"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Where a command lives, and its line in `setu --help`."""
+
+    module: str
+    line: str
+    panel: str
+
+
+COMMANDS = {
+    "send": Entry("send", "Seal a payload and send it; print the receipt.", AGENCIES),
+    "follow": Entry("follow", "Receive packets as they come; verify, open and acknowledge them.", AGENCIES),
+    "packet": Entry("packet", "Seal, open, verify and look into packets, without sending any.", AGENCIES),
+    "keys": Entry("keys", "Make key files and show their fingerprints.", AGENCIES),
+    "schema": Entry("schema", "Payload kinds: list them, show, sample, check a payload.", AGENCIES),
+    "policy": Entry("policy", "Ask what the release policy says of a header; check a folder of rules.", AGENCIES),
+    "audit": Entry("audit", "Search, mirror and verify the exchange log; export a packet's proof.", AUDITORS),
+    "init": Entry("init", "Make a deployment folder: settings, CAs, keys, directory, policies.", OPERATORS),
+    "serve": Entry("serve", "Run the gateway.", OPERATORS),
+    "directory": Entry("directory", "Show, verify, renew the agency directory; publish a new version.", OPERATORS),
+    "doctor": Entry("doctor", "Check a deployment; say what is wrong and what to do.", OPERATORS),
+}
+
+
+class Root(TyperGroup):
+    """Lists its commands from the table above and imports the one that is called."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        for name, entry in COMMANDS.items():
+            self.commands[name] = TyperCommand(name, help=entry.line, rich_help_panel=entry.panel)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        name, command, rest = super().resolve_command(ctx, args)
+        if name in COMMANDS:
+            command = load(name)
+        return name, command, rest
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (SetuError, OSError) as error:
+            if isinstance(error, BrokenPipeError):
+                raise
+            report(ctx, error)
+            raise typer.Exit(1) from None
+
+
+def load(name: str) -> Any:
+    """The command itself, out of its module."""
+    module = importlib.import_module(f"broker.cli.{COMMANDS[name].module}")
+    command = typer.main.get_command(module.app)
+    command.name = name
+    return command
+
+
+app = typer.Typer(
+    cls=Root,
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        try:
+            found = version("setu-broker")
+        except PackageNotFoundError:
+            found = "unknown (run from a source tree)"
+        typer.echo(f"setu {found}")
+        raise typer.Exit
+
+
+@app.callback(epilog="Example: setu demo")
+def root(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Setu carries signed, encrypted intelligence packets between agencies and logs every exchange."""

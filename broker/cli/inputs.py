@@ -1,0 +1,76 @@
+"""Reads what a person hands to a command: bytes from a file or stdin, models, markings. Never from argv."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+from pydantic import ValidationError
+
+from broker.errors import MalformedError
+from schemas.base import Model
+from schemas.canonical import MalformedJsonError, parse
+from schemas.explain import explain
+from schemas.problem import Code
+from schemas.registry import PayloadError
+
+MAX_INPUT = 64 * 2**20
+STDIN = "-"
+
+M = TypeVar("M", bound=Model)
+
+
+def _there(path: Path | None) -> Path | None:
+    if path is not None and str(path) != STDIN and not path.is_file():
+        raise typer.BadParameter(f"expected a file, or - for stdin, found none at {path}")
+    return path
+
+
+FileArgument = Annotated[Path, typer.Argument(metavar="FILE", callback=_there, help="A file; - is stdin.")]
+
+
+def read_bytes(path: Path) -> bytes:
+    """The bytes of a file, or of stdin where the path is `-`.
+
+    Raises:
+        MalformedError: code `too-large`.
+    """
+    if str(path) == STDIN:
+        found = sys.stdin.buffer.read(MAX_INPUT + 1)
+    else:
+        with path.open("rb") as file:
+            found = file.read(MAX_INPUT + 1)
+    if len(found) > MAX_INPUT:
+        raise MalformedError(Code.TOO_LARGE, f"Expected at most {MAX_INPUT} bytes of input, found more.")
+    return found
+
+
+def read_json(path: Path) -> Any:
+    """Strict JSON; raises MalformedError (code `json-invalid`)."""
+    try:
+        return parse(read_bytes(path))
+    except MalformedJsonError as error:
+        raise MalformedError(Code.JSON_INVALID, f"Expected strict JSON: {error}.", advice=f"Mend {path}.") from None
+
+
+def model_of(kind: type[M], document: Any, what: str) -> M:
+    """An object of JSON types as a model; raises MalformedError (code `schema`, with a pointer)."""
+    try:
+        return kind.from_object(document)
+    except ValidationError as error:
+        fault = explain(error, document)[0]
+        raise MalformedError(
+            Code.SCHEMA, f"Expected {what}; {fault.sentence}.", pointer=fault.pointer, advice="Mend this member."
+        ) from None
+    except ValueError:
+        raise MalformedError(Code.SCHEMA, f"Expected {what}, found a value JSON has no form for.") from None
+
+
+def payload_error(error: PayloadError) -> MalformedError:
+    """The registry's refusal as an error of the command line."""
+    return MalformedError(
+        error.code,
+        f"Expected a payload of its schema; {error.message}.",
+        pointer=error.pointer or None,
+        advice=error.advice,
+    )
