@@ -17,13 +17,19 @@ from schemas.canonical import MAX_SAFE_INTEGER, MalformedJsonError, canonical, p
 from schemas.explain import MAX_FAULTS, Fault, explain, pointer_to
 from schemas.handling import Handling, HandlingCode
 from schemas.payloads.parts import Payload
+from schemas.payloads.payment_trail import PaymentTrailV1
+from schemas.payloads.pen import PenV1
 from schemas.payloads.tip import TipV1
 from schemas.problem import Code
 
 _MODELS: Mapping[tuple[str, int], Any] = {
+    ("payment-trail", 1): PaymentTrailV1,
+    ("pen", 1): PenV1,
     ("tip", 1): TipV1,
 }
 _ABOUT: Mapping[str, str] = {
+    "payment-trail": "Accounts, what moved between them, and who is thought to stand behind them",
+    "pen": "Pre-export notification of precursors, from the notice to its clearance",
     "tip": "Spontaneous information, given without a request",
 }
 
