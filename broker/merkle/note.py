@@ -68,7 +68,7 @@ class VerifierKey:
         if match is None or not raw or raw[0] not in _ALGORITHMS:
             raise IntegrityError(
                 Code.LOG_INVALID,
-                "Expected a note verifier key of type 01 (Ed25519) or 06 (ML-DSA-44), found another text.",
+                "Expected a note verifier key of type 01 or 06, found another text.",
             )
         key = cls(match["name"], raw[0], PublicKey(_ALGORITHMS[raw[0]], raw[1:]))
         if key.key_id.hex() != match["id"]:
@@ -137,7 +137,7 @@ def verify_checkpoint(note: bytes, origin: str, ed25519_vkey: str, mldsa44_vkey:
     if (classical.type, post_quantum.type) != (ED25519, MLDSA44) or {classical.name, post_quantum.name} != {origin}:
         raise IntegrityError(
             Code.LOG_INVALID,
-            "Expected the log's Ed25519 and ML-DSA-44 keys under the name of its origin, found others.",
+            "Expected the log's two keys under the name of its origin, found others.",
         )
     checkpoint, lines = _parse(note)
     if checkpoint.origin != origin:
@@ -148,9 +148,7 @@ def verify_checkpoint(note: bytes, origin: str, ed25519_vkey: str, mldsa44_vkey:
 
     def check_mldsa44(signature: bytes) -> None:
         if signature[:_TIMESTAMP_SIZE] != _NO_TIME:
-            raise IntegrityError(
-                Code.LOG_INVALID, "Expected the log's cosignature with timestamp 0, found another time."
-            )
+            raise IntegrityError(Code.LOG_INVALID, "Expected a cosignature with timestamp 0, found another time.")
         verify(post_quantum.public, cosigned_message(origin, checkpoint, _NO_TIME), signature[_TIMESTAMP_SIZE:])
 
     _check_line(lines, classical, check_ed25519)
@@ -163,7 +161,7 @@ def _check_line(lines: list[tuple[str, bytes]], key: VerifierKey, check: Callabl
     if len(mine) != 1:
         raise IntegrityError(
             Code.LOG_INVALID,
-            f"Expected one {key.public.alg} signature of the log on its checkpoint, found {len(mine)}.",
+            f"Expected one {key.public.alg} signature of the log, found {len(mine)}.",
         )
     try:
         check(mine[0])

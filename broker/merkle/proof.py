@@ -84,9 +84,7 @@ def verify_inclusion(leaf: bytes, index: int, size: int, path: Sequence[bytes], 
     if last:
         raise IntegrityError(Code.LOG_INVALID, "Expected a longer inclusion path.")
     if value != root:
-        raise IntegrityError(
-            Code.LOG_INVALID, "Expected an inclusion path that leads to the signed root, found another."
-        )
+        raise IntegrityError(Code.LOG_INVALID, "Expected a path that leads to the signed root, found another.")
 
 
 def verify_consistency(old: int, old_root: bytes, new: int, new_root: bytes, path: Sequence[bytes]) -> None:

@@ -39,9 +39,7 @@ def verify_receipt(receipt: Receipt, log: Log) -> Entry:
     except MalformedBase64Error as error:
         raise IntegrityError(Code.RECEIPT_INVALID, f"In the receipt: {error}.") from None
     except (ValidationError, ValueError):
-        raise IntegrityError(
-            Code.RECEIPT_INVALID, "Expected a ledger entry in the receipt, found another thing."
-        ) from None
+        raise IntegrityError(Code.RECEIPT_INVALID, "Expected a ledger entry in the receipt, found none.") from None
 
 
 # One head signs a whole batch: a page of 500 packets has far fewer heads than receipts.

@@ -86,14 +86,12 @@ def read_bundle(data: bytes) -> list[bytes]:
     Raises:
         IntegrityError: LOG_INVALID, the last entry is cut.
     """
-    entries = []
+    entries: list[bytes] = []
     position = 0
     while position < len(data):
         end = position + 2 + int.from_bytes(data[position : position + 2], "big")
         if end > len(data) or position + 2 > len(data):
-            raise IntegrityError(
-                Code.LOG_INVALID, f"Expected whole entries, found entry {len(entries)} of a bundle cut."
-            )
+            raise IntegrityError(Code.LOG_INVALID, f"Expected whole entries, found number {len(entries)} cut.")
         entries.append(data[position + 2 : end])
         position = end
     return entries

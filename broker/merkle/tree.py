@@ -121,7 +121,7 @@ class Edge:
         return root
 
     def extended(self, leaves: Iterable[bytes]) -> "Edge":
-        """This edge and `leaves` (hashes). It still holds the tiles that became full, for `full_tiles` and proofs."""
+        """The edge after `leaves` (hashes). It still holds the tiles that became full, for `full_tiles` and proofs."""
         levels = [list(row) for row in self._levels]
         bases = list(self._bases)
         size = self.size

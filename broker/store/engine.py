@@ -1,0 +1,77 @@
+"""What every engine gives: two pools, and the meaning of its errors in our own."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from broker.errors import IntegrityError, UnavailableError
+from broker.store.port import DataRefusedError, StoreBrokenError
+from schemas.problem import Code
+
+
+class Fault(Enum):
+    """What an engine's error means for who asked."""
+
+    DATA = auto()
+    BUSY = auto()
+    BROKEN = auto()
+    DAMAGED = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Engines:
+    """`write` begins each transaction with the head lock; `read` never blocks it."""
+
+    write: Engine
+    read: Engine
+    fault: Callable[[DBAPIError], Fault]
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Raises UnavailableError, StoreBrokenError, IntegrityError or DataRefusedError for the driver's errors."""
+        try:
+            yield
+        except DBAPIError as error:
+            match self.fault(error):
+                case Fault.BROKEN:
+                    raise StoreBrokenError("the store's disk failed") from error
+                case Fault.DATA:
+                    raise DataRefusedError("the store refused a value or a repeated key") from error
+                case kind:
+                    raise _said(kind) from error
+        except PoolTimeoutError as error:
+            raise _said(Fault.BUSY) from error
+        except (OverflowError, UnicodeEncodeError) as error:
+            raise DataRefusedError("a value fits no column") from error
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Raises UnavailableError or IntegrityError for the driver's errors."""
+        try:
+            yield
+        except DBAPIError as error:
+            kind = self.fault(error)
+            if kind is Fault.DATA:
+                raise
+            raise _said(kind) from error
+        except PoolTimeoutError as error:
+            raise _said(Fault.BUSY) from error
+
+    def dispose(self) -> None:
+        self.write.dispose()
+        self.read.dispose()
+
+
+def _said(kind: Fault) -> UnavailableError | IntegrityError:
+    if kind is Fault.DAMAGED:
+        return IntegrityError(
+            Code.LOG_INVALID,
+            "Expected an intact store, found a damaged one.",
+            advice="Stop, keep the file as it is, and restore the newest backup (the rollback guard will check it).",
+        )
+    return UnavailableError("Expected the store to answer, found it busy, full or failing.")

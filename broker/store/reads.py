@@ -1,0 +1,216 @@
+"""Reads of committed rows, each in a snapshot of its own."""
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Select, and_, bindparam, case, func, or_, select
+
+from broker.merkle.tree import Tile
+from broker.store.engine import Engines
+from broker.store.port import EntryQuery, EntryRow, Head, PacketRow
+from broker.store.tables import documents, entries, heads, packets, parties, places, published, tiles
+from broker.store.writes import HEAD_COLUMNS, has_head, newest_head, to_head
+
+_ENTRY = (entries.c.idx, entries.c.entry, entries.c.leaf)
+_IN_CHUNKS = 500
+
+_HEAD_OF = select(*HEAD_COLUMNS).where(heads.c.size > bindparam("idx")).order_by(heads.c.size).limit(1)
+_RANGE = (
+    select(*_ENTRY).where(entries.c.idx >= bindparam("start"), entries.c.idx < bindparam("end")).order_by(entries.c.idx)
+)
+_AT = select(*_ENTRY).where(entries.c.idx.in_(bindparam("indices", expanding=True))).order_by(entries.c.idx)
+_LEAVES = (
+    select(entries.c.leaf)
+    .where(entries.c.idx >= bindparam("start"), entries.c.idx < bindparam("end"))
+    .order_by(entries.c.idx)
+)
+_TILE = select(tiles.c.hashes, tiles.c.root).where(tiles.c.level == bindparam("level"), tiles.c.n == bindparam("n"))
+_ROOTS = (
+    select(tiles.c.root)
+    .where(tiles.c.level == bindparam("level"), tiles.c.n >= bindparam("start"), tiles.c.n < bindparam("end"))
+    .order_by(tiles.c.n)
+)
+_FIND = select(packets.c.idx, packets.c.digest).where(
+    packets.c.sender == bindparam("sender"), packets.c.id == bindparam("id")
+)
+_PACKETS = select(packets).where(packets.c.digest.in_(bindparam("digests", expanding=True)))
+_STATES = select(places.c.idx, places.c.recipient, places.c.state).where(
+    places.c.idx.in_(bindparam("indices", expanding=True))
+)
+_TOPIC = (
+    select(places.c.idx, packets.c.digest, places.c.state)
+    .select_from(places.join(packets, packets.c.idx == places.c.idx))
+    .where(
+        places.c.recipient == bindparam("recipient"),
+        places.c.kind == bindparam("kind"),
+        places.c.idx > bindparam("after"),
+    )
+    .order_by(places.c.idx)
+    .limit(bindparam("most"))
+)
+_TOPICS = (
+    select(
+        places.c.kind,
+        func.count(),
+        func.sum(case((places.c.state.in_(bindparam("waiting", expanding=True)), 1), else_=0)),
+    )
+    .where(places.c.recipient == bindparam("recipient"))
+    .group_by(places.c.kind)
+    .order_by(places.c.kind)
+)
+_DUE = (
+    select(packets.c.digest, places.c.recipient)
+    .select_from(places.join(packets, packets.c.idx == places.c.idx))
+    .where(places.c.state.in_(bindparam("states", expanding=True)), places.c.exp <= bindparam("now"))
+    .order_by(places.c.exp, places.c.idx, places.c.recipient)
+    .limit(bindparam("most"))
+)
+_ACCEPTED_AS = select(packets.c.idx).where(packets.c.digest == bindparam("digest")).scalar_subquery()
+_WITH_DOCUMENT = select(*_ENTRY, documents.c.document).select_from(
+    entries.outerjoin(documents, documents.c.idx == entries.c.idx)
+)
+_ABOUT = _WITH_DOCUMENT.where(or_(entries.c.about == _ACCEPTED_AS, entries.c.stray == bindparam("digest"))).order_by(
+    entries.c.idx
+)
+_PUBLISHED = select(published.c.note)
+_FIRST_FROM = (
+    select(entries.c.idx).where(entries.c.time >= bindparam("time")).order_by(entries.c.time, entries.c.idx).limit(1)
+)
+
+
+class SqlReads:
+    """The `Reads` of either engine."""
+
+    def __init__(self, engines: Engines) -> None:
+        self._engines = engines
+
+    def head(self) -> Head | None:
+        with self._connected() as connection:
+            return newest_head(connection)
+
+    def has_head(self, size: int, root: bytes) -> bool:
+        with self._connected() as connection:
+            return has_head(connection, size, root)
+
+    def heads_after(self, indices: Collection[int]) -> dict[int, Head]:
+        found: dict[int, Head] = {}
+        head: Head | None = None
+        with self._connected() as connection:
+            for index in sorted(indices, reverse=True):
+                # Going down, one head is right until an older one lies between it and the index.
+                row = connection.execute(_HEAD_OF, {"idx": index}).first()
+                if row is None:
+                    continue
+                if head is None or head.size != row.size:
+                    head = to_head(row)
+                found[index] = head
+        return found
+
+    def entries(self, start: int, end: int) -> list[EntryRow]:
+        with self._connected() as connection:
+            return [EntryRow(*row) for row in connection.execute(_RANGE, {"start": start, "end": end})]
+
+    def entries_at(self, indices: Collection[int]) -> list[EntryRow]:
+        return [EntryRow(*row) for row in self._in_chunks(_AT, "indices", sorted(indices))]
+
+    def leaves(self, start: int, end: int) -> list[bytes]:
+        with self._connected() as connection:
+            return [row[0] for row in connection.execute(_LEAVES, {"start": start, "end": end})]
+
+    def tile(self, level: int, n: int) -> Tile | None:
+        with self._connected() as connection:
+            row = connection.execute(_TILE, {"level": level, "n": n}).first()
+        return None if row is None else Tile(level, n, row.hashes, row.root)
+
+    def tile_roots(self, level: int, start: int, end: int) -> list[bytes]:
+        with self._connected() as connection:
+            return [row[0] for row in connection.execute(_ROOTS, {"level": level, "start": start, "end": end})]
+
+    def find(self, sender: str, packet_id: str) -> tuple[int, str] | None:
+        with self._connected() as connection:
+            row = connection.execute(_FIND, {"sender": sender, "id": packet_id}).first()
+        return None if row is None else (row.idx, row.digest)
+
+    def packets(self, digests: Collection[str]) -> list[tuple[PacketRow, dict[str, str]]]:
+        found = [PacketRow(*row) for row in self._in_chunks(_PACKETS, "digests", list(digests))]
+        states: dict[int, dict[str, str]] = {row.index: {} for row in found}
+        for index, recipient, state in self._in_chunks(_STATES, "indices", list(states)):
+            states[index][recipient] = state
+        return [(row, states[row.index]) for row in found]
+
+    def topic(self, recipient: str, kind: str, after: int, limit: int) -> list[tuple[int, str, str]]:
+        asked = {"recipient": recipient, "kind": kind, "after": after, "most": limit}
+        with self._connected() as connection:
+            return [(index, digest, state) for index, digest, state in connection.execute(_TOPIC, asked)]
+
+    def topics(self, recipient: str, waiting: Collection[str]) -> list[tuple[str, int, int]]:
+        asked = {"recipient": recipient, "waiting": list(waiting)}
+        with self._connected() as connection:
+            return [(kind, count, open_) for kind, count, open_ in connection.execute(_TOPICS, asked)]
+
+    def about(self, digest: str) -> list[EntryRow]:
+        with self._connected() as connection:
+            return [EntryRow(*row) for row in connection.execute(_ABOUT, {"digest": digest})]
+
+    def search(self, query: EntryQuery) -> list[EntryRow]:
+        with self._connected() as connection:
+            return [EntryRow(*row) for row in connection.execute(_search(connection, query))]
+
+    def due(self, now: int, states: Collection[str], limit: int) -> list[tuple[str, str]]:
+        with self._connected() as connection:
+            rows = connection.execute(_DUE, {"now": now, "states": list(states), "most": limit})
+            return [(digest, recipient) for digest, recipient in rows]
+
+    def published(self) -> bytes | None:
+        with self._connected() as connection:
+            return connection.execute(_PUBLISHED).scalar()
+
+    @contextmanager
+    def _connected(self) -> Iterator[Connection]:
+        with self._engines.reading(), self._engines.read.connect() as connection:
+            yield connection
+
+    def _in_chunks(self, statement: Select[Any], name: str, values: Sequence[Any]) -> list[Any]:
+        rows: list[Any] = []
+        with self._connected() as connection:
+            for start in range(0, len(values), _IN_CHUNKS):
+                rows += connection.execute(statement, {name: values[start : start + _IN_CHUNKS]}).all()
+        return rows
+
+
+def _search(connection: Connection, query: EntryQuery) -> Select[Any]:
+    found = _WITH_DOCUMENT.where(entries.c.idx > query.after).order_by(entries.c.idx).limit(query.limit)
+    # Time never goes backwards along the log, so that a span of time is a span of indices.
+    if query.since is not None:
+        first = connection.execute(_FIRST_FROM, {"time": query.since}).scalar()
+        found = found.where(entries.c.idx >= first) if first is not None else found.where(False)
+    if query.until is not None:
+        end = connection.execute(_FIRST_FROM, {"time": query.until}).scalar()
+        found = found.where(entries.c.idx < end) if end is not None else found
+    if query.kind is not None:
+        found = found.where(entries.c.kind == query.kind)
+    if query.types is not None:
+        found = found.where(entries.c.type.in_(list(query.types)))
+    if query.code is not None:
+        found = found.where(entries.c.code == query.code)
+    if query.exercise is not None:
+        found = found.where(entries.c.exercise == query.exercise)
+    if query.digest is not None:
+        accepted = select(packets.c.idx).where(packets.c.digest == query.digest).scalar_subquery()
+        found = found.where(or_(entries.c.about == accepted, entries.c.stray == query.digest))
+    if query.party is not None:
+        found = found.where(_party(query.party))
+    if query.seen_by is not None:
+        allowed = or_(parties.c.own, entries.c.type.not_in(list(query.private)))
+        found = found.where(_party(query.seen_by, allowed))
+    return found
+
+
+def _party(agency: str, *more: Any) -> Any:
+    return (
+        select(parties.c.idx)
+        .where(and_(parties.c.agency == agency, parties.c.idx == entries.c.idx, *more))
+        .correlate(entries)
+        .exists()
+    )

@@ -1,0 +1,96 @@
+"""The store over SQLAlchemy Core: both engines, one set of statements."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import insert, make_url, select, update
+from sqlalchemy.exc import ArgumentError
+
+from broker.errors import IntegrityError, UnavailableError
+from broker.store import migrate, sqlite
+from broker.store.engine import Engines
+from broker.store.reads import SqlReads
+from broker.store.tables import health, published
+from broker.store.writes import SqlTransaction
+from schemas.problem import Code
+
+_ONLY_ROW = 1
+_ENGINES = {"sqlite": sqlite.open_engines}
+
+
+class SqlStore(SqlReads):
+    """A store at a database URL, opened and brought to the schema of this program.
+
+    Raises:
+        IntegrityError: CONFIG_INVALID: no such engine, unsafe settings, or a schema newer than this program.
+    """
+
+    def __init__(self, url: str) -> None:
+        super().__init__(_open(url))
+        try:
+            with self._engines.writing(), self._engines.write.begin() as connection:
+                migrate.upgrade(connection)
+        except BaseException:
+            self.close()
+            raise
+
+    @contextmanager
+    def transaction(self) -> Iterator[SqlTransaction]:
+        with self._locked() as transaction:
+            yield transaction
+
+    def publish(self, size: int, note: bytes) -> bool:
+        forward = update(published).where(published.c.id == _ONLY_ROW, published.c.size < size)
+        with self._engines.writing(), self._engines.write.begin() as connection:
+            if connection.execute(forward.values(size=size, note=note)).rowcount:
+                return True
+            if connection.execute(select(published.c.id)).first() is not None:
+                return False
+            connection.execute(insert(published).values(id=_ONLY_ROW, size=size, note=note))
+            return True
+
+    def probe(self) -> None:
+        with self._engines.writing(), self._engines.write.begin() as connection:
+            counted = update(health).where(health.c.id == _ONLY_ROW).values(count=health.c.count + 1)
+            if not connection.execute(counted).rowcount:
+                connection.execute(insert(health).values(id=_ONLY_ROW, count=1))
+        with self._connected() as connection:
+            if connection.execute(select(health.c.count)).scalar() is None:
+                raise UnavailableError("Expected to read the row just written, found none.")
+
+    def close(self) -> None:
+        self._engines.dispose()
+
+    @contextmanager
+    def _locked(self) -> Iterator[SqlTransaction]:
+        # Errors of the caller's own pass as they are; those of BEGIN and COMMIT are the store's.
+        with self._engines.writing():
+            connection = self._engines.write.connect()
+        try:
+            with self._engines.writing():
+                open_transaction = connection.begin()
+            try:
+                yield SqlTransaction(connection, self._engines)
+            except BaseException:
+                with self._engines.writing():
+                    open_transaction.rollback()
+                raise
+            with self._engines.writing():
+                open_transaction.commit()
+        finally:
+            connection.close()
+
+
+def _open(url: str) -> Engines:
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        parsed = None
+    opener = _ENGINES.get(parsed.get_backend_name()) if parsed is not None else None
+    if parsed is None or opener is None:
+        raise IntegrityError(
+            Code.CONFIG_INVALID,
+            f"Expected a store URL for one of {', '.join(_ENGINES)}, found another.",
+            advice="Write, for example, sqlite:////var/lib/setu/store/setu.db.",
+        )
+    return opener(parsed)

@@ -1,0 +1,91 @@
+"""What is particular to SQLite: durability settings read back, its lock, and what its errors mean."""
+
+import sqlite3
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
+
+from broker.errors import IntegrityError
+from broker.store.engine import Engines, Fault
+from schemas.problem import Code
+
+BUSY_MILLISECONDS = 2_000
+WRITE_CACHE_KIB = 65_536
+READ_CACHE_KIB = 8_192
+READERS = 16
+
+# Primary result codes, the low byte of an extended one (sqlite.org/rescode.html). All others are the data's fault.
+_FAULTS = {
+    sqlite3.SQLITE_BUSY: Fault.BUSY,
+    sqlite3.SQLITE_LOCKED: Fault.BUSY,
+    sqlite3.SQLITE_FULL: Fault.BUSY,
+    sqlite3.SQLITE_NOMEM: Fault.BUSY,
+    sqlite3.SQLITE_INTERRUPT: Fault.BUSY,
+    sqlite3.SQLITE_PROTOCOL: Fault.BUSY,
+    sqlite3.SQLITE_CANTOPEN: Fault.BUSY,
+    sqlite3.SQLITE_IOERR: Fault.BROKEN,
+    sqlite3.SQLITE_READONLY: Fault.BROKEN,
+    sqlite3.SQLITE_CORRUPT: Fault.DAMAGED,
+    sqlite3.SQLITE_NOTADB: Fault.DAMAGED,
+}
+_PRIMARY = 0xFF
+
+
+def open_engines(url: URL) -> Engines:
+    """Engines whose every connection writes through WAL with synchronous=FULL, or is refused."""
+    if not url.database or url.database == ":memory:" or url.query:
+        raise IntegrityError(
+            Code.CONFIG_INVALID,
+            "Expected a store URL that names a file, found one for memory or with options.",
+            advice="Write sqlite:/// and the path of the file.",
+        )
+    wait = BUSY_MILLISECONDS / 1000
+    write = create_engine(url, pool_size=1, max_overflow=0, pool_timeout=wait)
+    read = create_engine(url, pool_size=READERS, max_overflow=READERS, pool_timeout=wait)
+    # IMMEDIATE takes the one write lock at once, so that nothing read under it can be stale at the first write.
+    _listen(write, WRITE_CACHE_KIB, "BEGIN IMMEDIATE")
+    _listen(read, READ_CACHE_KIB, "BEGIN")
+    return Engines(write, read, fault)
+
+
+def fault(error: DBAPIError) -> Fault:
+    """Sort an error of the driver."""
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    return Fault.DATA if code is None else _FAULTS.get(code & _PRIMARY, Fault.DATA)
+
+
+def _listen(engine: Engine, cache_kib: int, statement: str) -> None:
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql(statement)
+
+    event.listen(engine, "connect", _connector(cache_kib))
+    event.listen(engine, "begin", begin)
+
+
+def _connector(cache_kib: int) -> Callable[[sqlite3.Connection, Any], None]:
+    settings = (
+        # (pragma, value to set, value to read back)
+        ("journal_mode", "WAL", "wal"),
+        ("synchronous", "FULL", 2),
+        ("fullfsync", "ON", 1),
+        ("checkpoint_fullfsync", "ON", 1),
+        ("busy_timeout", str(BUSY_MILLISECONDS), BUSY_MILLISECONDS),
+        ("cache_size", f"-{cache_kib}", -cache_kib),
+    )
+
+    def connect(connection: sqlite3.Connection, _record: Any) -> None:
+        connection.isolation_level = None  # the driver begins nothing by itself
+        for name, value, expected in settings:
+            connection.execute(f"PRAGMA {name} = {value}")
+            found = connection.execute(f"PRAGMA {name}").fetchone()
+            if found is None or found[0] != expected:
+                raise IntegrityError(
+                    Code.CONFIG_INVALID,
+                    f"Expected SQLite to keep {name} at {value}, found that it does not.",
+                    advice="Put the store on a local disk; a network file system cannot keep it safe.",
+                )
+
+    return connect

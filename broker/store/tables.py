@@ -1,0 +1,144 @@
+"""The tables. Nothing here that one engine has and the other does not.
+
+Random keys (digests) are indexed once each and everything else refers to a packet by its ledger index, so that
+inserting stays at the right edge of the indexes however long the log is.
+"""
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite's INTEGER PRIMARY KEY is the row's place in the file; PostgreSQL needs 64 bits said.
+Position = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _where_set(column: Column[Any]) -> dict[str, Any]:
+    return {"sqlite_where": column.is_not(None), "postgresql_where": column.is_not(None)}
+
+
+entries = Table(
+    "entries",
+    metadata,
+    Column("idx", Position, primary_key=True, autoincrement=False),
+    Column("time", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("kind", Text),
+    Column("about", Position),
+    Column("stray", Text),
+    Column("code", Text),
+    Column("exercise", Boolean(create_constraint=False), nullable=False),
+    Column("leaf", LargeBinary, nullable=False),
+    Column("entry", LargeBinary, nullable=False),
+)
+Index(None, entries.c.time)
+Index(None, entries.c.type)
+Index(None, entries.c.kind)
+Index(None, entries.c.about)
+Index(None, entries.c.stray, **_where_set(entries.c.stray))
+Index(None, entries.c.code, **_where_set(entries.c.code))
+
+onces = Table(
+    "onces",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("idx", Position, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+parties = Table(
+    "parties",
+    metadata,
+    Column("agency", Text, primary_key=True),
+    Column("idx", Position, primary_key=True, autoincrement=False),
+    Column("own", Boolean(create_constraint=False), nullable=False),
+    sqlite_with_rowid=False,
+)
+
+documents = Table(
+    "documents",
+    metadata,
+    Column("idx", Position, primary_key=True, autoincrement=False),
+    Column("document", LargeBinary, nullable=False),
+)
+
+packets = Table(
+    "packets",
+    metadata,
+    Column("idx", Position, primary_key=True, autoincrement=False),
+    Column("sender", Text, nullable=False),
+    Column("id", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("exp", BigInteger, nullable=False),
+    Column("raw", LargeBinary),
+    UniqueConstraint("sender", "id"),
+    UniqueConstraint("digest"),
+)
+
+places = Table(
+    "places",
+    metadata,
+    Column("recipient", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("idx", Position, primary_key=True, autoincrement=False),
+    Column("exp", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    UniqueConstraint("idx", "recipient"),
+    sqlite_with_rowid=False,
+)
+Index(None, places.c.state, places.c.exp)
+
+tiles = Table(
+    "tiles",
+    metadata,
+    Column("level", Integer, primary_key=True, autoincrement=False),
+    Column("n", Position, primary_key=True, autoincrement=False),
+    Column("root", LargeBinary, nullable=False),
+    Column("hashes", LargeBinary, nullable=False),
+)
+
+heads = Table(
+    "heads",
+    metadata,
+    Column("size", Position, primary_key=True, autoincrement=False),
+    Column("root", LargeBinary, nullable=False),
+    Column("time", Text, nullable=False),
+    Column("directory", BigInteger),
+    Column("policy", Text),
+    Column("note", LargeBinary),
+)
+
+published = Table(
+    "published",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("size", BigInteger, nullable=False),
+    Column("note", LargeBinary, nullable=False),
+)
+
+health = Table(
+    "health",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("count", BigInteger, nullable=False),
+)

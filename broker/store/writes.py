@@ -1,0 +1,155 @@
+"""The write transaction."""
+
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import Connection, Row, Table, bindparam, func, insert, literal, select, update
+
+from broker.errors import IntegrityError
+from broker.store.engine import Engines
+from broker.store.port import Batch, Head, Known
+from broker.store.tables import documents, entries, heads, onces, packets, parties, places, tiles
+from schemas.problem import Code
+
+HEAD_COLUMNS = (heads.c.size, heads.c.root, heads.c.time, heads.c.directory, heads.c.policy, heads.c.note)
+
+_NEWEST_HEAD = select(*HEAD_COLUMNS).order_by(heads.c.size.desc()).limit(1)
+_HAS_HEAD = select(heads.c.size).where(heads.c.size == bindparam("size"), heads.c.root == bindparam("root"))
+_USED = select(onces.c.key, onces.c.idx).where(onces.c.key.in_(bindparam("keys", expanding=True)))
+_KNOWN = (
+    select(packets.c.digest, packets.c.idx, places.c.recipient, places.c.state)
+    .select_from(packets.outerjoin(places, places.c.idx == packets.c.idx))
+    .where(packets.c.digest.in_(bindparam("digests", expanding=True)))
+)
+_MOVE = (
+    update(places)
+    .where(places.c.idx == bindparam("at_idx"), places.c.recipient == bindparam("at_recipient"))
+    .values(state=bindparam("to_state"))
+)
+_SAVE_NOTE = (
+    update(heads).where(heads.c.size == bindparam("at_size"), heads.c.note.is_(None)).values(note=bindparam("signed"))
+)
+
+
+def newest_head(connection: Connection) -> Head | None:
+    row = connection.execute(_NEWEST_HEAD).first()
+    return None if row is None else to_head(row)
+
+
+def has_head(connection: Connection, size: int, root: bytes) -> bool:
+    return connection.execute(_HAS_HEAD, {"size": size, "root": root}).first() is not None
+
+
+def to_head(row: Row[Any]) -> Head:
+    return Head(row.size, row.root, row.time, row.directory, row.policy, row.note)
+
+
+class SqlTransaction:
+    """A `Transaction` on a connection that holds the head lock."""
+
+    def __init__(self, connection: Connection, engines: Engines) -> None:
+        self._connection = connection
+        self._engines = engines
+
+    def head(self) -> Head | None:
+        with self._engines.writing():
+            return newest_head(self._connection)
+
+    def has_head(self, size: int, root: bytes) -> bool:
+        with self._engines.writing():
+            return has_head(self._connection, size, root)
+
+    def used(self, keys: Collection[str]) -> dict[str, int]:
+        if not keys:
+            return {}
+        with self._engines.writing():
+            return {row.key: row.idx for row in self._connection.execute(_USED, {"keys": list(keys)})}
+
+    def known(self, digests: Collection[str]) -> dict[str, Known]:
+        if not digests:
+            return {}
+        found: dict[str, Known] = {}
+        with self._engines.writing():
+            for digest, index, recipient, state in self._connection.execute(_KNOWN, {"digests": list(digests)}):
+                states = found.setdefault(digest, Known(index, {})).states
+                if recipient is not None:
+                    states[recipient] = state
+        return found
+
+    def begin_log(self, head: Head) -> None:
+        with self._engines.writing():
+            self._connection.execute(insert(heads), _head_row(head))
+
+    def append(self, batch: Batch) -> None:
+        with self._engines.writing():
+            self._append_head(batch)
+            self._append_entries(batch)
+            self._append_packets(batch)
+
+    def save_note(self, size: int, note: bytes) -> None:
+        with self._engines.writing():
+            self._connection.execute(_SAVE_NOTE, {"at_size": size, "signed": note})
+
+    def _append_head(self, batch: Batch) -> None:
+        row = _head_row(batch.head)
+        newest = select(func.max(heads.c.size)).scalar_subquery()
+        values = select(*(literal(value, heads.c[name].type) for name, value in row.items())).where(
+            newest == batch.previous.size
+        )
+        if self._connection.execute(insert(heads).from_select(list(row), values)).rowcount != 1:
+            raise IntegrityError(
+                Code.ROLLBACK,
+                f"Expected the head of size {batch.previous.size} to be the newest, found another.",
+                advice="Two writers without a common lock: stop all but one.",
+            )
+
+    def _append_entries(self, batch: Batch) -> None:
+        columns = ("idx", "entry", "leaf", "time", "type", "actor", "kind", "about", "stray", "code", "exercise")
+        rows = [dict(zip(columns, each[:11], strict=True)) for each in batch.entries]
+        self._connection.execute(insert(entries), rows)
+        self._many(onces, [{"key": each.once, "idx": each.idx} for each in batch.entries if each.once is not None])
+        self._many(
+            parties,
+            [{"agency": agency, "idx": each.idx, "own": own} for each in batch.entries for agency, own in each.parties],
+        )
+        self._many(
+            documents,
+            [{"idx": each.idx, "document": each.document} for each in batch.entries if each.document is not None],
+        )
+        self._many(
+            tiles,
+            [{"level": each.level, "n": each.n, "root": each.root, "hashes": each.hashes} for each in batch.tiles],
+        )
+
+    def _append_packets(self, batch: Batch) -> None:
+        self._many(
+            packets,
+            [
+                dict(zip(("idx", "sender", "id", "digest", "kind", "exp", "raw"), each, strict=True))
+                for each in batch.packets
+            ],
+        )
+        self._many(
+            places,
+            [dict(zip(("idx", "recipient", "kind", "exp", "state"), each, strict=True)) for each in batch.places],
+        )
+        if batch.moves:
+            self._connection.execute(
+                _MOVE,
+                [{"at_idx": each.idx, "at_recipient": each.recipient, "to_state": each.state} for each in batch.moves],
+            )
+
+    def _many(self, table: Table, rows: list[dict[str, Any]]) -> None:
+        if rows:
+            self._connection.execute(insert(table), rows)
+
+
+def _head_row(head: Head) -> dict[str, Any]:
+    return {
+        "size": head.size,
+        "root": head.root,
+        "time": head.time,
+        "directory": head.directory,
+        "policy": head.policy,
+        "note": head.note,
+    }
