@@ -1,6 +1,6 @@
 """What tests are built of: a realm of agencies with real keys, its directory, and packets sealed in it.
 
-Nothing here is random but the library's own signing and encapsulation: the same realm has the same keys each time.
+The same realm has the same keys each time. Random are only certificates, and the library's signing and encapsulation.
 """
 
 import base64
@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+from broker.crypto.certificates import Authority, Issued, directory_row
 from broker.crypto.keys import PrivateKey, PublicKey
 from broker.crypto.suites import SUITES
 from broker.directory.lookup import Snapshot
 from broker.envelope.seal import Draft, Sealed, Signer, seal
 from schemas.canonical import b64u, canonical
-from schemas.directory import Agency, Agreement, Certificate, Community, Directory, Key, KeyUse, Log, Rank, Role
+from schemas.directory import Agency, Agreement, Community, Directory, Key, KeyUse, Log, Rank, Role
 from schemas.handling import Classification, Handling, Level, Purpose
 from schemas.packet import Audience, SuiteName
 
@@ -24,6 +25,9 @@ NOW = 1_790_000_000
 """The tests' present, in seconds UTC (September 2026)."""
 
 YEAR = 366 * 86_400
+FROM, UNTIL = NOW - YEAR, NOW + 40 * YEAR
+"""Dates of keys and certificates: good at `NOW` and by the clock on the wall, for tests over real TLS."""
+
 RANKS = {
     "IN": {"UNCLASSIFIED": 0, "RESTRICTED": 1, "CONFIDENTIAL": 2, "SECRET": 3, "TOP SECRET": 4},
     "US": {"U": 0, "LES": 1, "LES-NF": 1, "SBU": 1, "C": 2, "S": 3, "TS": 4},
@@ -73,7 +77,7 @@ def private_key(alg: str, label: str) -> PrivateKey:
 
 def key_row(key: PrivateKey, use: KeyUse, **over: Any) -> Key:
     row = {"kid": key.public.kid, "use": use, "alg": key.alg, "public": b64u(key.public.raw)}
-    return Key.from_object({**row, "not_before": NOW - YEAR, "not_after": NOW + YEAR, **over})
+    return Key.from_object({**row, "not_before": FROM, "not_after": UNTIL, **over})
 
 
 def vkey(name: str, kind: int, raw: bytes) -> str:
@@ -85,17 +89,33 @@ def vkey(name: str, kind: int, raw: bytes) -> str:
 
 @dataclass
 class Member:
-    """An agency's secrets. `sign`: classical, post-quantum. `client`: stands for the DER of its TLS certificate."""
+    """An agency's secrets. `sign`: classical, post-quantum. `tls`: its client certificate and that key, PEM."""
 
     id: str
     sign: Signer
     wrap: PrivateKey
-    client: bytes = field(repr=False)
+    tls: Issued = field(repr=False)
+
+    @property
+    def client(self) -> bytes:
+        """The DER of its client certificate."""
+        return self.tls.der
 
     @property
     def keys(self) -> dict[str, PrivateKey]:
         """What `open_packet` asks for."""
         return {self.wrap.public.kid: self.wrap}
+
+
+@cache
+def authority(country: str) -> Authority:
+    """The private CA of a country, `in` or `us`."""
+    return Authority.create({"in": "IND", "us": "USA"}[country], now=FROM, days=(UNTIL - FROM) // 86_400)
+
+
+@cache
+def client_certificate(agency: str, generation: int = 1) -> Issued:
+    return authority(agency[:2]).issue_client(agency, generation, now=FROM, days=(UNTIL - FROM) // 86_400 - 1)
 
 
 def member(agency: str, suite: SuiteName = SuiteName.HYBRID_768, label: str = "") -> Member:
@@ -104,7 +124,7 @@ def member(agency: str, suite: SuiteName = SuiteName.HYBRID_768, label: str = ""
         agency,
         Signer(private_key(algorithms.classical, agency + label), private_key(algorithms.post_quantum, agency + label)),
         private_key(algorithms.wrap, agency + label),
-        f"client certificate of {agency}{label}".encode(),
+        client_certificate(agency),
     )
 
 
@@ -115,12 +135,6 @@ def agency_row(who: Member, name: str, country: str, roles: Sequence[Role], **ov
         key_row(who.sign.post_quantum, KeyUse.SIGN),
         key_row(who.wrap, KeyUse.WRAP),
     ]
-    certificate = Certificate(
-        sha256=hashlib.sha256(who.client).hexdigest(),
-        uri=f"urn:setu:agency:{who.id}:g1",
-        not_before=NOW - YEAR,
-        not_after=NOW + YEAR,
-    )
     system, level = ("IN", "SECRET") if country == "IND" else ("US", "S")
     row = Agency(
         id=who.id,
@@ -131,7 +145,7 @@ def agency_row(who: Member, name: str, country: str, roles: Sequence[Role], **ov
         mandates=tuple(Purpose) if Role.AGENCY in roles else (),
         sealed_kinds=("tip",) if Role.AGENCY in roles else (),
         keys=tuple(keys),
-        certificates=(certificate,),
+        certificates=(directory_row(who.client),),
     )
     return Agency.from_object({**row.to_object(), **over})
 
@@ -220,6 +234,10 @@ class Realm:
             "exp": NOW + 86_400,
         }
         return Draft(**{**made, **over})
+
+    def client(self, agency: str) -> bytes:
+        """The DER of an agency's client certificate."""
+        return self.members[agency].client
 
     def wrap_key(self, agency: str) -> PublicKey:
         return self.members[agency].wrap.public

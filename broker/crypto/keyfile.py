@@ -1,0 +1,95 @@
+"""Private keys on disk: one key a file, for its owner alone. Python cannot wipe memory; a core dump holds keys too."""
+
+import os
+import stat
+from pathlib import Path
+
+from broker.crypto.keys import PrivateKey
+from broker.errors import IntegrityError, SignatureError
+from schemas.canonical import MalformedBase64Error, MalformedJsonError, b64u, canonical, parse, unb64u
+from schemas.problem import Code
+
+FORMAT = "setu1.key"
+_MAX_SIZE = 4096
+_MEMBERS = {"v", "alg", "use", "kid", "seed"}
+
+
+def write_key(path: Path, key: PrivateKey, use: str) -> None:
+    """Write a new key file with mode 0600: canonical JSON {v, alg, use, kid, seed}.
+
+    Raises:
+        IntegrityError: code `config-invalid`; there is a file already.
+    """
+    fields = {"v": FORMAT, "alg": key.alg, "use": str(use), "kid": key.public.kid, "seed": b64u(key.seed())}
+    write_secret(path, canonical(fields) + b"\n")
+
+
+def read_key(path: Path, use: str | None = None) -> PrivateKey:
+    """Read a key file; with `use`, only a key of that use.
+
+    Raises:
+        IntegrityError: code `config-invalid`; not there, readable by others than its owner, or not a key file.
+    """
+    raw = read_secret(path)
+    try:
+        fields = parse(raw)
+        if not isinstance(fields, dict) or fields.keys() != _MEMBERS or fields["v"] != FORMAT:
+            raise _not_a_key_file(path)
+        key = PrivateKey(fields["alg"], unb64u(fields["seed"]))
+    except (MalformedJsonError, MalformedBase64Error, SignatureError, TypeError, AttributeError):
+        raise _not_a_key_file(path) from None
+    if key.public.kid != fields["kid"]:
+        raise _not_a_key_file(path)
+    if use is not None and fields["use"] != use:
+        raise _invalid(f"Expected a key for {use} in {path}, found one for another use.", "One key, one use.")
+    return key
+
+
+def write_secret(path: Path, data: bytes) -> None:
+    """Create a file that only its owner can read; never overwrites, never follows a link.
+
+    Raises:
+        IntegrityError: code `config-invalid`.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
+    try:
+        with open(os.open(path, flags, 0o600), "wb") as file:  # noqa: PTH123 - a descriptor
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except FileExistsError:
+        raise _invalid(
+            f"Expected no file at {path}, found one.", "Move it away first; a key is never overwritten."
+        ) from None
+    except OSError as error:
+        raise _invalid(f"Expected to create {path}, found: {error.strerror}.", "Check the folder.") from None
+
+
+def read_secret(path: Path) -> bytes:
+    """Read a small regular file, refusing one that others than its owner can read.
+
+    Raises:
+        IntegrityError: code `config-invalid`.
+    """
+    try:
+        # Without O_NONBLOCK a FIFO would hold the program for ever.
+        with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:  # noqa: PTH123 - a descriptor
+            mode = os.fstat(file.fileno()).st_mode
+            if not stat.S_ISREG(mode):
+                raise _invalid(f"Expected a regular file at {path}, found something else.", "Check the path.")
+            if mode & 0o077:
+                raise _invalid(
+                    f"Expected {path} to be readable by its owner alone, found mode {stat.S_IMODE(mode):04o}.",
+                    f"Run: chmod 600 {path}; and consider the key known to all who could read it.",
+                )
+            return file.read(_MAX_SIZE)
+    except OSError as error:
+        raise _invalid(f"Expected a private key at {path}, found: {error.strerror}.", "Check the path.") from None
+
+
+def _not_a_key_file(path: Path) -> IntegrityError:
+    return _invalid(f"Expected a key file ({FORMAT}) at {path}, found another content.", "Restore it from its backup.")
+
+
+def _invalid(message: str, advice: str) -> IntegrityError:
+    return IntegrityError(Code.CONFIG_INVALID, message, advice=advice)
