@@ -50,15 +50,14 @@ class Model(BaseModel):
 def _plain_text(text: str) -> str:
     if unicodedata.normalize("NFC", text) != text:
         raise ValueError("expected text in Unicode normalisation form C; normalise it before sending")
-    for character in text:
-        if character in "\n\t":
-            continue
-        if unicodedata.category(character) in ("Cc", "Cs", "Co", "Cn") or character in _BIDI:
+    for character in set(text) - {"\n", "\t"}:
+        if unicodedata.category(character) in _UNSEEN or character in _BIDI or character >= "\U000e0000":
             raise ValueError("expected text without control or bidirectional characters, found one; remove it")
     return text
 
 
-_BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_UNSEEN = frozenset({"Cc", "Cs", "Co", "Cn", "Zl", "Zp"})
+_BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
 
 
 def _b64_of(size: int) -> AfterValidator:
@@ -110,7 +109,7 @@ Text = Annotated[str, StringConstraints(min_length=1, max_length=20_000), AfterV
 Reference = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ./:_#()-]{0,99}$")]
 """A reference in somebody's files: ASCII letters, digits and ` ./:_#()-`, at most 100 characters."""
 
-MICROSECONDS = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$")
+MICROSECONDS = re.compile(r"\A[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{6}Z\Z")
 
 
 def _instant(text: str) -> str:

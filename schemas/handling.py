@@ -4,6 +4,7 @@ Sources: TLP 2.0 and IEP 2.0 (FIRST), PAP (MISP), Europol handling codes H0 to H
 OC, NF, REL and RELIDO. It never holds personal data or free text.
 """
 
+import re
 from datetime import date
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
@@ -109,11 +110,29 @@ class PermittedActions(StrEnum):
     EXTERNALLY_VISIBLE_DIRECT = "externally-visible-direct"
 
 
-class Retention(Model):
-    """When the recipient reviews and purges. ISO 8601 dates, UTC."""
+def _one_spelling(value: Any) -> Any:
+    # pydantic also reads a number of seconds as a date; no other reader would
+    if not isinstance(value, str):
+        return value
+    if not _DAY.fullmatch(value):
+        raise ValueError("expected a date like 2026-01-31, found another form; write it that way")
+    try:
+        return date.fromisoformat(value)
+    except ValueError:
+        raise ValueError("expected a date that exists, found one that does not; correct it") from None
 
-    review_on: date | None = None
-    purge_on: date | None = None
+
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+Day = Annotated[date, BeforeValidator(_one_spelling)]
+"""An ISO 8601 calendar date, UTC; `2026-01-31` on the wire."""
+
+
+class Retention(Model):
+    """When the recipient reviews and purges."""
+
+    review_on: Day | None = None
+    purge_on: Day | None = None
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

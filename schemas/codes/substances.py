@@ -17,7 +17,7 @@ class Listed:
 
     control: `1988-I`, `1988-II`, `1961-I`, or a national control in words; hs6: HS 2022 without dots, empty where the
     list's sources give none; residual: the heading also holds other substances; sources: letters explained in the
-    file's head.
+    file's head; note: what else the row covers.
     """
 
     name: str
@@ -30,6 +30,7 @@ class Listed:
     residual: bool
     dea_code: str
     sources: str
+    note: str
 
 
 def _read() -> Iterable[Listed]:
@@ -45,6 +46,7 @@ def _read() -> Iterable[Listed]:
             residual=row["hs_note"] == "residual",
             dea_code=row["dea_code"],
             sources=row["sources"],
+            note=row["note"],
         )
 
 

@@ -48,7 +48,9 @@ Date = Annotated[str, Shape(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", "a date like 2026-01-
 Time = Annotated[
     str,
     Shape(
-        r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z", "a UTC time like 2026-01-31T12:00:00Z", _time_exists
+        r"[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z",
+        "a UTC time like 2026-01-31T12:00:00Z",
+        _time_exists,
     ),
 ]
 """An instant in UTC with whole seconds (RFC 3339)."""
