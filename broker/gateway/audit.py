@@ -1,0 +1,72 @@
+"""Search of the exchange log, and the log itself as auditors and witnesses mirror it."""
+
+import re
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from broker.gateway.exchange import exchange_of, json_answer
+from broker.gateway.queries import DIGEST, Query, bad_query
+from broker.ledger.port import EntryFilter
+from schemas.base import MICROSECONDS
+from schemas.canonical import MAX_SAFE_INTEGER, canonical, parse
+from schemas.evidence import EntryType
+
+DEFAULT_ENTRIES = 100
+IMMUTABLE = "private, max-age=31536000, immutable"
+
+router = APIRouter()
+
+_AGENCY = re.compile(r"[a-z]{2}-[a-z0-9-]{1,29}")
+_KIND = re.compile(r"[a-z-]{1,32}")
+_CODE = re.compile(r"[a-z-]{1,40}")
+_TYPES = frozenset(EntryType)
+
+
+@router.get("/v1/audit/entries")
+async def search(request: Request) -> Response:
+    """Entries that fit every parameter, by index; `next` is the `after` to go on with while there may be more."""
+    exchange = exchange_of(request)
+    query = Query(
+        request,
+        ("since", "until", "party", "kind", "packet", "code", "exercise", "after", "limit"),
+        repeated=("type",),
+    )
+    types = query.texts("type")
+    if not _TYPES.issuperset(types):
+        raise bad_query("type", "an entry type")
+    limit = query.number("limit", min(DEFAULT_ENTRIES, exchange.limits.page), 1, exchange.limits.page)
+    found = await exchange.services.audit.search(
+        exchange.caller,
+        EntryFilter(
+            since=query.text("since", MICROSECONDS, "a time like 2026-01-31T12:00:00.000000Z"),
+            until=query.text("until", MICROSECONDS, "a time like 2026-01-31T12:00:00.000000Z"),
+            party=query.text("party", _AGENCY, "an agency's id"),
+            kind=query.text("kind", _KIND, "a kind"),
+            packet=query.text("packet", DIGEST, "a packet's digest"),
+            types=[EntryType(each) for each in types] or None,
+            code=query.text("code", _CODE, "a problem code"),
+            exercise=query.choice("exercise", {"true": True, "false": False}),
+            after=query.number("after", -1, 0, MAX_SAFE_INTEGER),
+            limit=limit,
+        ),
+        exchange.trace,
+    )
+    answer = {"entries": [{"index": each.index, "entry": parse(each.entry)} for each in found]}
+    more = {"next": found[-1].index} if len(found) == limit else {}
+    return json_answer(canonical({**answer, **more}))
+
+
+@router.get("/log/checkpoint")
+async def checkpoint(request: Request) -> Response:
+    exchange = exchange_of(request)
+    note = await exchange.services.log.checkpoint(exchange.caller)
+    return Response(note, headers={"cache-control": "no-store"}, media_type="text/plain; charset=utf-8")
+
+
+@router.get("/log/{path:path}")
+async def tile(request: Request, path: str) -> Response:
+    exchange = exchange_of(request)
+    found = await exchange.services.log.tile(exchange.caller, path)
+    return Response(found, headers={"cache-control": IMMUTABLE}, media_type="application/octet-stream")

@@ -1,0 +1,45 @@
+"""The directory's repository and the payload schemas: what every agency may read."""
+
+import re
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from broker.errors import NotFoundError
+from broker.gateway.exchange import exchange_of, json_answer
+from schemas.canonical import canonical
+
+router = APIRouter(prefix="/v1")
+
+_FILE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,200}\Z")
+_VERSION = re.compile(r"[1-9][0-9]{0,2}\Z")
+
+
+@router.get("/directory/metadata/{name}")
+async def metadata(request: Request, name: str) -> Response:
+    return await _file(request, "metadata", name)
+
+
+@router.get("/directory/targets/{name}")
+async def target(request: Request, name: str) -> Response:
+    return await _file(request, "targets", name)
+
+
+@router.get("/schemas")
+async def schemas(request: Request) -> Response:
+    return json_answer(canonical({"schemas": list(exchange_of(request).services.published.schemas())}))
+
+
+@router.get("/schemas/{kind}/{version}")
+async def schema(request: Request, kind: str, version: str) -> Response:
+    if not _VERSION.match(version):
+        raise NotFoundError
+    found = exchange_of(request).services.published.schema(kind, int(version))
+    return json_answer(canonical(found))
+
+
+async def _file(request: Request, folder: str, name: str) -> Response:
+    if not _FILE.match(name):
+        raise NotFoundError
+    return json_answer(await exchange_of(request).services.published.directory_file(f"{folder}/{name}"))

@@ -1,0 +1,146 @@
+"""Rules for a request head, as pure functions: each returns nothing, or raises the refusal.
+
+httptools accepts a missing or doubled Host, HTTP/0.9, absolute targets and any number of headers.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from broker.errors import RequestError
+from broker.gateway import bodies
+from broker.gateway.limits import Limits
+from broker.gateway.protocol import too_large
+from schemas.packet import MEDIA_TYPE
+from schemas.problem import Code
+
+Headers = Mapping[bytes, Sequence[bytes]]
+"""Values by lower-case name, in the order they came."""
+
+JSON = "application/json"
+EVENTS = "text/event-stream"
+READ = frozenset({MEDIA_TYPE.encode(), JSON.encode()})
+METHODS = frozenset({"GET", "POST"})
+PER_HEADER = 4
+"""Bytes that a header line has beside its name and value."""
+
+
+def by_name(headers: Sequence[tuple[bytes, bytes]]) -> dict[bytes, list[bytes]]:
+    found: dict[bytes, list[bytes]] = {}
+    for name, value in headers:
+        found.setdefault(name, []).append(value)
+    return found
+
+
+def body_follows(headers: Headers) -> bool:
+    return b"transfer-encoding" in headers or headers.get(b"content-length", [b"0"]) != [b"0"]
+
+
+def check_size(target: bytes, headers: Sequence[tuple[bytes, bytes]], limits: Limits) -> None:
+    size = len(target) + sum(len(name) + len(value) + PER_HEADER for name, value in headers)
+    if len(headers) > limits.headers or size > limits.head_bytes:
+        raise too_large(limits)
+
+
+def check_request_line(version: str, *, absolute: bool) -> None:
+    if version != "1.1" or absolute:
+        raise _bad("Expected HTTP/1.1 and a path, found another version or an absolute target.")
+
+
+def check_host(headers: Headers, hosts: frozenset[str]) -> None:
+    """`hosts`: the names this gateway answers to, lower case, without port (an IPv6 address in brackets)."""
+    named = headers.get(b"host", ())
+    if len(named) != 1:
+        raise _bad(f"Expected one Host header, found {len(named)}.")
+    host = named[0].decode("latin-1").lower()
+    name, colon, port = host.rpartition(":")
+    if not colon or host.endswith("]"):
+        name, port = host, "0"
+    if name not in hosts or not (port.isascii() and port.isdigit()):
+        raise RequestError(
+            Code.MISDIRECTED,
+            "Expected a request for a host name of this gateway, found another.",
+            advice="Use the address that the directory or your configuration names.",
+        )
+
+
+def check_method(method: str) -> None:
+    if method not in METHODS:
+        raise RequestError(
+            Code.METHOD_NOT_ALLOWED, "Expected GET or POST, found another method.", advice="Use one of those."
+        )
+
+
+def check_connection(headers: Headers) -> None:
+    """An upgrade would leave the parser in a state where it reads no body; a site's page is no agency's system."""
+    if b"upgrade" in headers:
+        raise _bad("Expected HTTP/1.1 to the end, found a request to upgrade.")
+    if b"origin" in headers or headers.get(b"sec-fetch-site", [b"none"]) != [b"none"]:
+        raise RequestError(
+            Code.FORBIDDEN,
+            "Expected a program of the agency, found a web page's request.",
+            advice="Call the gateway from a program, not from a page in a browser.",
+        )
+
+
+def check_content(method: str, headers: Headers, limits: Limits) -> None:
+    """Content-Encoding, Transfer-Encoding, Content-Type, and the size as far as it is declared."""
+    if b"content-encoding" in headers:
+        raise RequestError(
+            Code.ENCODING,
+            "Expected a body without content encoding, found one with it.",
+            advice="Send the bytes as they are, without a Content-Encoding header.",
+        )
+    transfer = headers.get(b"transfer-encoding", ())
+    if transfer and (len(transfer) != 1 or transfer[0].strip().lower() != b"chunked"):
+        raise _bad("Expected chunked as the only transfer encoding, found another.")
+    if int(headers.get(b"content-length", [b"0"])[0]) > limits.body_bytes:
+        raise bodies.too_large(limits)
+    if method == "POST":
+        types = headers.get(b"content-type", ())
+        if len(types) != 1 or types[0].partition(b";")[0].strip().lower() not in READ:
+            raise RequestError(
+                Code.MEDIA_TYPE,
+                f"Expected a body of media type {MEDIA_TYPE} or {JSON}, found another.",
+                advice="Set the Content-Type header.",
+            )
+    elif body_follows(headers):
+        raise _bad("Expected no body with this method, found one.")
+
+
+def check_accept(path: str, headers: Headers) -> None:
+    """Accept (RFC 9110, section 12.5.1) must not exclude what this path answers with."""
+    accepted = headers.get(b"accept")
+    if accepted is None:
+        return
+    ranges: dict[str, bool] = {}
+    for each in b",".join(accepted).decode("latin-1").lower().split(","):
+        media, *parameters = (part.strip() for part in each.split(";"))
+        ranges[media] = not any(_is_zero(parameter) for parameter in parameters)
+    offered = _offers(path)
+    if next((ranges[media] for media in offered if media in ranges), False):  # the most specific range decides
+        return
+    raise RequestError(
+        Code.NOT_ACCEPTABLE,
+        f"Expected an Accept header that allows {offered[0]}, found one that excludes it.",
+        advice="Allow that media type, or send no Accept header.",
+    )
+
+
+def _offers(path: str) -> tuple[str, str, str]:
+    if path == "/log/checkpoint":
+        media = "text/plain"
+    elif path.startswith("/log/"):
+        media = "application/octet-stream"
+    elif path.endswith("/stream"):
+        media = EVENTS
+    else:
+        media = JSON
+    return (media, media.partition("/")[0] + "/*", "*/*")
+
+
+def _is_zero(parameter: str) -> bool:
+    name, _, weight = parameter.partition("=")
+    return name.strip() == "q" and not weight.strip().strip("0.")
+
+
+def _bad(message: str) -> RequestError:
+    return RequestError(Code.BAD_REQUEST, message, advice="Use an ordinary HTTP/1.1 client.")

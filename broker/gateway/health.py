@@ -1,0 +1,73 @@
+"""The operator's listener: is the process alive, could it accept a packet, its figures. Plain HTTP, loopback."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from starlette.types import Receive, Scope, Send
+
+from broker.errors import SetuError
+from broker.gateway.services import Health
+from broker.telemetry.logs import Log
+from broker.telemetry.metrics import CONTENT_TYPE, Metrics
+from schemas.canonical import canonical
+
+Found = tuple[int, str, bytes]
+JSON = "application/json"
+
+
+class Operator:
+    """An ASGI application of three paths.
+
+    Args:
+        stopping: True once the gateway accepts nothing new.
+    """
+
+    def __init__(self, health: Health, metrics: Metrics, log: Log, stopping: Callable[[], bool]) -> None:
+        self._health = health
+        self._metrics = metrics
+        self._log = log
+        self._stopping = stopping
+        self._paths: dict[str, Callable[[], Awaitable[Found]]] = {
+            "/healthz": self._healthz,
+            "/readyz": self._readyz,
+            "/metrics": self._figures,
+        }
+
+    async def __call__(self, scope: Scope, _: Receive, send: Send) -> None:
+        path = self._paths.get(scope["path"])
+        if path is None:
+            found = _json(404, {"found": False})
+        elif scope["method"] != "GET":
+            found = _json(405, {"expected": "GET"})
+        else:
+            found = await path()
+        status, media, body = found
+        headers = [
+            (b"content-type", media.encode("ascii")),
+            (b"content-length", b"%d" % len(body)),
+            (b"cache-control", b"no-store"),
+            (b"connection", b"close"),
+        ]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    async def _healthz(self) -> Found:
+        return _json(200, {"alive": True})
+
+    async def _readyz(self) -> Found:
+        if self._stopping():
+            return _json(503, {"ready": False, "code": "stopping"})
+        try:
+            return _json(200, await self._health.ready())
+        except SetuError as error:
+            return _json(503, {"ready": False, "code": error.code.value, "detail": str(error)})
+        except Exception as error:  # noqa: BLE001 - whatever it is, the gateway is not ready
+            self._log.failure("readyz", error)
+            return _json(503, {"ready": False, "code": "internal"})
+
+    async def _figures(self) -> Found:
+        return 200, CONTENT_TYPE, self._metrics.render()
+
+
+def _json(status: int, found: dict[str, Any]) -> Found:
+    return status, JSON, canonical(found)

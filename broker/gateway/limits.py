@@ -1,0 +1,96 @@
+"""How much of the gateway one caller may take: sizes, times, rates and places. Clocks are given, never read here."""
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from broker.errors import CallerError
+from schemas.problem import Code
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Sizes in bytes, times in seconds.
+
+    head_seconds: from the first moment a request head is awaited to its end (also the TLS handshake).
+    body_seconds: from the end of the head to the end of the body. send_seconds: without one byte taken by the reader.
+    linger_seconds: how long the rest of a refused body is read and thrown away, so that the answer arrives.
+    rate, burst: requests per second and agency. seats: long polls and streams open at once per agency.
+    """
+
+    body_bytes: int = 1 << 20
+    head_bytes: int = 16 << 10
+    headers: int = 64
+    head_seconds: float = 5.0
+    body_seconds: float = 20.0
+    send_seconds: float = 30.0
+    idle_seconds: float = 60.0
+    linger_seconds: float = 1.0
+    stop_seconds: float = 30.0
+    page: int = 500
+    wait: float = 30.0
+    rate: float = 200.0
+    burst: float = 400.0
+    seats: int = 64
+    connections: int = 4096
+
+
+class Buckets:
+    """One token bucket for each agency. Only known agencies get one, so that strangers cannot fill the memory."""
+
+    def __init__(self, rate: float, burst: float, monotonic: Callable[[], float]) -> None:
+        self._rate = rate
+        self._burst = burst
+        self._monotonic = monotonic
+        self._held: dict[str, tuple[float, float]] = {}
+
+    def take(self, agency: str) -> None:
+        """Take one token.
+
+        Raises:
+            CallerError: code `rate-limited`, with the whole seconds until there is a token again.
+        """
+        now = self._monotonic()
+        tokens, since = self._held.get(agency, (self._burst, now))
+        tokens = min(self._burst, tokens + max(0.0, now - since) * self._rate)
+        if tokens < 1:
+            self._held[agency] = (tokens, now)
+            raise CallerError(
+                Code.RATE_LIMITED,
+                f"Expected at most {self._rate:g} requests a second, found more.",
+                advice="Wait as long as Retry-After says, then ask again.",
+                retry_after=max(1, math.ceil((1 - tokens) / self._rate)),
+            )
+        self._held[agency] = (tokens - 1, now)
+
+
+class Seats:
+    """How many long polls and streams an agency holds open."""
+
+    def __init__(self, seats: int) -> None:
+        self._seats = seats
+        self._taken: dict[str, int] = {}
+
+    @contextmanager
+    def taken(self, agency: str) -> Iterator[None]:
+        """Hold one seat.
+
+        Raises:
+            CallerError: code `rate-limited`.
+        """
+        taken = self._taken.get(agency, 0)
+        if taken >= self._seats:
+            raise CallerError(
+                Code.RATE_LIMITED,
+                f"Expected at most {self._seats} open polls and streams, found more.",
+                advice="Close some; one stream for each topic is enough.",
+                retry_after=1,
+            )
+        self._taken[agency] = taken + 1
+        try:
+            yield
+        finally:
+            self._taken[agency] -= 1
+            if not self._taken[agency]:
+                del self._taken[agency]

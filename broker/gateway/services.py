@@ -1,0 +1,97 @@
+"""What the routes ask for: one port for each use case. `broker.assembly` fills them with the flows."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from broker.flows.identify import Caller
+from broker.flows.submit import Submitted
+from broker.ledger.port import EntryFilter, LoggedEntry
+from schemas.evidence import Delivery, Page, Proof, Timeline, Tombstone, TopicInfo
+from schemas.problem import Code
+
+StreamItem = tuple[str, Delivery | Tombstone] | None
+
+
+class Identify(Protocol):
+    """The active agency a verified certificate belongs to, now; raises CallerError. Never blocks."""
+
+    def __call__(self, der: bytes | None, /) -> Caller: ...
+
+
+class Submit(Protocol):
+    async def __call__(self, caller: Caller, raw: bytes, trace: str | None, /) -> Submitted: ...
+
+    async def check(self, caller: Caller, raw: bytes, /) -> tuple[str, ...]:
+        """The ids of the rules that would permit it; raises what a submission would."""
+        ...
+
+
+class Acknowledge(Protocol):
+    async def __call__(self, caller: Caller, raw: bytes, trace: str | None, /) -> Submitted: ...
+
+
+class Subscribe(Protocol):
+    async def topics(self, caller: Caller, /) -> Sequence[TopicInfo]: ...
+
+    async def page(self, caller: Caller, name: str, cursor: str | None, limit: int, wait: float, /) -> Page: ...
+
+    async def stream(
+        self, caller_of: Callable[[], Caller], name: str, last_event_id: str | None, /
+    ) -> AsyncIterator[StreamItem]:
+        """Checks first; then (cursor, item) for ever, None about each second without one. CallerError ends it."""
+        ...
+
+
+class Timelines(Protocol):
+    async def timeline(self, caller: Caller, digest: str, /) -> Timeline: ...
+
+    async def proof(self, caller: Caller, digest: str, /) -> Proof: ...
+
+
+class Audit(Protocol):
+    async def search(self, caller: Caller, what: EntryFilter, trace: str | None, /) -> Sequence[LoggedEntry]: ...
+
+
+class Log(Protocol):
+    async def checkpoint(self, caller: Caller, /) -> bytes: ...
+
+    async def tile(self, caller: Caller, path: str, /) -> bytes:
+        """`path` as it stands after `/log/`."""
+        ...
+
+
+class Published(Protocol):
+    async def directory_file(self, name: str, /) -> bytes:
+        """`name`: `metadata/<file>` or `targets/<file>`."""
+        ...
+
+    def schemas(self) -> Sequence[dict[str, Any]]: ...
+
+    def schema(self, kind: str, version: int, /) -> dict[str, Any]: ...
+
+
+class Refusals(Protocol):
+    """Counts refusals of which nothing may enter the ledger but their number. Never blocks."""
+
+    def count(self, agency: str, code: Code, /) -> None: ...
+
+
+class Health(Protocol):
+    async def ready(self) -> dict[str, Any]:
+        """What was found; raises SetuError where a packet could not be accepted."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    identify: Identify
+    submit: Submit
+    acknowledge: Acknowledge
+    subscribe: Subscribe
+    timelines: Timelines
+    audit: Audit
+    log: Log
+    published: Published
+    refusals: Refusals
+    health: Health

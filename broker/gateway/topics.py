@@ -1,0 +1,96 @@
+"""Topics: a recipient's packets in ledger order, paged, long-polled or streamed."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from fastapi import APIRouter
+from sse_starlette.event import ServerSentEvent
+from sse_starlette.sse import EventSourceResponse
+from starlette.requests import Request
+from starlette.responses import Response
+
+from broker.errors import CallerError, RequestError
+from broker.gateway.bodies import GoneError
+from broker.gateway.exchange import Exchange, exchange_of, json_answer
+from broker.gateway.queries import CURSOR, Query
+from broker.gateway.services import StreamItem
+from schemas.canonical import canonical
+from schemas.evidence import Delivery, Page
+from schemas.problem import Code
+
+DEFAULT_PAGE = 100
+LAST_EVENT_ID = "last-event-id"
+
+router = APIRouter(prefix="/v1/topics")
+
+
+@router.get("")
+async def topics(request: Request) -> Response:
+    exchange = exchange_of(request)
+    found = await exchange.services.subscribe.topics(exchange.caller)
+    return json_answer(canonical({"topics": [each.to_object() for each in found]}))
+
+
+@router.get("/{topic}/packets")
+async def page(request: Request, topic: str) -> Response:
+    """The items after `cursor`; waits up to `wait` seconds for the first."""
+    exchange = exchange_of(request)
+    query = Query(request, ("cursor", "limit", "wait"))
+    cursor = query.text("cursor", CURSOR, "a cursor this gateway gave")
+    limit = query.number("limit", min(DEFAULT_PAGE, exchange.limits.page), 1, exchange.limits.page)
+    wait = query.seconds("wait", exchange.limits.wait)
+    with exchange.seats.taken(exchange.caller.agency.id), exchange.metrics.opened("page"):
+        found = await _unless_hung_up(exchange, topic, cursor, limit, wait)
+    # A page may hold megabytes; other callers are served while it is written down.
+    return json_answer(await asyncio.to_thread(found.canonical) if found.items else found.canonical())
+
+
+@router.get("/{topic}/stream")
+async def stream(request: Request, topic: str) -> Response:
+    """Server-sent events; `Last-Event-ID` resumes. Ends when the caller's standing does, or the gateway stops."""
+    exchange = exchange_of(request)
+    Query(request, ())
+    given = request.headers.getlist(LAST_EVENT_ID)
+    if len(given) > 1 or not all(CURSOR.fullmatch(each) for each in given):
+        raise RequestError(
+            Code.BAD_CURSOR,
+            "Expected one Last-Event-ID that this gateway gave, found another.",
+            advice="Send the id of the last event as it came, or none to begin at the start.",
+        )
+    items = await exchange.services.subscribe.stream(exchange.again, topic, given[0] if given else None)
+    return EventSourceResponse(_events(exchange, items), ping=0)
+
+
+async def _events(exchange: Exchange, items: AsyncIterator[StreamItem]) -> AsyncIterator[ServerSentEvent]:
+    with exchange.seats.taken(exchange.caller.agency.id), exchange.metrics.opened("stream"):
+        try:
+            async for each in items:
+                yield _event(each)
+        except CallerError as error:
+            # Headers are long gone: the code stands in a comment, and asking again gets the whole answer.
+            yield ServerSentEvent(comment=error.code.value)
+
+
+def _event(item: StreamItem) -> ServerSentEvent:
+    if item is None:
+        return ServerSentEvent(comment="")
+    cursor, found = item
+    name = "packet" if isinstance(found, Delivery) else "tombstone"
+    return ServerSentEvent(found.canonical().decode("utf-8"), id=cursor, event=name)
+
+
+async def _unless_hung_up(exchange: Exchange, topic: str, cursor: str | None, limit: int, wait: float) -> Page:
+    """The page, or GoneError as soon as nobody waits for it any more."""
+    asked = exchange.services.subscribe.page(exchange.caller, topic, cursor, limit, wait)
+    if not wait:
+        return await asked
+    looking = asyncio.ensure_future(asked)
+    leaving = asyncio.ensure_future(exchange.body.hung_up())
+    try:
+        await asyncio.wait((looking, leaving), return_when=asyncio.FIRST_COMPLETED)
+        if not looking.done():
+            raise GoneError
+        return looking.result()
+    finally:
+        looking.cancel()
+        leaving.cancel()

@@ -1,0 +1,77 @@
+"""The log: one line of ASCII JSON for each event, redacted. Constructed and passed on; nothing of it is global."""
+
+import json
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+import structlog
+from structlog.typing import EventDict
+
+from broker.telemetry.redaction import describe, redact, redact_named
+
+OWN = frozenset({"event", "level", "time"})
+
+
+class Log:
+    """Writes events to a stream. A value is escaped so that it can neither end its line nor move a terminal's cursor.
+
+    Args:
+        now: unix seconds.
+    """
+
+    def __init__(self, stream: TextIO, now: Callable[[], float]) -> None:
+        def stamp(_: object, level: str, event: EventDict) -> EventDict:
+            moment = datetime.fromtimestamp(now(), UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+            return {"time": moment, "level": level, **event}
+
+        self._logger = structlog.wrap_logger(
+            structlog.WriteLogger(stream),
+            processors=[stamp, _redacted, _rendered],
+            wrapper_class=structlog.BoundLoggerBase,
+            context_class=dict,
+        ).bind()
+
+    def info(self, event: str, **members: Any) -> None:
+        self._write("info", event, members)
+
+    def warning(self, event: str, **members: Any) -> None:
+        self._write("warning", event, members)
+
+    def failure(self, event: str, error: BaseException, **members: Any) -> None:
+        """An error that nobody foresaw: its type and the places it passed, without its message."""
+        self._write("error", event, {**members, **describe(error)})
+
+    def _write(self, level: str, event: str, members: dict[str, Any]) -> None:
+        self._logger._proxy_to_logger(level, event, **members)  # noqa: SLF001 - structlog's way to name the level
+
+
+class Bridge(logging.Handler):
+    """Passes what libraries say by `logging` on to the log."""
+
+    def __init__(self, log: Log, level: int = logging.INFO) -> None:
+        super().__init__(level)
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            members: dict[str, Any] = {"logger": record.name, "said": record.getMessage()}
+        except (TypeError, ValueError):
+            members = {"logger": record.name, "said": "[unreadable]"}
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None:
+            self._log.failure("library", error, **members)
+        elif record.levelno >= logging.WARNING:
+            self._log.warning("library", **members)
+        else:
+            self._log.info("library", **members)
+
+
+def _redacted(_: object, __: str, event: EventDict) -> EventDict:
+    return {name: redact(value) if name in OWN else redact_named(name, value) for name, value in event.items()}
+
+
+def _rendered(_: object, __: str, event: EventDict) -> str:
+    present = {name: value for name, value in event.items() if value is not None}
+    return json.dumps(present, ensure_ascii=True, allow_nan=False, default=str).replace("\x7f", "\\u007f")
