@@ -1,0 +1,210 @@
+"""From what a program wants to say to a sealed packet: look-ups, judgements, then one seal."""
+
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypedDict, Unpack
+
+from broker.crypto.keys import PublicKey
+from broker.directory.lookup import Snapshot
+from broker.directory.port import DirectorySource
+from broker.envelope.seal import Draft, Sealed, Signer, seal
+from broker.errors import IntegrityError, PolicyError, UnavailableError
+from broker.policy.port import Policy, Question
+from broker.sdk.content import read_handling, read_model, write_payload
+from schemas.base import Model
+from schemas.canonical import b64u
+from schemas.directory import Role
+from schemas.handling import Handling
+from schemas.packet import VERSION, Audience, Header, Precedence
+from schemas.problem import RuleHit
+
+REFRESH_AFTER = 300.0
+"""Seconds after which a sender looks for a newer directory before it seals."""
+
+
+WEEK = 7 * 86_400
+"""Seconds; the longest lifetime of a packet unless the gateway is configured otherwise."""
+
+
+class Options(TypedDict, total=False):
+    """What `Client.send` and `Client.seal` take beside kind, recipients, payload and handling.
+
+    precedence: how soon a person should look; ROUTINE by default.
+    exercise: True marks drill traffic.
+    thread: the UUID of the conversation this belongs to; a new one by default.
+    in_reply_to: the digest of the packet this answers.
+    lifetime: seconds until the packet expires; a week by default.
+    kind_version: the registry's newest by default.
+    sealed: True leaves the gateway out as a reader; by default as the client was made.
+    id: one's own UUIDv7, where the program keeps one: a second call with it never makes a second packet, and with an
+        outbox it posts the bytes that were sealed the first time.
+    """
+
+    precedence: Precedence | str
+    exercise: bool
+    thread: str | None
+    in_reply_to: str | None
+    lifetime: int
+    kind_version: int | None
+    sealed: bool
+    id: str | None
+
+
+class Sealer:
+    """Seals packets of one agency for one gateway.
+
+    Args:
+        policy: judges the gateway as a reader before anything is sealed for it; None where the caller did not ask.
+        monotonic: seconds of a clock that never jumps.
+    """
+
+    def __init__(
+        self,
+        agency: str,
+        gateway: str,
+        directory: DirectorySource,
+        signer: Signer,
+        *,
+        policy: Policy | None,
+        now: Callable[[], float],
+        random: Callable[[int], bytes],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._agency = agency
+        self._gateway = gateway
+        self._directory = directory
+        self._signer = signer
+        self._policy = policy
+        self._now = now
+        self._random = random
+        self._monotonic = monotonic
+        self._refreshed: float | None = None
+
+    def seal(
+        self,
+        kind: str,
+        *,
+        to: str | Sequence[str],
+        payload: Model | Mapping[str, Any],
+        handling: Handling | Mapping[str, Any],
+        **options: Unpack[Options],
+    ) -> Sealed:
+        """Judge, then seal once. Raises as `Client.send` does, but for what only a gateway can answer."""
+        block = read_handling(handling)
+        version, raw = write_payload(kind, options.get("kind_version"), payload, block)
+        snapshot = self._snapshot()
+        now = int(self._now())
+        readers = self._readers(
+            snapshot, (to,) if isinstance(to, str) else tuple(to), now, sealed=bool(options.get("sealed"))
+        )
+        fields: dict[str, Any] = {
+            "v": VERSION,
+            "id": options.get("id") or self.new_id(),
+            "aud": {"realm": self._directory.realm, "gateway": self._gateway},
+            "from": self._agency,
+            "to": [{"agency": agency, "kid": key.kid} for agency, key in readers],
+            "suite": snapshot.suite.value,
+            "kind": kind,
+            "kind_version": version,
+            "handling": block.to_object(),
+            "precedence": str(options.get("precedence", Precedence.ROUTINE)),
+            "exercise": options.get("exercise", False),
+            "thread": options.get("thread") or self.new_id(),
+            "iat": now,
+            "exp": now + options.get("lifetime", WEEK),
+            "commitment": b64u(bytes(48)),  # a place holder: policy does not look at it, and sealing makes the real one
+            "sig": list(self._signer.kids),
+        }
+        if options.get("in_reply_to") is not None:
+            fields["in_reply_to"] = options["in_reply_to"]
+        header = read_model(Header, fields, "")
+        self._judge_gateway(snapshot, header)
+        return seal(_draft(header), raw, readers, self._signer, snapshot.suite, random=self._random)
+
+    def new_id(self) -> str:
+        """A UUIDv7 (RFC 9562, section 5.7)."""
+        tail = int.from_bytes(self._random(10), "big")
+        return str(
+            uuid.UUID(
+                int=(int(self._now() * 1000) & (2**48 - 1)) << 80
+                | 0x7 << 76
+                | (tail >> 62 & 0xFFF) << 64
+                | 0b10 << 62
+                | tail & (2**62 - 1)
+            )
+        )
+
+    def look_again(self) -> None:
+        """The directory may be stale: refresh it before the next packet."""
+        self._refreshed = None
+
+    def _snapshot(self) -> Snapshot:
+        if self._refreshed is None or self._monotonic() - self._refreshed > REFRESH_AFTER:
+            try:
+                snapshot = self._directory.refresh()
+            except UnavailableError:
+                try:
+                    return self._directory.current()
+                except IntegrityError:
+                    pass
+                raise
+            self._refreshed = self._monotonic()
+            return snapshot
+        return self._directory.current()
+
+    def _readers(
+        self, snapshot: Snapshot, to: tuple[str, ...], now: int, *, sealed: bool
+    ) -> list[tuple[str, PublicKey]]:
+        names = to if sealed or self._gateway in to else (*to, self._gateway)
+        readers = []
+        for name in names:
+            snapshot.active(name, Role.GATEWAY if name == self._gateway else Role.AGENCY)
+            readers.append((name, PublicKey.from_directory(snapshot.wrap_key(name, now))))
+        return readers
+
+    def _judge_gateway(self, snapshot: Snapshot, header: Header) -> None:
+        if not header.open or self._policy is None:
+            return
+        decision = self._policy.decide(
+            Question(
+                header=header,
+                sender=snapshot.active(self._agency),
+                recipient=snapshot.active(self._gateway, Role.GATEWAY),
+                directory=snapshot.document,
+                ref=snapshot.ref,
+                via="reader",
+            )
+        )
+        if decision.permit:
+            return
+        hits = decision.hits or (
+            RuleHit(
+                rule="no-permit",
+                recipient=self._gateway,
+                sentence="No rule permits the gateway to read this packet.",
+                remedy="Send it sealed, or with markings that the gateway may read.",
+            ),
+        )
+        raise PolicyError(
+            f"Expected a gateway that may read this packet, found {len(hits)} rule(s) against. Nothing was sealed.",
+            hits,
+            advice="Send it sealed where the directory allows that for this kind, or change the markings.",
+        )
+
+
+def _draft(header: Header) -> Draft:
+    return Draft(
+        id=header.id,
+        aud=Audience(realm=header.aud.realm, gateway=header.aud.gateway),
+        from_=header.from_,
+        kind=header.kind,
+        kind_version=header.kind_version,
+        handling=header.handling,
+        precedence=header.precedence,
+        exercise=header.exercise,
+        thread=header.thread,
+        in_reply_to=header.in_reply_to,
+        iat=header.iat,
+        exp=header.exp,
+    )
