@@ -30,6 +30,14 @@ def read_key(path: Path, use: str | None = None) -> PrivateKey:
     Raises:
         IntegrityError: code `config-invalid`; not there, readable by others than its owner, or not a key file.
     """
+    found, key = read_key_with_use(path)
+    if use is not None and found != use:
+        raise _invalid(f"Expected a key for {use} in {path}, found one for another use.", "One key, one use.")
+    return key
+
+
+def read_key_with_use(path: Path) -> tuple[str, PrivateKey]:
+    """A key file's use and key; raises as `read_key`."""
     raw = read_secret(path)
     try:
         fields = parse(raw)
@@ -40,9 +48,7 @@ def read_key(path: Path, use: str | None = None) -> PrivateKey:
         raise _not_a_key_file(path) from None
     if key.public.kid != fields["kid"]:
         raise _not_a_key_file(path)
-    if use is not None and fields["use"] != use:
-        raise _invalid(f"Expected a key for {use} in {path}, found one for another use.", "One key, one use.")
-    return key
+    return str(fields["use"]), key
 
 
 def write_secret(path: Path, data: bytes) -> None:
