@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.json_schema import GenerateJsonSchema
+from pydantic_core import core_schema
 
 from schemas.canonical import MAX_SAFE_INTEGER, MalformedJsonError, canonical, parse
 from schemas.explain import MAX_FAULTS, Fault, explain, pointer_to
@@ -21,6 +22,19 @@ from schemas.payloads.payment_trail import PaymentTrailV1
 from schemas.payloads.pen import PenV1
 from schemas.payloads.tip import TipV1
 from schemas.problem import Code
+
+
+class _WireSchema(GenerateJsonSchema):
+    """On the wire an absent member is left out: null is nobody's value and nobody's default."""
+
+    def nullable_schema(self, schema: core_schema.NullableSchema) -> dict[str, Any]:
+        return self.generate_inner(schema["schema"])
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> dict[str, Any]:
+        if schema.get("default", ...) is None:
+            return self.generate_inner(schema["schema"])
+        return super().default_schema(schema)
+
 
 _MODELS: Mapping[tuple[str, int], Any] = {
     ("payment-trail", 1): PaymentTrailV1,
@@ -153,7 +167,7 @@ def json_schema(kind: str, version: int) -> dict[str, Any]:
 
     It is a little wider than the model: check digits, code lists and rules between members are not in it.
     """
-    body = TypeAdapter(model(kind, version)).json_schema(by_alias=True, mode="validation")
+    body = TypeAdapter(model(kind, version)).json_schema(schema_generator=_WireSchema)
     body.pop("title", None)
     return {
         "$schema": GenerateJsonSchema.schema_dialect,
