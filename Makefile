@@ -24,9 +24,9 @@ define install
 	echo "Installing $$total packages from $(1) into .venv (once)" >&2; \
 	count='/^ *(Collecting|Requirement already)/ { printf "\r%4d of %d  %-48.48s", ++n, total, $$2 == "already" ? $$4 : $$2; fflush() } END { printf "\r%64s\r", "" }'; \
 	show() { if [ -t 2 ]; then awk -v total="$$total" "$$count" >&2; else cat >/dev/null; fi; }; \
-	$(PIP) -q install --require-hashes --only-binary :all: -r requirements-build.txt; \
-	$(PIP) install --require-hashes --no-build-isolation --use-pep517 --progress-bar off -r $(1) | show; \
-	$(PIP) -q install --no-deps --no-build-isolation --editable .
+	$(PIP) -q install --no-compile --require-hashes --only-binary :all: -r requirements-build.txt; \
+	$(PIP) install --no-compile --require-hashes --no-build-isolation --use-pep517 --progress-bar off -r $(1) | show; \
+	out=$$($(PIP) -q install --no-deps --no-build-isolation --editable . 2>&1) || { echo "$$out" >&2; exit 1; }
 endef
 
 ##@ Use it
