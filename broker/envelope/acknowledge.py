@@ -90,7 +90,7 @@ def parse_acknowledgement(raw: bytes) -> ParsedAck:
     value = read_json(raw)
     if isinstance(value, dict) and value.keys() == {"payload"}:
         value = {**value, "signatures": []}  # stripped: not a fault of shape but of signature
-    jws = members(value, ("payload", "signatures"), "")
+    jws = members(value, {"payload", "signatures"}, "")
     signed = read_signatures(jws["signatures"], ACKNOWLEDGEMENT_TYP, "/signatures")
     payload = decoded(jws["payload"], "/payload")
     fields: Mapping[str, Any] = read_inner_json(payload, "/payload")

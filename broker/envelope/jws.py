@@ -130,7 +130,7 @@ def _sign(payload: str, key: PrivateKey, typ: str) -> Signature:
 
 
 def _read(value: object, typ: str, pointer: str) -> Signed:
-    each = members(value, ("protected", "signature"), pointer)
+    each = members(value, {"protected", "signature"}, pointer)
     raw = decoded(each["protected"], f"{pointer}/protected")
     form = _FORM.fullmatch(raw)
     if form is None or form[3].decode() != typ:

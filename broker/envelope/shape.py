@@ -1,6 +1,6 @@
 """Recipe step 1: exactly these members, canonical unpadded base64url, exact sizes. One error type, with a pointer."""
 
-from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from pydantic import ValidationError
@@ -13,7 +13,9 @@ from schemas.problem import Code
 
 JWE_PROTECTED = b64u(canonical({"enc": "A256GCM", "typ": "setu1+jwe"}))
 KID_SIZE = 32
-_JWE = ("protected", "aad", "iv", "ciphertext", "tag", "recipients")
+_JWE = frozenset({"protected", "aad", "iv", "ciphertext", "tag", "recipients"})
+_RECIPIENT = frozenset({"header", "encrypted_key"})
+_RECIPIENT_HEADER = frozenset({"alg", "kid", "ek"})
 
 
 def read_json(raw: bytes) -> Any:
@@ -59,10 +61,12 @@ def not_the_schema(error: ValidationError, what: str) -> MalformedError:
     )
 
 
-def members(value: object, names: Iterable[str], pointer: str) -> dict[str, Any]:
+def members(value: object, names: AbstractSet[str], pointer: str) -> dict[str, Any]:
     """The object, if it has exactly these members."""
-    if not isinstance(value, dict) or value.keys() != set(names):
-        raise malformed(pointer, f"expected an object with exactly the members {', '.join(names)}, found another")
+    if not isinstance(value, dict) or value.keys() != names:
+        raise malformed(
+            pointer, f"expected an object with exactly the members {', '.join(sorted(names))}, found another"
+        )
     return value
 
 
@@ -105,8 +109,8 @@ def read_jwe(value: object) -> Jwe:
 
 
 def _recipient(value: object, pointer: str) -> Recipient:
-    recipient = members(value, ("header", "encrypted_key"), pointer)
-    header = members(recipient["header"], ("alg", "kid", "ek"), f"{pointer}/header")
+    recipient = members(value, _RECIPIENT, pointer)
+    header = members(recipient["header"], _RECIPIENT_HEADER, f"{pointer}/header")
     if not isinstance(header["alg"], str):
         raise malformed(f"{pointer}/header/alg", "expected the name of the suite's key wrap, found something else")
     return Recipient.model_construct(

@@ -58,7 +58,7 @@ def parse(raw: bytes) -> Parsed:
             `key-unknown` for a key named in any way but by the kid in the header's `sig`.
     """
     # 1. Shape: exactly these members, canonical unpadded base64url, exact sizes.
-    outer = members(read_json(raw), ("jwe", "jws"), "")
+    outer = members(read_json(raw), {"jwe", "jws"}, "")
     jwe = read_jwe(outer["jwe"])
     jws, signed = _read_jws(outer["jws"])
 
@@ -165,7 +165,7 @@ def _check_wraps(jwe: Jwe, suite: Suite) -> None:
 def _read_jws(value: object) -> tuple[Jws, tuple[Signed, Signed]]:
     if isinstance(value, dict) and value.keys() == {"payload"}:
         value = {**value, "signatures": []}  # stripped: not a fault of shape but of signature
-    jws = members(value, ("payload", "signatures"), "/jws")
+    jws = members(value, {"payload", "signatures"}, "/jws")
     signed = read_signatures(jws["signatures"], PACKET_TYP, "/jws/signatures")
     return Jws.model_construct(
         payload=text(jws["payload"], "/jws/payload"), signatures=signature_models(jws["signatures"])
