@@ -39,9 +39,10 @@ def stdnum(module: _Module) -> Callable[[str], bool]:
 def _phone(text: str) -> bool:
     # possible, not valid: numbering plans change faster than the library's data, and a refused number is a lost lead
     try:
-        return phonenumbers.is_possible_number(phonenumbers.parse(text))
+        reason = phonenumbers.is_possible_number_with_reason(phonenumbers.parse(text))
     except phonenumbers.NumberParseException:
         return False
+    return bool(reason == phonenumbers.ValidationResult.IS_POSSIBLE)
 
 
 def s10(text: str) -> bool:
@@ -82,7 +83,7 @@ SHAPES: Mapping[str, Shape] = MappingProxyType(
         ),
         "bic": Shape(r"[A-Z]{6}[A-Z0-9]{2}([A-Z0-9]{3})?", "a BIC (ISO 9362) like SBININBB104", stdnum(bic)),
         "lei": Shape(r"[A-Z0-9]{18}[0-9]{2}", "an LEI (ISO 17442) like 213800KUD8LAJWSQ9D15", stdnum(lei)),
-        "imei": Shape(r"[0-9]{15}", "an IMEI of fifteen digits like 356868001435170", stdnum(imei)),
+        "imei": Shape(r"[0-9]{15}", "an IMEI of fifteen digits like 356868001435171", stdnum(imei)),
         "in-pan": Shape(r"[A-Z]{5}[0-9]{4}[A-Z]", "an Indian PAN like ACUPA7085R", stdnum(pan)),
         "in-gstin": Shape(r"[0-9]{2}[A-Z0-9]{13}", "an Indian GSTIN like 27AAPFU0939F1ZV", stdnum(gstin)),
         "in-epic": Shape(r"[A-Z]{3}[0-9]{7}", "an Indian voter's EPIC number like WKH1186253", stdnum(epic)),
