@@ -15,7 +15,7 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 PIP := .venv/bin/python -m pip --disable-pip-version-check
-DATA ?= setu-data
+FOLDER ?= deployment
 ARGS ?=
 
 # What is said about installing goes to stderr, so that `make demo ARGS=--json` prints one document and nothing else.
@@ -34,9 +34,9 @@ endef
 demo: .venv/.gateway ## the whole job, for real, as a story (ARGS=--json: as one JSON document)
 	@.venv/bin/setu demo $(ARGS)
 
-run: .venv/.gateway ## serve a demo realm, kept in setu-data (DATA=... for another folder)
-	@[ -e "$(DATA)/setu.toml" ] || .venv/bin/setu init "$(DATA)" --demo
-	@.venv/bin/setu serve "$(DATA)" $(ARGS)
+run: .venv/.gateway ## serve a demo realm, kept in the folder deployment (FOLDER=... for another)
+	@[ -e "$(FOLDER)/setu.toml" ] || .venv/bin/setu init "$(FOLDER)" --demo
+	@.venv/bin/setu serve --config "$(FOLDER)/setu.toml" $(ARGS)
 
 bench: .venv/.gateway ## accepted packets per second and core, beside what the cryptography alone allows
 	@.venv/bin/setu bench accept $(ARGS)
@@ -84,7 +84,7 @@ lock: .venv/.test ## write the requirements anew from pyproject.toml (UPGRADE=1:
 
 ##@ The rest
 .PHONY: clean help
-clean: ## remove .venv, builds and caches (never setu-data)
+clean: ## remove .venv, builds and caches (never a deployment)
 	@rm -rf .venv build dist *.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	@find adapters broker schemas tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
