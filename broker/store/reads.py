@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, bindparam, case, func, or_, select
+from sqlalchemy import Connection, Select, and_, bindparam, case, false, func, or_, select
 
 from broker.merkle.tree import Tile
 from broker.store.engine import Engines
@@ -15,7 +15,10 @@ from broker.store.writes import HEAD_COLUMNS, has_head, newest_head, to_head
 _ENTRY = (entries.c.idx, entries.c.entry, entries.c.leaf)
 _IN_CHUNKS = 500
 
-_HEAD_OF = select(*HEAD_COLUMNS).where(heads.c.size > bindparam("idx")).order_by(heads.c.size).limit(1)
+_SIZE_AFTER = select(
+    entries.c.idx, select(func.min(heads.c.size)).where(heads.c.size > entries.c.idx).scalar_subquery()
+).where(entries.c.idx.in_(bindparam("indices", expanding=True)))
+_HEADS = select(*HEAD_COLUMNS).where(heads.c.size.in_(bindparam("sizes", expanding=True)))
 _RANGE = (
     select(*_ENTRY).where(entries.c.idx >= bindparam("start"), entries.c.idx < bindparam("end")).order_by(entries.c.idx)
 )
@@ -94,18 +97,12 @@ class SqlReads:
             return has_head(connection, size, root)
 
     def heads_after(self, indices: Collection[int]) -> dict[int, Head]:
-        found: dict[int, Head] = {}
-        head: Head | None = None
-        with self._connected() as connection:
-            for index in sorted(indices, reverse=True):
-                # Going down, one head is right until an older one lies between it and the index.
-                row = connection.execute(_HEAD_OF, {"idx": index}).first()
-                if row is None:
-                    continue
-                if head is None or head.size != row.size:
-                    head = to_head(row)
-                found[index] = head
-        return found
+        found = self._in_chunks(_SIZE_AFTER, "indices", sorted(indices))
+        sizes = {index: size for index, size in found if size is not None}
+        heads_by_size = {
+            row.size: to_head(row) for row in self._in_chunks(_HEADS, "sizes", sorted(set(sizes.values())))
+        }
+        return {index: heads_by_size[size] for index, size in sizes.items()}
 
     def entries(self, start: int, end: int) -> list[EntryRow]:
         with self._connected() as connection:
@@ -134,10 +131,10 @@ class SqlReads:
 
     def packets(self, digests: Collection[str]) -> list[tuple[PacketRow, dict[str, str]]]:
         found = [PacketRow(*row) for row in self._in_chunks(_PACKETS, "digests", list(digests))]
-        states: dict[int, dict[str, str]] = {row.index: {} for row in found}
+        states: dict[int, dict[str, str]] = {row.idx: {} for row in found}
         for index, recipient, state in self._in_chunks(_STATES, "indices", list(states)):
             states[index][recipient] = state
-        return [(row, states[row.index]) for row in found]
+        return [(row, states[row.idx]) for row in found]
 
     def topic(self, recipient: str, kind: str, after: int, limit: int) -> list[tuple[int, str, str]]:
         asked = {"recipient": recipient, "kind": kind, "after": after, "most": limit}
@@ -184,7 +181,7 @@ def _search(connection: Connection, query: EntryQuery) -> Select[Any]:
     # Time never goes backwards along the log, so that a span of time is a span of indices.
     if query.since is not None:
         first = connection.execute(_FIRST_FROM, {"time": query.since}).scalar()
-        found = found.where(entries.c.idx >= first) if first is not None else found.where(False)
+        found = found.where(entries.c.idx >= first) if first is not None else found.where(false())
     if query.until is not None:
         end = connection.execute(_FIRST_FROM, {"time": query.until}).scalar()
         found = found.where(entries.c.idx < end) if end is not None else found

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, bindparam, func, insert, literal, select, update
+from sqlalchemy import Connection, Table, bindparam, func, insert, literal, select, update
 
 from broker.errors import IntegrityError
 from broker.store.engine import Engines
@@ -40,7 +40,7 @@ def has_head(connection: Connection, size: int, root: bytes) -> bool:
     return connection.execute(_HAS_HEAD, {"size": size, "root": root}).first() is not None
 
 
-def to_head(row: Row[Any]) -> Head:
+def to_head(row: Any) -> Head:
     return Head(row.size, row.root, row.time, row.directory, row.policy, row.note)
 
 

@@ -1,0 +1,126 @@
+"""Reads what was committed, and checks it against its hashes before handing it on."""
+
+from collections.abc import Sequence
+
+from broker.errors import IntegrityError, UnavailableError
+from broker.ledger.guard import Guard
+from broker.ledger.nodes import StoredNodes
+from broker.ledger.port import Basis, EntryFilter, LoggedEntry, State, StoredPacket, TopicRow
+from broker.ledger.receipts import Receipts, check_row
+from broker.ledger.search import to_query
+from broker.merkle.note import parse_checkpoint
+from broker.merkle.tiles import TileId, exists, write_bundle
+from broker.merkle.tree import TILE_WIDTH
+from broker.store.port import EntryRow, Head, Store
+from schemas.evidence import Receipt
+from schemas.problem import Code
+
+WAITING = tuple(state.value for state in (State.PENDING, State.OFFERED, State.RECEIVED))
+DUE = tuple(state.value for state in (State.PENDING, State.OFFERED))
+
+
+class Reader:
+    """The `broker.ledger.port.LedgerReader` of a store, from any thread."""
+
+    def __init__(self, store: Store, guard: Guard) -> None:
+        self._store = store
+        self._nodes = StoredNodes(store)
+        self._receipts = Receipts(store, guard, self._nodes)
+
+    def find(self, sender: str, packet_id: str) -> tuple[int, str] | None:
+        return self._store.find(sender, packet_id)
+
+    def receipt(self, index: int) -> Receipt:
+        return self._receipts.original([index])[index][1]
+
+    def receipts(self, indices: Sequence[int]) -> list[Receipt]:
+        """`receipt` of each, for a page's worth at the cost of a few."""
+        found = self._receipts.original(set(indices))
+        return [found[index][1] for index in indices]
+
+    def packet(self, digest: str) -> StoredPacket | None:
+        return self.packets([digest]).get(digest)
+
+    def packets(self, digests: Sequence[str]) -> dict[str, StoredPacket]:
+        return {
+            row.digest: StoredPacket(
+                index=row.idx,
+                sender=row.sender,
+                id=row.id,
+                digest=row.digest,
+                kind=row.kind,
+                exp=row.exp,
+                raw=row.raw,
+                states={recipient: State(state) for recipient, state in states.items()},
+            )
+            for row, states in self._store.packets(set(digests))
+        }
+
+    def topic(self, recipient: str, kind: str, *, after: int, limit: int) -> list[TopicRow]:
+        rows = self._store.topic(recipient, kind, after, limit)
+        return [TopicRow(index, digest, State(state)) for index, digest, state in rows]
+
+    def topics(self, recipient: str) -> list[tuple[str, int, int]]:
+        return self._store.topics(recipient, WAITING)
+
+    def timeline(self, digest: str) -> list[LoggedEntry]:
+        return [_logged(row) for row in self._store.about(digest)]
+
+    def search(self, what: EntryFilter) -> list[LoggedEntry]:
+        return [_logged(row) for row in self._store.search(to_query(what))]
+
+    def due(self, now: int, limit: int) -> list[tuple[str, str]]:
+        return self._store.due(now, DUE, limit)
+
+    def in_force(self) -> Basis | None:
+        head = self._head()
+        return None if head.directory is None or head.policy is None else Basis(head.directory, head.policy)
+
+    def head(self) -> tuple[int, bytes]:
+        head = self._head()
+        return head.size, head.root
+
+    def checkpoint(self) -> bytes:
+        note = self._store.published()
+        if note is None:
+            raise UnavailableError("Expected a published checkpoint, found that none is published yet.")
+        return note
+
+    def tile(self, level: int, n: int, width: int) -> bytes | None:
+        if not exists(TileId(level, n, width), self._published_size()):
+            return None
+        if width < TILE_WIDTH:
+            return b"".join(self._nodes.partial(level, n, width))
+        return b"".join(self._nodes.full(level, n)[0])
+
+    def entry_bundle(self, n: int, width: int) -> bytes | None:
+        if not exists(TileId(None, n, width), self._published_size()):
+            return None
+        start = n * TILE_WIDTH
+        rows = self._store.entries(start, start + width)
+        if [row.idx for row in rows] != list(range(start, start + width)):
+            raise IntegrityError(Code.LOG_INVALID, f"Expected entries {start} to {start + width - 1}, found fewer.")
+        for row in rows:
+            check_row(row)
+        return write_bundle([row.entry for row in rows])
+
+    def receipts_at_checkpoint(self, indices: Sequence[int]) -> list[Receipt]:
+        return self._receipts.at(indices, self.checkpoint())
+
+    def probe(self) -> None:
+        self._store.probe()
+
+    def _published_size(self) -> int:
+        note = self._store.published()
+        return 0 if note is None else parse_checkpoint(note).size
+
+    def _head(self) -> Head:
+        head = self._store.head()
+        if head is None:
+            raise UnavailableError("Expected a ledger that was started, found an empty store.")
+        return head
+
+
+def _logged(row: EntryRow) -> LoggedEntry:
+    check_row(row)
+    return LoggedEntry(row.idx, row.entry, row.document)

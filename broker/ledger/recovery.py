@@ -1,0 +1,110 @@
+"""What a ledger does before it signs again: prove that store, guard and published checkpoint are of one history.
+
+1. The guard's note verifies under the log's own keys.
+2. The store has a head; a store without one is new, and then the guard knows nothing either.
+3. The guard's head and the published one are among the store's heads: else the store is older than what left this
+   log, or another log.
+4. The tree recomputed from the entries has the newest head's root, and the guard's tree is its beginning.
+5. The guard's note is the one that receipts carry: it is written to its head's row if a crash came between.
+6. The newest head, if a crash came before it was signed, is signed now.
+"""
+
+from collections.abc import Callable
+
+from broker.errors import IntegrityError
+from broker.ledger.entries import text_of
+from broker.ledger.guard import Guard
+from broker.ledger.nodes import StoredNodes
+from broker.merkle.note import Checkpoint, LogSigner, parse_checkpoint, verify_checkpoint
+from broker.merkle.tree import EMPTY_ROOT, Edge, leaf_hash, root_hash
+from broker.store.port import Head, Store
+from schemas.problem import Code
+
+_CHUNK = 1024
+_ADVICE = (
+    "The ledger will not sign. Restore the newest backup of the store and the guard's own file. If the guard's file is "
+    "lost, put an auditor's newest mirrored checkpoint in its place."
+)
+
+
+def recover(store: Store, signer: LogSigner, guard: Guard, clock: Callable[[], float]) -> Edge:
+    """Bring store and guard together, or refuse; returns the edge to go on from.
+
+    Raises:
+        IntegrityError: ROLLBACK (an older or another store), LOG_INVALID (a damaged one).
+    """
+    kept = guard.read()
+    known = None if kept is None else verify_checkpoint(kept, signer.origin, *signer.vkeys)  # 1
+    head = _head(store, known, clock)  # 2
+    if kept is None or known is None:
+        if head.size:
+            raise _rollback("Expected the guard to know this log's newest head, found no guard file.")
+        kept = signer.sign(0, EMPTY_ROOT)
+        known = Checkpoint(signer.origin, 0, EMPTY_ROOT)
+        guard.write(kept)
+    _check_known(store, head, known, "guard")  # 3
+    published = store.published()
+    if published is not None:
+        _check_known(store, head, parse_checkpoint(published), "published checkpoint")
+    edge = _check_tree(store, head, known)  # 4
+    with store.transaction() as transaction:
+        transaction.save_note(known.size, kept)  # 5
+    guard.adopt(kept)
+    if head.size > known.size:  # 6
+        guard.write(signer.sign(head.size, head.root))
+    return edge
+
+
+def check_leaves(store: Store, start: int, leaves: list[bytes]) -> None:
+    """Hash entries anew, as the store gives them back, before a head over them is signed.
+
+    Raises:
+        IntegrityError: LOG_INVALID.
+    """
+    found = [leaf_hash(row.entry) for row in store.entries(start, start + len(leaves))]
+    if found != leaves:
+        raise IntegrityError(
+            Code.LOG_INVALID,
+            f"Expected entries {start} to {start + len(leaves) - 1} as committed, found others in the store.",
+            advice="Memory or disk is failing: stop, check the machine, then start again.",
+        )
+
+
+def _head(store: Store, known: Checkpoint | None, clock: Callable[[], float]) -> Head:
+    with store.transaction() as transaction:
+        head = transaction.head()
+        if head is not None:
+            return head
+        if known is not None and known.size:
+            raise _rollback(f"Expected a log of at least {known.size} entries, found an empty store.")
+        head = Head(0, EMPTY_ROOT, text_of(clock()))
+        transaction.begin_log(head)
+        return head
+
+
+def _check_known(store: Store, head: Head, known: Checkpoint, where: str) -> None:
+    if head.size < known.size:
+        raise _rollback(f"Expected a log of at least {known.size} entries (the {where}'s), found {head.size}.")
+    if not store.has_head(known.size, known.root):
+        raise _rollback(f"Expected the head of size {known.size} that the {where} holds, found another history.")
+
+
+def _check_tree(store: Store, head: Head, known: Checkpoint) -> Edge:
+    nodes = StoredNodes(store)
+    edge = nodes.edge(head.size)
+    tree = nodes.within(head.size)
+    roots = (edge.root(), root_hash(head.size, tree), root_hash(known.size, tree))
+    if roots != (head.root, head.root, known.root):
+        raise IntegrityError(
+            Code.LOG_INVALID,
+            f"Expected entries and tiles that hash to the head of size {head.size}, found others.",
+            advice="The store was damaged or altered: keep it, and restore the newest backup.",
+        )
+    for start in range(known.size, head.size, _CHUNK):
+        end = min(start + _CHUNK, head.size)
+        check_leaves(store, start, store.leaves(start, end))
+    return edge
+
+
+def _rollback(found: str) -> IntegrityError:
+    return IntegrityError(Code.ROLLBACK, found, advice=_ADVICE)
