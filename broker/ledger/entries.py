@@ -17,6 +17,7 @@ PRIVATE = (EntryType.REFUSED.value, EntryType.REFUSED_MANY.value, EntryType.CONF
 """What an agency sees of these is its own only."""
 
 _PLACEHOLDER = "1970-01-01T00:00:00.000000Z"
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 _HOLE = f'"time":"{_PLACEHOLDER}"'.encode()
 
 
@@ -47,9 +48,7 @@ def draft(entry: Mapping[str, Any]) -> Draft:
     """
     try:
         # An Entry holds text, whole numbers and ASCII names only; for these, this is RFC 8785 (a test compares).
-        raw = json.dumps(
-            {**entry, "time": _PLACEHOLDER}, sort_keys=True, separators=(",", ":"), ensure_ascii=False
-        ).encode()
+        raw = _ENCODER.encode({**entry, "time": _PLACEHOLDER}).encode()
         Entry.model_validate_json(raw)
     except (TypeError, ValidationError, ValueError) as error:
         raise _unfit("is one of the schema") from error

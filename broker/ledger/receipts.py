@@ -7,7 +7,7 @@ from broker.errors import IntegrityError
 from broker.ledger.guard import Guard
 from broker.ledger.nodes import StoredNodes
 from broker.merkle.note import Checkpoint, parse_checkpoint
-from broker.merkle.proof import inclusion_path, verify_inclusion
+from broker.merkle.proof import InclusionPaths, verify_inclusion
 from broker.merkle.receipt import make_receipt
 from broker.merkle.tree import leaf_hash
 from broker.store.port import EntryRow, Head, Reads
@@ -53,12 +53,14 @@ class Receipts:
     def _against(self, wanted: Iterable[tuple[EntryRow, bytes]]) -> list[Receipt]:
         newest = self._store.head()
         nodes = self._nodes.within(newest.size if newest is not None else 0)
-        shared: dict[int, dict[int, bytes]] = {}
+        paths: dict[int, InclusionPaths] = {}
         made = []
         for row, note in wanted:
             check_row(row)
             head = _checkpoint(note)
-            path = inclusion_path(row.idx, head.size, nodes, shared.setdefault(head.size, {}))
+            if head.size not in paths:
+                paths[head.size] = InclusionPaths(head.size, nodes)
+            path = paths[head.size].of(row.idx)
             verify_inclusion(row.leaf, row.idx, head.size, path, head.root)
             made.append(make_receipt(row.entry, row.idx, path, note.decode()))
         return made

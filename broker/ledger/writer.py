@@ -12,7 +12,7 @@ from broker.ledger.port import Committed, Proposal
 from broker.ledger.receipts import Receipts
 from broker.ledger.recovery import check_leaves, recover
 from broker.merkle.note import LogSigner
-from broker.merkle.proof import inclusion_path
+from broker.merkle.proof import InclusionPaths
 from broker.merkle.receipt import make_receipt
 from broker.merkle.tree import Edge
 from broker.store.port import Batch, DataRefusedError, Head, Store, Transaction
@@ -155,12 +155,9 @@ class Writer:
         self._probe("head-signed")
         self._edge, self._root = made.edge.trimmed(), made.root
         text = note.decode()
-        shared: dict[int, bytes] = {}
+        paths = InclusionPaths(made.edge.size, made.edge.node)
         return {
-            entry.idx: make_receipt(
-                entry.entry, entry.idx, inclusion_path(entry.idx, made.edge.size, made.edge.node, shared), text
-            )
-            for entry in made.plan.entries
+            entry.idx: make_receipt(entry.entry, entry.idx, paths.of(entry.idx), text) for entry in made.plan.entries
         }
 
     def _results(self, made: _Written, receipts: dict[int, Receipt]) -> list[Result]:

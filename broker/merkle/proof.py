@@ -7,33 +7,39 @@ from broker.merkle.tree import EMPTY_ROOT, Nodes, largest_power_below, node_hash
 from schemas.problem import Code
 
 
-def inclusion_path(index: int, size: int, nodes: Nodes, shared: dict[int, bytes] | None = None) -> list[bytes]:
-    """The path of leaf `index` in the tree of `size` leaves, from the leaf upwards.
+class InclusionPaths:
+    """The paths of many leaves in one tree of `size` leaves; what two paths share is computed once."""
 
-    shared: hashes of the subtrees that end at `size`, by their first leaf; kept between calls for one size.
-    """
-    if not 0 <= index < size:
-        raise ValueError("expected an index within the tree")
-    shared = {} if shared is None else shared
-    path = []
-    low, high = 0, size
-    while high - low > 1:
-        middle = low + largest_power_below(high - low)
-        if index >= middle:
-            level = (middle - low).bit_length() - 1
-            path.append(nodes(level, low >> level))
-            low = middle
-            continue
-        if high == size:
-            if middle not in shared:
-                shared[middle] = subtree_hash(middle, size, nodes)
-            path.append(shared[middle])
-        else:
-            level = (high - middle).bit_length() - 1
-            path.append(nodes(level, middle >> level))
-        high = middle
-    path.reverse()
-    return path
+    def __init__(self, size: int, nodes: Nodes) -> None:
+        self._size = size
+        self._nodes = nodes
+        self._above: dict[tuple[int, int], tuple[bytes, ...]] = {}
+        # The tree is its peaks, largest first, folded from the right: that is what lies above each peak.
+        levels = [level for level in range(size.bit_length()) if size >> level & 1]
+        peaks = [(level, (size >> level) - 1) for level in levels]
+        hashes = [nodes(*peak) for peak in peaks]
+        folded: tuple[bytes, ...] = ()
+        for place, peak in enumerate(peaks):
+            self._above[peak] = (*folded, *hashes[place + 1 :])
+            folded = (node_hash(hashes[place], folded[0]) if folded else hashes[place],)
+
+    def of(self, index: int) -> tuple[bytes, ...]:
+        """The path of leaf `index`, from the leaf upwards."""
+        if not 0 <= index < self._size:
+            raise ValueError("expected an index within the tree")
+        return self._of(0, index)
+
+    def _of(self, level: int, index: int) -> tuple[bytes, ...]:
+        found = self._above.get((level, index))
+        if found is None:
+            found = (self._nodes(level, index ^ 1), *self._of(level + 1, index >> 1))
+            self._above[level, index] = found
+        return found
+
+
+def inclusion_path(index: int, size: int, nodes: Nodes) -> tuple[bytes, ...]:
+    """The path of leaf `index` in the tree of `size` leaves, from the leaf upwards."""
+    return InclusionPaths(size, nodes).of(index)
 
 
 def consistency_path(old: int, new: int, nodes: Nodes) -> list[bytes]:

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    PrimaryKeyConstraint,
     Table,
     Text,
     UniqueConstraint,
@@ -39,6 +40,8 @@ entries = Table(
     "entries",
     metadata,
     Column("idx", Position, primary_key=True, autoincrement=False),
+    Column("entry", LargeBinary, nullable=False),
+    Column("leaf", LargeBinary, nullable=False),
     Column("time", Text, nullable=False),
     Column("type", Text, nullable=False),
     Column("actor", Text, nullable=False),
@@ -47,8 +50,6 @@ entries = Table(
     Column("stray", Text),
     Column("code", Text),
     Column("exercise", Boolean(create_constraint=False), nullable=False),
-    Column("leaf", LargeBinary, nullable=False),
-    Column("entry", LargeBinary, nullable=False),
 )
 Index(None, entries.c.time)
 Index(None, entries.c.type)
@@ -98,11 +99,12 @@ packets = Table(
 places = Table(
     "places",
     metadata,
-    Column("recipient", Text, primary_key=True),
-    Column("kind", Text, primary_key=True),
-    Column("idx", Position, primary_key=True, autoincrement=False),
+    Column("idx", Position, nullable=False),
+    Column("recipient", Text, nullable=False),
+    Column("kind", Text, nullable=False),
     Column("exp", BigInteger, nullable=False),
     Column("state", Text, nullable=False),
+    PrimaryKeyConstraint("recipient", "kind", "idx"),
     UniqueConstraint("idx", "recipient"),
     sqlite_with_rowid=False,
 )

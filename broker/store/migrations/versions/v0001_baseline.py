@@ -19,6 +19,8 @@ def upgrade() -> None:
     op.create_table(
         "entries",
         sa.Column("idx", _position(), autoincrement=False, nullable=False),
+        sa.Column("entry", sa.LargeBinary(), nullable=False),
+        sa.Column("leaf", sa.LargeBinary(), nullable=False),
         sa.Column("time", sa.Text(), nullable=False),
         sa.Column("type", sa.Text(), nullable=False),
         sa.Column("actor", sa.Text(), nullable=False),
@@ -27,8 +29,6 @@ def upgrade() -> None:
         sa.Column("stray", sa.Text(), nullable=True),
         sa.Column("code", sa.Text(), nullable=True),
         sa.Column("exercise", sa.Boolean(), nullable=False),
-        sa.Column("leaf", sa.LargeBinary(), nullable=False),
-        sa.Column("entry", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("idx", name=op.f("pk_entries")),
     )
     op.create_index(op.f("ix_entries_about"), "entries", ["about"], unique=False)
@@ -97,9 +97,9 @@ def upgrade() -> None:
     )
     op.create_table(
         "places",
+        sa.Column("idx", _position(), nullable=False),
         sa.Column("recipient", sa.Text(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("idx", _position(), autoincrement=False, nullable=False),
         sa.Column("exp", sa.BigInteger(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("recipient", "kind", "idx", name=op.f("pk_places")),
