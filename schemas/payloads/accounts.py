@@ -175,7 +175,7 @@ class IfscAccount(Account):
 
 
 class AbaAccount(Account):
-    """An account in a US bank, which has no IBAN: the ABA routing number and the number."""
+    """An account in a US bank, which has no IBAN: routing number (American Bankers Association) and account number."""
 
     scheme: Literal["aba"]
     routing: AbaRouting

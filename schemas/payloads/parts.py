@@ -98,7 +98,7 @@ class Substance(Model):
 
 
 class Place(Model):
-    """A place as exactly as it is known: a name, a country, UN/LOCODE, or WGS 84 degrees as text."""
+    """A place as exactly as it is known: name, ISO 3166 codes, UN/LOCODE (UNECE Recommendation 16), WGS 84 degrees."""
 
     name: Label | None = None
     locality: Label | None = None
@@ -116,7 +116,7 @@ class Place(Model):
 
 
 class Address(Model):
-    """A postal address: lines as written on an envelope, and where that is."""
+    """A postal address: lines as written on an envelope, and where that is (ISO 3166)."""
 
     lines: Annotated[tuple[Line, ...], Field(min_length=1, max_length=6)]
     locality: Label | None = None
@@ -163,7 +163,9 @@ class Name(Model):
 
 
 class Identifier(Model):
-    """A number that identifies somebody. `country` is who issued it; some schemes need it."""
+    """A number that identifies somebody, in a scheme of this list (FollowTheMoney: Identification). `country`, ISO 3166,
+    is who issued it; some schemes need it.
+    """
 
     scheme: Annotated[str, Field(json_schema_extra={"enum": sorted(SHAPES)})]
     value: str
@@ -271,7 +273,7 @@ class TerrorNexus(Model):
 
 
 class Evidence(Model):
-    """A file that exists elsewhere or follows; the SHA-256 binds it to this packet."""
+    """A file that exists elsewhere or follows; its SHA-256 (FIPS 180-4) binds it to this packet."""
 
     name: FileName
     media_type: MediaType

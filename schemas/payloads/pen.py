@@ -96,7 +96,7 @@ class PenNotifyV1(PenStage):
 
 
 class PenAcknowledgeV1(PenStage):
-    """The importing country's authority has the notice and looks into it; no answer in substance yet."""
+    """The importing country's authority has the notice (Article 12(10)(a)) and looks into it; no answer yet."""
 
     stage: Literal["acknowledge"]
     received_on: Date
@@ -119,7 +119,9 @@ class PenObjectV1(PenStage):
 
 
 class PenNoObjectionV1(PenStage):
-    """The importing country's authority does not object, where it wishes under conditions or up to a quantity."""
+    """The importing country's authority does not object to a notice of Article 12(10)(a), where it wishes under
+    conditions or up to a quantity.
+    """
 
     stage: Literal["no-objection"]
     decided_on: Date
@@ -155,7 +157,9 @@ class PenSuspendV1(PenStage):
 
 
 class PenClearedV1(PenStage):
-    """An objection or suspension is lifted: the shipment may go, whole or in part."""
+    """An objection or suspension is lifted, for Article 12 is not to hinder lawful trade: the shipment may go, whole or
+    in part.
+    """
 
     stage: Literal["cleared"]
     decided_on: Date
