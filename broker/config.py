@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from broker.errors import IntegrityError
+from broker.gateway.limits import Limits
 from schemas.base import AgencyId
 from schemas.problem import Code
 
@@ -15,20 +16,13 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
-class Limits(Settings):
-    """What one caller may ask for. Sizes in bytes, times in seconds."""
+class Acceptance(Settings):
+    """`lifetime`: longest a packet may be valid, seconds; `page_bytes`: where a page stops growing; `queue`: packets that
+    may wait for the ledger before a gateway says it is busy.
+    """
 
-    packet: Annotated[int, Field(ge=4096, le=16 * 2**20)] = 2**20
     lifetime: Annotated[int, Field(ge=60)] = 7 * 86_400
-    page: Annotated[int, Field(ge=1, le=5000)] = 500
     page_bytes: Annotated[int, Field(ge=65_536)] = 8 * 2**20
-    wait: Annotated[float, Field(ge=0, le=300)] = 30.0
-    head: Annotated[int, Field(ge=2048)] = 16 * 1024
-    headers: Annotated[int, Field(ge=8)] = 64
-    head_seconds: Annotated[float, Field(gt=0)] = 5.0
-    body_seconds: Annotated[float, Field(gt=0)] = 15.0
-    rate: Annotated[float, Field(gt=0)] = 500.0
-    burst: Annotated[int, Field(ge=1)] = 2000
     queue: Annotated[int, Field(ge=1)] = 4096
 
 
@@ -73,6 +67,7 @@ class GatewaySettings(Settings):
     store: Literal["sqlite"] = "sqlite"
     listen: Listen = Listen()
     limits: Limits = Limits()
+    acceptance: Acceptance = Acceptance()
     paths: Places = Places()
     base: Annotated[Path, Field(exclude=True)] = Path()
 

@@ -41,13 +41,11 @@ class InForce:
         reader: LedgerReader,
         *,
         gateway: str,
-        clock_seconds: Callable[[], float],
     ) -> None:
         self._directory = directory
         self._policy = policy
         self._ledger = ledger
         self._reader = reader
-        self._now = clock_seconds
         self.gateway = gateway
         self.audience = Audience(realm=directory.realm, gateway=gateway)
         self._view = self._view_of(directory.current())
@@ -97,7 +95,7 @@ class InForce:
                 f"Expected directory version {before.directory} or newer, found {view.basis.directory}.",
                 advice="The directory repository was rolled back: restore its newest state.",
             )
-        changes = []
+        changes: list[tuple[EntryType, str | None]] = []
         if before is None or before.directory != view.basis.directory:
             changes.append((EntryType.DIRECTORY_CHANGED, f"directory/{view.basis.directory}"))
         if before is None or before.policy != view.basis.policy:

@@ -1,25 +1,27 @@
 """What every agency may read: the directory's files and the payload schemas."""
 
 import asyncio
+import re
 from collections.abc import Callable
 from typing import Any
 
 from broker.errors import NotFoundError
 from schemas import registry
 
+_PUBLISHED = re.compile(r"(metadata|targets)/[A-Za-z0-9][A-Za-z0-9._-]{0,200}\Z")
+
 
 class Published:
-    """Args: read_file: bytes of a file of the TUF repository by its relative name, None where there is none."""
+    """Args: read_file: bytes of a published file of the TUF repository by its name; raises NotFoundError."""
 
-    def __init__(self, read_file: Callable[[str], bytes | None]) -> None:
+    def __init__(self, read_file: Callable[[str], bytes]) -> None:
         self._read_file = read_file
 
     async def directory_file(self, name: str) -> bytes:
-        """Raises NotFoundError."""
-        found = await asyncio.to_thread(self._read_file, name)
-        if found is None:
+        """`name`: `metadata/<file>` or `targets/<file>`; raises NotFoundError."""
+        if not _PUBLISHED.match(name):
             raise NotFoundError
-        return found
+        return await asyncio.to_thread(self._read_file, name)
 
     def schemas(self) -> list[dict[str, Any]]:
         return [{"kind": kind, "versions": list(registry.versions(kind))} for kind in registry.kinds()]

@@ -138,14 +138,11 @@ class Subscribe:
         states = await under_view(self._in_force, attempt)
         self._probe("delivered")
         served = [row.index for row, state in zip(rows, states, strict=True) if state in SERVED]
-        receipts = dict(zip(served, await asyncio.to_thread(self._receipts, served), strict=True))
+        receipts = dict(zip(served, await asyncio.to_thread(self._reader.receipts, served), strict=True))
         return tuple(
             _item(row, packets[row.digest], state, receipts.get(row.index))
             for row, state in zip(rows, states, strict=True)
         )
-
-    def _receipts(self, indices: list[int]) -> list[Receipt]:
-        return [self._reader.receipt(index) for index in indices]
 
     async def _settle(self, caller: Caller, row: TopicRow, packet: StoredPacket, view: View) -> State:
         """Decide what may leave, and commit the entry that says so before it does (G4)."""

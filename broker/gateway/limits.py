@@ -4,6 +4,9 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import ClassVar
+
+from pydantic import ConfigDict
 
 from broker.errors import CallerError
 from schemas.problem import Code
@@ -18,6 +21,8 @@ class Limits:
     linger_seconds: how long the rest of a refused body is read and thrown away, so that the answer arrives.
     rate, burst: requests per second and agency. seats: long polls and streams open at once per agency.
     """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     body_bytes: int = 1 << 20
     head_bytes: int = 16 << 10

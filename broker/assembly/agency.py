@@ -1,0 +1,94 @@
+"""An agency's own program: its settings, keys and certificate become a client of its gateway."""
+
+import ssl
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+
+from broker.assembly.keys import keys_in, pinned_root, signer_of, wrap_keys_of
+from broker.config import AgencySettings, load
+from broker.crypto.keyfile import read_secret
+from broker.directory.tuf import RemoteDirectory
+from broker.errors import IntegrityError
+from broker.sdk.client import Client
+from broker.sdk.cursors import FileCursors
+from broker.sdk.http import Http
+from broker.sdk.outbox import Outbox
+from schemas.problem import Code
+
+if TYPE_CHECKING:
+    from broker.policy.port import Policy
+
+
+def connect(profile: Path | str, *, now: Callable[[], float] = time.time) -> Client:
+    """An agency's connection to its gateway, from its `agency.toml`.
+
+    Raises:
+        IntegrityError: code `config-invalid` for settings, keys or certificates that are not what they must be.
+        UnavailableError: no directory is cached and the gateway does not answer.
+    """
+    settings = load(AgencySettings, Path(profile))
+    transport = transport_of(settings)
+    keys = keys_in(settings.at(settings.keys))
+    cache = settings.at(settings.cache)
+    return Client(
+        settings.agency,
+        transport,
+        remote_directory(settings, transport, now=now),
+        signer_of(keys),
+        wrap_keys_of(keys),
+        settings.gateway,
+        policy=_policy(settings),
+        trust_gateway=settings.trust_gateway,
+        cursors=FileCursors(cache / "cursors"),
+        outbox=Outbox(cache / "outbox", settings.agency),
+        now=now,
+    )
+
+
+def transport_of(settings: AgencySettings) -> httpx.Client:
+    """Mutual TLS 1.3 to the gateway.
+
+    Raises:
+        IntegrityError: code `config-invalid`.
+    """
+    key = settings.at(settings.certificate_key)
+    read_secret(key)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    try:
+        context.load_verify_locations(settings.at(settings.gateway_ca))
+        context.load_cert_chain(settings.at(settings.certificate), key)
+    except (OSError, ssl.SSLError) as error:
+        raise IntegrityError(
+            Code.CONFIG_INVALID,
+            f"Expected a certificate, its key and the gateway's CA beside the settings, found {type(error).__name__}.",
+            advice="Check `certificate`, `certificate_key` and `gateway_ca` in agency.toml.",
+        ) from None
+    return httpx.Client(base_url=settings.url, verify=context, trust_env=False, timeout=30.0)
+
+
+def remote_directory(
+    settings: AgencySettings, transport: httpx.Client, *, now: Callable[[], float] = time.time
+) -> RemoteDirectory:
+    """The realm's directory, fetched through the gateway and verified from the pinned root."""
+    http = Http(transport)
+
+    def fetch(name: str) -> bytes:
+        return http.request("GET", f"/v1/directory/{name}", accept="*/*").body
+
+    return RemoteDirectory(
+        fetch, pinned_root(settings.at(settings.root)), settings.at(settings.cache) / "directory", now
+    )
+
+
+def _policy(settings: AgencySettings) -> "Policy | None":
+    if settings.policies is None:
+        return None
+    # Imported where it is wanted: an agency that judges nothing itself needs no policy engine.
+    from broker.assembly.policy import policy_in  # noqa: PLC0415
+
+    return policy_in(settings.at(settings.policies))

@@ -1,0 +1,239 @@
+"""A gateway of the embedded engine, built from its settings."""
+
+import asyncio
+import hashlib
+import logging
+import os
+import socket
+import ssl
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
+
+import uvloop
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from broker.assembly.keys import cursor_key, keys_in, log_keys_of, wrap_keys_of
+from broker.assembly.policy import policy_in
+from broker.assembly.realm import keep_fresh, local_directory
+from broker.config import GatewaySettings, split_address
+from broker.flows.acknowledge import Acknowledge
+from broker.flows.audit import Audit
+from broker.flows.bell import Bell
+from broker.flows.cursor import Cursors
+from broker.flows.expire import Expire
+from broker.flows.health import Health
+from broker.flows.identify import Identify
+from broker.flows.inforce import InForce
+from broker.flows.log import Log as LogFiles
+from broker.flows.published import Published
+from broker.flows.refusals import Refusals
+from broker.flows.routine import again
+from broker.flows.submit import Submit
+from broker.flows.subscribe import Subscribe
+from broker.flows.timeline import Timelines
+from broker.flows.workers import Workers
+from broker.gateway.app import create_app
+from broker.gateway.guard import Watch
+from broker.gateway.health import Operator
+from broker.gateway.identity import Direct, Identity, Proxied
+from broker.gateway.server import Listener, Server, bind, bind_unix
+from broker.gateway.services import Services
+from broker.gateway.tls import server_context
+from broker.ledger.committer import Committer
+from broker.ledger.guard import FileGuard
+from broker.ledger.publisher import Publisher
+from broker.ledger.reader import Reader
+from broker.merkle.note import LogSigner, verify_checkpoint
+from broker.store.sql import SqlStore
+from broker.telemetry.logs import Bridge, Log
+from broker.telemetry.metrics import Metrics
+
+DIRECTORY_SECONDS = 0.5
+"""How often the directory is looked at: a suspension is in force within a second."""
+
+FRESH_SECONDS = 3600.0
+REFUSALS_SECONDS = 15.0
+EXPIRE_SECONDS = 10.0
+PROOF_PATIENCE = 3.0
+
+
+class Gateway:
+    """A gateway of the embedded engine: one process, SQLite. Nothing is opened before it runs.
+
+    Args:
+        now: unix seconds. random: bytes.
+        probe: called with the name of each failpoint as it is passed; a test's.
+        started: called with the main listener's (host, port) once connections are taken.
+    """
+
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        *,
+        now: Callable[[], float] = time.time,
+        random: Callable[[int], bytes] = os.urandom,
+        probe: Callable[[str], None] = lambda _: None,
+        started: Callable[[str, int], None] = lambda _, __: None,
+    ) -> None:
+        self._settings = settings
+        self._now = now
+        self._random = random
+        self._probe = probe
+        self._started = started
+
+    def run(self) -> None:
+        """Serve until a signal; returns after an orderly end.
+
+        Raises:
+            IntegrityError: `config-invalid`, `directory-invalid`, `log-invalid` or `rollback`: it does not start.
+        """
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(self.serve())
+
+    async def serve(self) -> None:
+        """As `run`, on the running event loop."""
+        async with AsyncExitStack() as stack:
+            await self._serve(stack)
+
+    async def _serve(self, stack: AsyncExitStack) -> None:
+        settings, now, probe = self._settings, self._now, self._probe
+        keys = keys_in(settings.at(settings.paths.keys))
+        log_keys = log_keys_of(keys)
+        keep_fresh(settings, now=now)
+        directory = local_directory(settings, now=now)
+        policy = policy_in(settings.at(settings.paths.policies))
+        origin = directory.current().log(settings.gateway).origin
+
+        log, metrics = Log(sys.stderr, now), Metrics()
+        bell = Bell(asyncio.get_running_loop())
+        guard = FileGuard(settings.at(settings.paths.guard))
+        stack.callback(guard.close)
+        store = SqlStore(f"sqlite:///{settings.at(settings.paths.store)}")
+        stack.callback(store.close)
+        signer = LogSigner(origin, log_keys["Ed25519"], log_keys["ML-DSA-44"])
+        committer = Committer(
+            store, signer, guard, now, on_commit=bell.ring, probe=probe, max_queue=settings.acceptance.queue
+        )
+        committer.start()
+        stack.push_async_callback(asyncio.to_thread, committer.close)
+        publisher = Publisher(store, guard)
+        publisher.start()
+        stack.push_async_callback(asyncio.to_thread, publisher.close)
+        reader = Reader(store, guard)
+
+        in_force = InForce(directory, policy, committer, reader, gateway=settings.gateway)
+        await in_force.start()
+        workers = Workers(settings.threads)
+        stack.callback(workers.close)
+        refusals = Refusals(committer, in_force, now)
+        stack.push_async_callback(refusals.flush, everything=True)
+
+        identify = Identify(in_force, now)
+        health = Health(in_force, reader, lambda: _check_signing(signer))
+        services = Services(
+            identify=identify,
+            submit=Submit(
+                in_force,
+                committer,
+                reader,
+                refusals,
+                workers,
+                keys=wrap_keys_of(keys),
+                now=now,
+                max_lifetime=settings.acceptance.lifetime,
+                probe=probe,
+            ),
+            acknowledge=Acknowledge(in_force, committer, reader, refusals, workers, now=now),
+            subscribe=Subscribe(
+                in_force,
+                committer,
+                reader,
+                Cursors(cursor_key(log_keys["Ed25519"])),
+                bell,
+                now=now,
+                page_bytes=settings.acceptance.page_bytes,
+                probe=probe,
+            ),
+            timelines=Timelines(reader, patience=PROOF_PATIENCE),
+            audit=Audit(in_force, committer, reader),
+            log=LogFiles(reader),
+            published=Published(directory.read_file),
+            refusals=refusals,
+            health=health,
+        )
+        app = create_app(
+            services,
+            settings.limits,
+            hosts=frozenset(settings.listen.hosts),
+            identity=self._identity(),
+            watch=Watch(log, metrics, time.monotonic, self._random),
+        )
+        main, tls = self._main_listener()
+        server = Server(
+            Listener(_told_when_sent(app, probe), main, tls),
+            Listener(
+                Operator(health, metrics, log, lambda: server.stopping),
+                bind(*split_address(settings.listen.operations)),
+            ),
+            settings.limits,
+            bell.close,
+        )
+        expire = Expire(in_force, committer, reader, now=now)
+        for work, seconds in (
+            (in_force.poll, DIRECTORY_SECONDS),
+            (refusals.flush, REFUSALS_SECONDS),
+            (expire, EXPIRE_SECONDS),
+            (lambda: asyncio.to_thread(keep_fresh, settings, now=now), FRESH_SECONDS),
+        ):
+            stack.callback(asyncio.create_task(again(work, seconds)).cancel)
+        with _heard(log):
+            log.info("serving", address=settings.listen.address, directory=in_force.view().snapshot.ref.version)
+            await server.serve()
+            log.info("stopped")
+
+    def _identity(self) -> Identity:
+        if self._settings.listen.identity == "tls":
+            return Direct()
+        cas = self._settings.at(self._settings.paths.clients_ca).read_bytes()
+        return Proxied(cas, None, self._now)
+
+    def _main_listener(self) -> tuple[socket.socket, ssl.SSLContext | None]:
+        settings = self._settings
+        if settings.listen.socket is not None:
+            return bind_unix(settings.at(settings.listen.socket)), None
+        paths = settings.paths
+        tls = server_context(
+            settings.at(paths.certificate), settings.at(paths.certificate_key), settings.at(paths.clients_ca)
+        )
+        return bind(*split_address(settings.listen.address)), tls
+
+
+def _check_signing(signer: LogSigner) -> None:
+    verify_checkpoint(signer.sign(0, hashlib.sha256(b"").digest()), signer.origin, *signer.vkeys)
+
+
+def _told_when_sent(app: ASGIApp, probe: Callable[[str], None]) -> ASGIApp:
+    """Tells `probe` "receipt-sent" once the answer to a POST has been handed to the connection."""
+
+    async def told(scope: Scope, receive: Receive, send: Send) -> None:
+        async def sending(message: Message) -> None:
+            await send(message)
+            if message["type"] == "http.response.body" and not message.get("more_body") and scope["method"] == "POST":
+                probe("receipt-sent")
+
+        await app(scope, receive, sending)
+
+    return told
+
+
+@contextmanager
+def _heard(log: Log) -> Iterator[None]:
+    """What libraries and rooms say by `logging` goes into the log while the gateway serves."""
+    bridge, root = Bridge(log, logging.WARNING), logging.getLogger()
+    root.addHandler(bridge)
+    try:
+        yield
+    finally:
+        root.removeHandler(bridge)

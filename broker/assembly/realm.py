@@ -1,0 +1,104 @@
+"""The realm's directory as a TUF repository: founding it, publishing to it, keeping it fresh."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+from broker.assembly.keys import keys_in, pinned_root
+from broker.config import GatewaySettings
+from broker.crypto.keys import PrivateKey, PublicKey
+from broker.directory.tuf import LocalDirectory
+from broker.directory.tuf_repository import CountryKeys, Operator, RealmKeys, Repository
+from broker.errors import IntegrityError
+from schemas.directory import Directory
+from schemas.problem import Code
+
+Share = tuple[Sequence[PrivateKey], Sequence[PrivateKey]]
+"""A country's four root keys and two targets keys."""
+
+
+def local_directory(settings: GatewaySettings, *, now: Callable[[], float] = time.time) -> LocalDirectory:
+    """The gateway's own directory, read live from its repository; raises as `LocalDirectory`."""
+    paths = settings.paths
+    return LocalDirectory(settings.at(paths.directory), pinned_root(settings.at(paths.root)), now)
+
+
+def found_realm(
+    folder: Path,
+    document: Directory,
+    countries: Mapping[str, Share],
+    operator: tuple[PrivateKey, PrivateKey],
+    *,
+    now: Callable[[], float] = time.time,
+) -> bytes:
+    """A new repository, signed by every key of every country; returns the first root, to be pinned by everybody.
+
+    `countries`: ISO 3166-1 alpha-3 -> its share; `operator`: the snapshot and the timestamp key. Raises IntegrityError
+    (code `directory-invalid`).
+    """
+    snapshot, timestamp = operator
+    shares = {country: CountryKeys(_four(root), _two(targets)) for country, (root, targets) in countries.items()}
+    return Repository(folder, now).create(
+        RealmKeys(shares, snapshot.public, timestamp.public),
+        document,
+        root_signers=[key for root, _ in countries.values() for key in root],
+        target_signers=[key for _, targets in countries.values() for key in targets],
+        operator=Operator(snapshot, timestamp),
+    )
+
+
+def publish_directory(
+    folder: Path,
+    document: Directory,
+    target_signers: Iterable[PrivateKey],
+    operator: tuple[PrivateKey, PrivateKey],
+    *,
+    now: Callable[[], float] = time.time,
+) -> None:
+    """Put a new version in force; raises IntegrityError (code `directory-invalid`)."""
+    Repository(folder, now).publish(document, target_signers=target_signers, operator=Operator(*operator))
+
+
+def renew_directory(
+    folder: Path, operator: tuple[PrivateKey, PrivateKey], *, now: Callable[[], float] = time.time
+) -> None:
+    """Sign a new timestamp, and a snapshot where its time is half over; raises as `publish_directory`."""
+    Repository(folder, now).renew(Operator(*operator))
+
+
+def operator_keys(realm_keys: Path) -> tuple[PrivateKey, PrivateKey]:
+    """The operator's snapshot and timestamp key among the key files of a folder.
+
+    Raises:
+        IntegrityError: code `config-invalid`.
+    """
+    found = {use: key for use, key in keys_in(realm_keys) if use in ("snapshot", "timestamp")}
+    if found.keys() != {"snapshot", "timestamp"}:
+        raise IntegrityError(
+            Code.CONFIG_INVALID,
+            f"Expected the operator's snapshot and timestamp keys in {realm_keys}, found {len(found)} of the two.",
+            advice="Put them there, or renew the directory where they are.",
+        )
+    return found["snapshot"], found["timestamp"]
+
+
+def keep_fresh(settings: GatewaySettings, *, now: Callable[[], float] = time.time) -> bool:
+    """Renew the directory where the operator's keys are at hand, else leave that to whoever has them.
+
+    Returns whether it was renewed. Raises as `renew_directory`.
+    """
+    folder = settings.at(settings.paths.realm_keys)
+    if not any(folder.glob("timestamp*.key")):
+        return False
+    renew_directory(settings.at(settings.paths.directory), operator_keys(folder), now=now)
+    return True
+
+
+def _four(keys: Sequence[PrivateKey]) -> tuple[PublicKey, PublicKey, PublicKey, PublicKey]:
+    first, second, third, fourth = (key.public for key in keys)
+    return first, second, third, fourth
+
+
+def _two(keys: Sequence[PrivateKey]) -> tuple[PublicKey, PublicKey]:
+    first, second = (key.public for key in keys)
+    return first, second
