@@ -19,7 +19,7 @@ VersionOption = Annotated[int | None, typer.Option("--version", min=1, help="Its
 
 
 @app.command("list", epilog="Example: setu schema list")
-def list_(ctx: typer.Context, as_json: JsonOption = False) -> None:  # noqa: ARG001 - read from the context
+def list_(ctx: typer.Context, _json: JsonOption = False) -> None:
     """List kinds and versions."""
     found = [
         {"kind": kind, "versions": list(registry.versions(kind)), "about": registry.about(kind)}
@@ -40,7 +40,7 @@ def show(
     ctx: typer.Context,
     kind: KindArgument,
     version: VersionOption = None,
-    as_json: JsonOption = False,  # noqa: ARG001 - a schema is JSON either way
+    _json: JsonOption = False,
 ) -> None:
     """Print a kind's JSON Schema (draft 2020-12)."""
     try:
@@ -56,7 +56,7 @@ def sample(
     kind: Annotated[str, typer.Argument(metavar="KIND|handling", help="A kind, or `handling` for a handling block.")],
     name: Annotated[str | None, typer.Argument(help="Which sample; the usual one without.")] = None,
     version: VersionOption = None,
-    as_json: JsonOption = False,  # noqa: ARG001 - a sample is JSON either way
+    _json: JsonOption = False,
 ) -> None:
     """Print a payload with invented details, ready to be sent."""
     found = _sample(kind, name, version)
@@ -72,7 +72,7 @@ def check(
     handling: Annotated[
         Path | None, typer.Option(exists=True, dir_okay=False, help="Check it together with this handling block.")
     ] = None,
-    as_json: JsonOption = False,  # noqa: ARG001 - read from the context
+    _json: JsonOption = False,
 ) -> None:
     """Check a payload against its kind, offline; exit status 1 where it does not hold."""
     faults: list[dict[str, str]] = []

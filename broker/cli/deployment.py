@@ -1,0 +1,254 @@
+"""Makes a deployment folder: all that `setu serve` needs, and with `demo` what the agencies of a demonstration need."""
+
+import ipaddress
+import json
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from broker import assembly
+from broker.cli.keyring import Made, Random, write_agency_keys, write_country_keys, write_log_keys, write_operator_keys
+from broker.cli.realm import COUNTRIES, DEMO, GATEWAY, OPERATOR, Enrolled, Member, document
+from broker.config import AgencySettings, GatewaySettings, load
+from broker.crypto.certificates import Authority, directory_row
+from broker.crypto.keys import PublicKey
+from broker.errors import IntegrityError
+from broker.merkle.note import LogSigner
+from broker.policy.load import default_rules
+from schemas.directory import KeyUse, Log
+from schemas.packet import SuiteName
+from schemas.problem import Code
+
+LOOPBACK = "127.0.0.1"
+CERTIFICATE_DAYS = 397
+KEY_DAYS = 731
+BACKDATED = 300
+"""Seconds before `now` from which keys and certificates are valid: clocks differ a little."""
+
+Progress = Callable[[str], None]
+
+_HOST = re.compile(r"[a-z0-9]([a-z0-9.-]{0,98}[a-z0-9])?\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A deployment folder.
+
+    config: its `setu.toml`. url: where agencies reach the gateway; operations: its operator's listener, also a URL.
+    agencies: agency id -> its `agency.toml`, for those that have their home here. now: the clock it was made by.
+    """
+
+    path: Path
+    config: Path
+    url: str
+    operations: str
+    agencies: Mapping[str, Path]
+    now: Callable[[], float]
+
+    def gateway(self) -> GatewaySettings:
+        return load(GatewaySettings, self.config)
+
+    def agency(self, agency: str) -> AgencySettings:
+        return load(AgencySettings, self.agencies[agency])
+
+
+def create(
+    path: Path,
+    *,
+    demo: bool = False,
+    host: str = LOOPBACK,
+    port: int = 8443,
+    operations_port: int = 9443,
+    suite: SuiteName = SuiteName.HYBRID_768,
+    limits: Mapping[str, float] | None = None,
+    now: Callable[[], float] = time.time,
+    random: Random = os.urandom,
+    progress: Progress = lambda _: None,
+) -> Deployment:
+    """Make a deployment in `path`, which does not exist or is empty. What a failure leaves behind is removed.
+
+    Args:
+        path: the folder.
+        demo: also make eight agencies with keys and certificates, in `agencies/`.
+        host: the name or IPv4 address under which agencies reach the gateway; for loopback it listens there alone.
+        port: where agencies reach it.
+        operations_port: where its operator does, on loopback.
+        suite: the realm's.
+        limits: members of `broker.config.Limits` to write into the settings.
+        now: unix seconds.
+        random: where the seeds of keys come from; certificates take the system's own.
+        progress: is told each step before it is done.
+
+    Raises:
+        IntegrityError: code `config-invalid`; there is something in `path`, or `host` is no name or address.
+    """
+    if not _HOST.match(host):
+        raise IntegrityError(
+            Code.CONFIG_INVALID, "Expected a lower-case host name or an IPv4 address, found something else."
+        )
+    existed = path.exists()
+    if existed and (not path.is_dir() or any(path.iterdir())):
+        raise IntegrityError(
+            Code.CONFIG_INVALID,
+            f"Expected no folder or an empty one at {path}, found something in it.",
+            advice="Name another folder; a deployment is never overwritten.",
+        )
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.chmod(0o700)
+    members = DEMO if demo else ()
+    try:
+        _Making(path, host, port, operations_port, suite, limits or {}, now, random, progress).make(members)
+    except BaseException:
+        for each in path.iterdir():
+            shutil.rmtree(each) if each.is_dir() else each.unlink()
+        if not existed:
+            path.rmdir()
+        raise
+    return Deployment(
+        path=path,
+        config=path / "setu.toml",
+        url=f"https://{host}:{port}",
+        operations=f"http://{LOOPBACK}:{operations_port}",
+        agencies={member.id: path / "agencies" / member.id / "agency.toml" for member in members},
+        now=now,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Making:
+    path: Path
+    host: str
+    port: int
+    operations_port: int
+    suite: SuiteName
+    limits: Mapping[str, float]
+    now: Callable[[], float]
+    random: Random
+    progress: Progress
+
+    def make(self, members: Sequence[Member]) -> None:
+        self.progress("certificate authorities, one per country")
+        authorities = {country: self._authority(country) for country in COUNTRIES}
+        self.progress("the gateway's keys and certificate")
+        operator, log = self._gateway(authorities[OPERATOR.country])
+        enrolled = [operator]
+        for member in members:
+            self.progress(f"keys and certificate of {member.id}")
+            enrolled.append(self._agency(member, authorities[member.country]))
+        self.progress("the directory, signed by both countries")
+        root = self._directory(enrolled, log)
+        for home in (self.path / "directory", *(self._home(member) for member in members)):
+            (home / "root.json").write_bytes(root)
+        self.progress("policies and settings")
+        self._policies()
+        self._settings()
+
+    def _authority(self, country: str) -> Authority:
+        folder = self._folder(f"ca/{country}")
+        authority = Authority.create(COUNTRIES[country], now=self.now())
+        authority.issued.save(folder / "ca.pem", folder / "ca.key")
+        return authority
+
+    def _gateway(self, authority: Authority) -> tuple[Enrolled, Log]:
+        keys = self._folder("keys")
+        own = write_agency_keys(keys, self.suite, self.random)
+        logs = write_log_keys(keys, self.random)
+        tls = self._folder("tls")
+        hosts = tuple(dict.fromkeys((self.host, "localhost", LOOPBACK)))
+        issued = authority.issue_server(f"{GATEWAY}.g1", hosts, now=self.now(), days=CERTIFICATE_DAYS)
+        issued.save(tls / "server.pem", tls / "server.key")
+        bundle = b"".join((self.path / "ca" / country / "ca.pem").read_bytes() for country in COUNTRIES)
+        (tls / "clients-ca.pem").write_bytes(bundle)
+        for place in ("store", "guard"):
+            self._folder(place)
+        (_, _, ed25519), (_, _, mldsa44) = logs
+        origin = f"{self.host}:{self.port}/log"
+        vkeys = LogSigner(origin, ed25519, mldsa44).vkeys
+        log = Log(gateway=GATEWAY, origin=origin, ed25519=vkeys[0], mldsa44=vkeys[1])
+        return Enrolled(OPERATOR, _public([*own, *logs]), None), log
+
+    def _agency(self, member: Member, authority: Authority) -> Enrolled:
+        home = self._folder(f"agencies/{member.id}")
+        keys = self._folder(f"agencies/{member.id}/keys")
+        made = write_agency_keys(keys, self.suite, self.random)
+        issued = authority.issue_client(member.id, 1, now=self.now(), days=CERTIFICATE_DAYS)
+        issued.save(home / "tls.pem", home / "tls.key")
+        shutil.copyfile(self.path / "ca" / OPERATOR.country / "ca.pem", home / "gateway-ca.pem")
+        (home / "agency.toml").write_text(
+            _AGENCY.format(agency=member.id, url=f"https://{self.host}:{self.port}", gateway=GATEWAY), "utf-8"
+        )
+        return Enrolled(member, _public(made), directory_row(issued.der))
+
+    def _policies(self) -> None:
+        folder = self._folder("policies")
+        for name, text in default_rules().rules.items():
+            (folder / name).write_text(text, "utf-8")
+
+    def _settings(self) -> None:
+        text = _GATEWAY.format(
+            gateway=GATEWAY,
+            address=f"{_listening(self.host)}:{self.port}",
+            hosts=json.dumps(list(dict.fromkeys((self.host, "localhost", LOOPBACK)))),
+            operations=f"{LOOPBACK}:{self.operations_port}",
+        )
+        if self.limits:
+            text += "\n[limits]\n" + "".join(f"{name} = {value}\n" for name, value in self.limits.items())
+        (self.path / "setu.toml").write_text(text, "utf-8")
+
+    def _directory(self, enrolled: Sequence[Enrolled], log: Log) -> bytes:
+        folder = self._folder("realm/keys")
+        countries = {COUNTRIES[country]: write_country_keys(folder, country, self.random) for country in COUNTRIES}
+        operator = write_operator_keys(folder, self.random)
+        begins = int(self.now()) - BACKDATED
+        made = document(enrolled, log, suite=self.suite, version=1, valid=(begins, begins + KEY_DAYS * 86_400))
+        return assembly.found_realm(self._folder("directory"), made, countries, operator, now=self.now)
+
+    def _home(self, member: Member) -> Path:
+        return self.path / "agencies" / member.id
+
+    def _folder(self, name: str) -> Path:
+        folder = self.path / name
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return folder
+
+
+def _public(made: Sequence[Made]) -> list[tuple[KeyUse, PublicKey]]:
+    return [(use, key.public) for _, use, key in made]
+
+
+def _listening(host: str) -> str:
+    """Loopback for its names; a machine's own address for an address; everywhere for another name."""
+    if host == "localhost":
+        return LOOPBACK
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return "0.0.0.0"  # noqa: S104 - a name may stand for any of the machine's addresses
+    return host
+
+
+_GATEWAY = """\
+# A Setu gateway. Paths are relative to this file; what is left out has its default (broker/config.py).
+# Check it with `setu doctor`, run it with `setu serve --config` and this file.
+gateway = "{gateway}"
+
+[listen]
+address = "{address}"
+hosts = {hosts}
+operations = "{operations}"
+"""
+
+_AGENCY = """\
+# One agency's own program. Paths are relative to this file; what is left out has its default (broker/config.py).
+agency = "{agency}"
+url = "{url}"
+gateway = "{gateway}"
+# The gateway's operator may read what this agency sends, so that it can check the content (open mode).
+trust_gateway = true
+# With the realm's release rules the gateway is judged as a reader before anything is sealed for it.
+policies = "../../policies"
+"""

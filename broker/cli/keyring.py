@@ -1,0 +1,86 @@
+"""Key files of a deployment: which there are, and how they are named."""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from broker.crypto.keyfile import write_key
+from broker.crypto.keys import PrivateKey, generate
+from broker.crypto.suites import SUITES
+from broker.errors import IntegrityError
+from schemas.directory import KeyUse
+from schemas.packet import SuiteName
+from schemas.problem import Code
+
+SUFFIX = ".key"
+CLASSICAL, POST_QUANTUM = "Ed25519", "ML-DSA-65"
+
+Random = Callable[[int], bytes]
+Made = tuple[str, KeyUse, PrivateKey]
+Share = tuple[Sequence[PrivateKey], Sequence[PrivateKey]]
+"""A country's root keys and targets keys."""
+
+
+def write_agency_keys(folder: Path, suite: SuiteName, random: Random = os.urandom) -> list[Made]:
+    """The two signing keys and the wrap key of an agency: (file name, use, key) each.
+
+    Raises:
+        IntegrityError: code `config-invalid`; there is a file of that name, and none was written.
+    """
+    algorithms = SUITES[suite]
+    return _write(
+        folder,
+        [
+            (_name("sign", algorithms.classical), KeyUse.SIGN, algorithms.classical),
+            (_name("sign", algorithms.post_quantum), KeyUse.SIGN, algorithms.post_quantum),
+            (_name("wrap"), KeyUse.WRAP, algorithms.wrap),
+        ],
+        random,
+    )
+
+
+def write_log_keys(folder: Path, random: Random = os.urandom) -> list[Made]:
+    """The two keys a ledger signs its heads with; raises as `write_agency_keys`."""
+    return _write(folder, [(_name("log", alg), KeyUse.LOG, alg) for alg in ("Ed25519", "ML-DSA-44")], random)
+
+
+def write_country_keys(folder: Path, country: str, random: Random = os.urandom) -> Share:
+    """A country's four root keys and two targets keys."""
+    root = [(_name("root", country, alg, n), alg) for alg in (CLASSICAL, POST_QUANTUM) for n in ("1", "2")]
+    targets = [(_name("targets", country, alg), alg) for alg in (CLASSICAL, POST_QUANTUM)]
+    return _signers(folder, "root", root, random), _signers(folder, "targets", targets, random)
+
+
+def write_operator_keys(folder: Path, random: Random = os.urandom) -> tuple[PrivateKey, PrivateKey]:
+    """The operator's keys for snapshot and timestamp."""
+    (snapshot,) = _signers(folder, "snapshot", [(_name("snapshot"), CLASSICAL)], random)
+    (timestamp,) = _signers(folder, "timestamp", [(_name("timestamp"), CLASSICAL)], random)
+    return snapshot, timestamp
+
+
+def _signers(folder: Path, use: str, wanted: list[tuple[str, str]], random: Random) -> list[PrivateKey]:
+    made = []
+    for name, alg in wanted:
+        key = generate(alg, random)
+        write_key(folder / name, key, use)
+        made.append(key)
+    return made
+
+
+def _name(*parts: str) -> str:
+    """`sign-ed25519.key`, `log-mldsa44.key`, `root-in-mldsa65-2.key`."""
+    return "-".join(part.lower().replace("-", "") for part in parts) + SUFFIX
+
+
+def _write(folder: Path, wanted: list[tuple[str, KeyUse, str]], random: Random) -> list[Made]:
+    for name, _, _ in wanted:
+        if (folder / name).exists():
+            raise IntegrityError(
+                Code.CONFIG_INVALID,
+                f"Expected no file at {folder / name}, found one.",
+                advice="Name another folder; a key is never overwritten.",
+            )
+    made = [(name, use, generate(alg, random)) for name, use, alg in wanted]
+    for name, use, key in made:
+        write_key(folder / name, key, use)
+    return made

@@ -1,0 +1,119 @@
+"""`setu keys`: key files and the fingerprints people compare by voice."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from broker.cli.keyring import SUFFIX, write_agency_keys, write_log_keys
+from broker.cli.output import JsonOption, emit
+from broker.crypto.keyfile import read_key_with_use
+from broker.crypto.keys import PrivateKey
+from schemas.canonical import b64u, unb64u
+from schemas.packet import SuiteName
+
+app = typer.Typer(no_args_is_help=True, help="Make key files and show their fingerprints.")
+
+
+class Form(StrEnum):
+    """What `keys generate` makes."""
+
+    AGENCY = "agency"
+    LOG = "log"
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What may be shown of a key file: never its seed."""
+
+    path: Path
+    alg: str
+    use: str
+    kid: str
+    public: str
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "file": str(self.path),
+            "use": self.use,
+            "alg": self.alg,
+            "kid": self.kid,
+            "fingerprint": spoken(self.kid),
+            "public": self.public,
+        }
+
+
+FolderArgument = Annotated[Path, typer.Argument(metavar="DIR", file_okay=False, help="A folder of key files.")]
+
+
+@app.command("generate", epilog="Example: setu keys generate keys --for agency --suite hybrid-768")
+def generate_(
+    ctx: typer.Context,
+    folder: FolderArgument,
+    form: Annotated[
+        Form, typer.Option("--for", help="An agency's signing and wrap keys, or a gateway's two log keys.")
+    ] = Form.AGENCY,
+    suite: Annotated[SuiteName, typer.Option(help="The realm's suite.")] = SuiteName.HYBRID_768,
+    _json: JsonOption = False,
+) -> None:
+    """Make new private keys, one file each, mode 0600; an existing file is never overwritten."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    made = write_agency_keys(folder, suite) if form is Form.AGENCY else write_log_keys(folder)
+    _print(ctx, [_shown(folder / name, key, use) for name, use, key in made])
+
+
+@app.command(epilog="Example: setu keys show keys/wrap.key")
+def show(
+    ctx: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="A key file.")],
+    _json: JsonOption = False,
+) -> None:
+    """Show a key file's public half: use, algorithm, kid, fingerprint."""
+    found = read(file).document()
+
+    def human(console: Console) -> None:
+        for name in ("file", "use", "alg", "kid", "fingerprint"):
+            console.print(f"{name:12}", style="bold", end="")
+            console.print(found[name])
+
+    emit(ctx, found, human)
+
+
+@app.command("list", epilog="Example: setu keys list keys")
+def list_(
+    ctx: typer.Context,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", exists=True, file_okay=False, help="A folder.")],
+    _json: JsonOption = False,
+) -> None:
+    """List the key files of a folder with their fingerprints."""
+    _print(ctx, [read(path) for path in sorted(folder.glob("*" + SUFFIX))])
+
+
+def read(path: Path) -> Shown:
+    """A key file's public half; raises IntegrityError (code `config-invalid`)."""
+    use, key = read_key_with_use(path)
+    return _shown(path, key, use)
+
+
+def spoken(kid: str) -> str:
+    """A kid in hex, in groups of four, to be compared by voice."""
+    text = unb64u(kid).hex()
+    return " ".join(text[at : at + 4] for at in range(0, len(text), 4))
+
+
+def _shown(path: Path, key: PrivateKey, use: str) -> Shown:
+    return Shown(path, key.alg, use, key.public.kid, b64u(key.public.raw))
+
+
+def _print(ctx: typer.Context, keys: list[Shown]) -> None:
+    def human(console: Console) -> None:
+        table = Table("file", "use", "algorithm", "fingerprint (SHA-256)", box=None, header_style="bold")
+        for each in keys:
+            table.add_row(str(each.path), each.use, each.alg, spoken(each.kid))
+        console.print(table)
+
+    emit(ctx, {"keys": [each.document() for each in keys]}, human)
