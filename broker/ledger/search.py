@@ -1,10 +1,15 @@
 """Finding entries: the same filter over a store's columns and, offline, over the entries of a mirror."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from broker.ledger.entries import PRIVATE, parties
-from broker.ledger.port import EntryFilter
+from broker.ledger.fetch import Fetch, fetch_entries, fetch_hashes
+from broker.ledger.port import EntryFilter, LoggedEntry
+from broker.merkle.note import parse_checkpoint
+from broker.merkle.tiles import CHECKPOINT, TileId, bundles
+from broker.merkle.tree import TILE_WIDTH
 from broker.store.port import EntryQuery
 
 
@@ -46,3 +51,23 @@ def matches(what: EntryFilter, index: int, entry: Mapping[str, Any]) -> bool:
             or (what.parties_view in involved and (not private or involved[what.parties_view]))
         )
     )
+
+
+def search_mirror(fetch: Fetch, what: EntryFilter) -> Iterator[LoggedEntry]:
+    """The entries of a copy that pass the filter, in order, each checked against its leaf hash as it is read. That the
+    hashes are the log's own is `broker.ledger.fsck.check_log`'s to say.
+
+    Raises:
+        IntegrityError: LOG_INVALID.
+    """
+    found = 0
+    for bundle in bundles(parse_checkpoint(fetch(CHECKPOINT)).size):
+        if bundle.first + TILE_WIDTH <= what.after + 1:
+            continue
+        leaves = fetch_hashes(fetch, TileId(0, bundle.n, bundle.width))
+        for place, entry in enumerate(fetch_entries(fetch, bundle, leaves)):
+            if found == what.limit:
+                return
+            if matches(what, bundle.first + place, json.loads(entry)):
+                found += 1
+                yield LoggedEntry(bundle.first + place, entry)
