@@ -4,6 +4,7 @@ import hashlib
 import os
 from collections.abc import Callable
 from functools import cached_property, lru_cache
+from typing import NoReturn
 
 from broker.crypto.algorithms import ALGORITHMS, P384_POINT_SIZE, SEED_SIZE, PrivateHandle, PublicHandle
 from broker.errors import SignatureError
@@ -94,7 +95,7 @@ class PrivateKey:
     def __repr__(self) -> str:
         return f"PrivateKey({self.alg!r}, seed hidden)"
 
-    def __reduce__(self) -> str:
+    def __reduce__(self) -> NoReturn:
         raise TypeError("a private key is not copied or pickled; write it with broker.crypto.keyfile")
 
 

@@ -20,7 +20,7 @@ from broker.envelope.jws import (
     signature_models,
     verify_both,
 )
-from broker.envelope.shape import decoded, malformed, members, not_the_schema, read_inner_json, read_json
+from broker.envelope.shape import check_no_null, decoded, malformed, members, not_the_schema, read_inner_json, read_json
 from broker.errors import MalformedError, PacketError
 from schemas.canonical import b64u, canonical
 from schemas.evidence import AckBody, AckEvent, Acknowledgement, AckPacket
@@ -95,6 +95,7 @@ def parse_acknowledgement(raw: bytes) -> ParsedAck:
     payload = decoded(jws["payload"], "/payload")
     fields: Mapping[str, Any] = read_inner_json(payload, "/payload")
     body = _body(payload)
+    check_no_null(payload, fields, "an acknowledgement")
     if canonical(fields) != payload:
         raise malformed("/payload", "expected the body in its canonical form (RFC 8785), found another form")
     # The body names no suite: the first algorithm does, and the gateway compares it with the realm's.

@@ -136,8 +136,8 @@ def _read(value: object, typ: str, pointer: str) -> Signed:
     if form is None or form[3].decode() != typ:
         _diagnose(raw, typ, f"{pointer}/protected")
     alg, kid = form[1].decode(), form[2].decode()
-    if alg == "none":
-        raise _invalid("Expected a signature algorithm of the suite, found none.", f"{pointer}/protected")
+    if alg == "none" or not each["signature"]:
+        raise _invalid("Expected a signature, found none.", pointer)
     return Signed(alg, kid, each["protected"], decoded(each["signature"], f"{pointer}/signature"))
 
 

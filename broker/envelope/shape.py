@@ -61,6 +61,20 @@ def not_the_schema(error: ValidationError, what: str) -> MalformedError:
     )
 
 
+def check_no_null(raw: bytes, fields: object, what: str) -> None:
+    """An absent member is left out; null is a second spelling of the same, which the models would read as absent.
+
+    Raises:
+        MalformedError: code `schema`.
+    """
+    if b"null" in raw and _holds_null(fields):
+        raise MalformedError(
+            Code.SCHEMA,
+            f"Expected {what} without null, found one.",
+            advice="Leave out members that are absent.",
+        )
+
+
 def members(value: object, names: AbstractSet[str], pointer: str) -> dict[str, Any]:
     """The object, if it has exactly these members."""
     if not isinstance(value, dict) or value.keys() != names:
@@ -121,6 +135,12 @@ def _recipient(value: object, pointer: str) -> Recipient:
         ),
         encrypted_key=text(recipient["encrypted_key"], f"{pointer}/encrypted_key", ENCRYPTED_KEY_SIZE),
     )
+
+
+def _holds_null(value: object) -> bool:
+    if isinstance(value, dict):
+        return any(map(_holds_null, value.values()))
+    return value is None or (isinstance(value, list) and any(map(_holds_null, value)))
 
 
 def _sentence(what: object) -> str:

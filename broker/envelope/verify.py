@@ -23,11 +23,23 @@ from broker.envelope.jws import (
     signature_models,
     verify_both,
 )
-from broker.envelope.shape import malformed, members, not_the_schema, read_inner_json, read_json, read_jwe, text
+from broker.envelope.shape import (
+    check_no_null,
+    malformed,
+    members,
+    not_the_schema,
+    read_inner_json,
+    read_json,
+    read_jwe,
+    text,
+)
 from broker.errors import PacketError
 from schemas.canonical import b64u, canonical, unb64u
 from schemas.packet import MAX_RECIPIENTS, Header, Jwe, Jws, Packet, SuiteName
 from schemas.problem import Code
+
+# The schema's own limits keep every header below this; more could only be many unknown members, each an error to tell.
+_MAX_HEADER = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,11 +186,14 @@ def _read_jws(value: object) -> tuple[Jws, tuple[Signed, Signed]]:
 
 def _read_header(aad: str) -> tuple[Header, Mapping[str, Any]]:
     raw = unb64u(aad)
+    if len(raw) > _MAX_HEADER:
+        raise malformed("/jwe/aad", f"expected at most {_MAX_HEADER} bytes of header, found {len(raw)}")
     fields = read_inner_json(raw, "/jwe/aad")
     try:
         header = Header.model_validate_json(raw, by_alias=True, by_name=False)
     except ValidationError as error:
         raise not_the_schema(error, "a header") from None
+    check_no_null(raw, fields, "a header")
     if canonical(fields) != raw:
         raise malformed("/jwe/aad", "expected the header in its canonical form (RFC 8785), found another form")
     return header, fields
