@@ -17,8 +17,8 @@ class Settings(BaseModel):
 
 
 class Acceptance(Settings):
-    """`lifetime`: longest a packet may be valid, seconds; `page_bytes`: where a page stops growing; `queue`: packets that
-    may wait for the ledger before a gateway says it is busy.
+    """`lifetime`: longest a packet may be valid, seconds; `page_bytes`: where a page stops growing; `queue`: packets
+    that may wait for the ledger before a gateway says it is busy.
     """
 
     lifetime: Annotated[int, Field(ge=60)] = 7 * 86_400

@@ -34,10 +34,15 @@ def connect(profile: Path | str, *, now: Callable[[], float] = time.time) -> Cli
     transport = transport_of(settings)
     keys = keys_in(settings.at(settings.keys))
     cache = settings.at(settings.cache)
+    directory = remote_directory(settings, transport, now=now)
+    try:
+        directory.current()
+    except IntegrityError:
+        directory.refresh()
     return Client(
         settings.agency,
         transport,
-        remote_directory(settings, transport, now=now),
+        directory,
         signer_of(keys),
         wrap_keys_of(keys),
         settings.gateway,

@@ -1,14 +1,11 @@
 """What every agency may read: the directory's files and the payload schemas."""
 
 import asyncio
-import re
 from collections.abc import Callable
 from typing import Any
 
 from broker.errors import NotFoundError
 from schemas import registry
-
-_PUBLISHED = re.compile(r"(metadata|targets)/[A-Za-z0-9][A-Za-z0-9._-]{0,200}\Z")
 
 
 class Published:
@@ -19,8 +16,6 @@ class Published:
 
     async def directory_file(self, name: str) -> bytes:
         """`name`: `metadata/<file>` or `targets/<file>`; raises NotFoundError."""
-        if not _PUBLISHED.match(name):
-            raise NotFoundError
         return await asyncio.to_thread(self._read_file, name)
 
     def schemas(self) -> list[dict[str, Any]]:

@@ -17,5 +17,5 @@ async def again(work: Callable[[], Awaitable[object]], seconds: float) -> None:
             await work()
         except SetuError as error:
             _log.warning("routine put off", extra={"code": error.code, "found": error.message})
-        except Exception:
+        except Exception:  # noqa: BLE001 - a routine outlives whatever one run of it meets
             _log.exception("routine failed")
