@@ -82,20 +82,24 @@ def _roots(fetch: Fetch, size: int, level: int, first: int) -> list[bytes]:
 
 def _check_roots(fetch: Fetch, head: Checkpoint, known: Checkpoint | None) -> None:
     nodes = nodes_of(fetch, head.size)
+    if known is not None and (known.size > head.size or (known.size == head.size and known.root != head.root)):
+        raise _forked(known)
     if root_hash(head.size, nodes) != head.root:
         raise IntegrityError(
             Code.LOG_INVALID,
             f"Expected the tiles to hash to the signed root of size {head.size}, found another root.",
             advice="The last, partial tiles were altered, or entries were: keep this copy, compare it with others.",
         )
-    if known is None:
-        return
-    if known.size > head.size or root_hash(known.size, nodes) != known.root:
-        raise IntegrityError(
-            Code.LOG_INVALID,
-            f"Expected a log that grew from the checkpoint of size {known.size}, found another history.",
-            advice="The log was forked or rolled back: keep both checkpoints, they are the proof of it.",
-        )
+    if known is not None and root_hash(known.size, nodes) != known.root:
+        raise _forked(known)
+
+
+def _forked(known: Checkpoint) -> IntegrityError:
+    return IntegrityError(
+        Code.LOG_INVALID,
+        f"Expected a log that grew from the checkpoint of size {known.size}, found another history.",
+        advice="The log was forked or rolled back: keep both checkpoints, they are the proof of it.",
+    )
 
 
 def _check_entries(fetch: Fetch, size: int, since: int, progress: Progress) -> int:

@@ -8,7 +8,6 @@ from broker.ledger.fetch import Fetch, fetch_bytes, fetch_checkpoint
 from broker.ledger.fsck import Progress, check_log
 from broker.merkle.tiles import CHECKPOINT, TileId, all_tiles, parse_path
 from schemas.directory import Log
-from schemas.problem import Code
 
 _NEW = "checkpoint.new"
 
@@ -47,13 +46,6 @@ def mirror(fetch: Fetch, directory: Path, log: Log, *, progress: Progress = lamb
     local = files_in(directory)
     before = fetch_checkpoint(local, log)[1] if (directory / CHECKPOINT).exists() else None
     note, after = fetch_checkpoint(fetch, log)
-    if before is not None and after.size < before.size:
-        _write(directory / _NEW, note)
-        raise IntegrityError(
-            Code.LOG_INVALID,
-            f"Expected a log of at least {before.size} entries, found one of {after.size}.",
-            advice=f"The log was rolled back. Both signed heads are kept: {CHECKPOINT} and {_NEW}.",
-        )
     wanted = list(all_tiles(after.size))
     missing = [tile for tile in wanted if not (directory / tile.path).is_file()]
     for tile in missing:
@@ -65,6 +57,7 @@ def mirror(fetch: Fetch, directory: Path, log: Log, *, progress: Progress = lamb
     try:
         check_log(copied, log, since=0 if before is None else before.size, known=before, progress=progress)
     except IntegrityError:
+        # Kept beside the older checkpoint: two heads that do not go together prove what the log did.
         _write(directory / _NEW, note)
         raise
     _write(directory / CHECKPOINT, note)
