@@ -11,6 +11,7 @@ import urllib.request
 from pathlib import Path
 from typing import Self
 
+from broker.cli.deployment import Deployment
 from broker.errors import UnavailableError
 
 START_SECONDS = 30
@@ -25,17 +26,15 @@ def free_port() -> int:
 
 
 class Served:
-    """`with Served(config, operations_port, log)`: the gateway answers /readyz inside, and has ended outside.
+    """`with Served(deployment, log)`: the gateway answers /readyz inside, and has ended outside.
 
     Args:
-        config: the deployment's `setu.toml`.
-        operations_port: where its second listener answers.
         log: the file that takes what the process prints.
     """
 
-    def __init__(self, config: Path, operations_port: int, log: Path) -> None:
-        self._config = config
-        self._ready = f"http://127.0.0.1:{operations_port}/readyz"
+    def __init__(self, deployment: Deployment, log: Path) -> None:
+        self._config = deployment.config
+        self._ready = f"{deployment.operations}/readyz"
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
 

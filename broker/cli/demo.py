@@ -1,0 +1,138 @@
+"""`setu demo`: the whole job done for real, from founding a realm to proving an exchange offline."""
+
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from broker.cli.deployment import create
+from broker.cli.output import JsonOption, print_json, wants_json
+from broker.cli.served import Served, free_port
+from broker.cli.story import Cast, StepFailedError, Story
+from broker.errors import IntegrityError, SetuError
+from schemas.problem import Code
+
+app = typer.Typer()
+
+OPENING = (
+    "New Delhi, near Bengali Market: officers stop a vehicle and find tablets packed for the post. What they learn\n"
+    "has to reach Washington today, sealed, on the record, and readable by nobody else. (Details invented.)"
+)
+
+
+@dataclass
+class Teller:
+    """Plays steps one after the other, tells people of each, and keeps what to print as JSON."""
+
+    console: Console | None
+    started: float = field(default_factory=time.monotonic)
+    steps: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        return all(step["ok"] for step in self.steps)
+
+    def say(self, text: str, style: str = "") -> None:
+        if self.console is not None:
+            self.console.print(text, style=style)
+
+    def play(self, name: str, title: str, work: Callable[[], str]) -> bool:
+        begun = time.monotonic()
+        try:
+            detail, ok = work(), True
+        except (SetuError, StepFailedError) as error:
+            detail, ok = str(error), False
+        self.steps.append({"name": name, "ok": ok, "detail": detail})
+        if self.console is not None:
+            mark, style = ("✓", "bold green") if ok else ("✗", "bold red")
+            self.console.print(mark, style=style, end=" ")
+            self.console.print(title, style="bold", end="  ")
+            self.console.print(f"{1000 * (time.monotonic() - begun):,.0f} ms", style="dim")
+            self.console.print(f"    {detail}", style="" if ok else "red")
+        return ok
+
+
+@app.callback(invoke_without_command=True)
+def demo(
+    ctx: typer.Context,
+    keep: Annotated[
+        Path | None,
+        typer.Option(help="Keep everything in this new folder: log, packets, receipts, deployment."),
+    ] = None,
+    _json: JsonOption = False,
+) -> None:
+    """Two countries, five agencies and a gateway on this machine: a packet's whole way, and attacks on it.
+
+    Example: setu demo --keep demo-1
+    """
+    teller = Teller(None if wants_json(ctx) else Console(highlight=False, markup=False, soft_wrap=True))
+    teller.say(OPENING, "italic")
+    with _folder(keep) as folder:
+        _tell(teller, folder)
+        if keep is not None and teller.ok:
+            teller.say(f"Kept in {keep}. Serve it again: setu serve --config {keep / 'deployment' / 'setu.toml'}")
+    if wants_json(ctx):
+        print_json({"ok": teller.ok, "steps": teller.steps})
+    else:
+        held = sum(step["ok"] for step in teller.steps)
+        seconds = time.monotonic() - teller.started
+        teller.say(
+            f"{held} of {len(teller.steps)} steps held, {seconds:.1f} s.", "bold green" if teller.ok else "bold red"
+        )
+    sys.exit(0 if teller.ok else 1)
+
+
+def _tell(teller: Teller, folder: Path) -> None:
+    port, operations = free_port(), free_port()
+    made: list[Any] = []
+
+    def found() -> str:
+        made.append(create(folder / "deployment", demo=True, host="localhost", port=port, operations_port=operations))
+        return "India and the United States: a private CA each, eight root keys, agencies with post-quantum keys"
+
+    if not teller.play("realm-founded", "Two countries found a realm", found):
+        return
+    deployment = made[0]
+    with ExitStack() as stack:
+        served = Served(deployment, folder / "gateway.log")
+
+        def serve() -> str:
+            stack.enter_context(served)
+            return f"https://localhost:{port}, TLS 1.3, client certificates only; a second listener for the operator"
+
+        if not teller.play("gateway-serves", "The gateway starts", serve):
+            return
+        cast = Cast(deployment, folder)
+        stack.callback(cast.close)
+        for name, title, work in Story(cast).steps():
+            if not teller.play(name, title, work):
+                return
+
+        def stop() -> str:
+            status = served.stop()
+            if status != 0:
+                raise StepFailedError(f"Expected an orderly end, found exit status {status}.")
+            return "what was accepted was finished; the ledger's last head is kept"
+
+        teller.play("gateway-stops", "The gateway ends in good order", stop)
+
+
+@contextmanager
+def _folder(keep: Path | None) -> Iterator[Path]:
+    if keep is None:
+        with tempfile.TemporaryDirectory(prefix="setu-demo-") as folder:
+            yield Path(folder)
+        return
+    if keep.exists() and any(keep.iterdir()):
+        raise IntegrityError(
+            Code.CONFIG_INVALID, f"Expected a new or empty folder, found files in {keep}.", advice="Name another."
+        )
+    keep.mkdir(parents=True, exist_ok=True)
+    yield keep
