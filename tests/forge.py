@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -20,7 +21,9 @@ from broker.crypto.suites import SUITES
 from broker.crypto.wrap import wrap
 from broker.envelope.open import open_packet
 from broker.envelope.verify import Parsed, check_audience, check_recipients, check_signatures, parse
+from broker.errors import PacketError
 from schemas.canonical import b64u, canonical
+from schemas.problem import Code
 from tests.builders import HANDLING, NOW, Realm, uuid7
 
 
@@ -28,18 +31,26 @@ def same(value: Any) -> Any:
     return value
 
 
-def accept(raw: bytes, realm: Realm, reader: str = "us-dea", sender: str = "in-ncb", at: int = NOW) -> bytes:
-    """The whole recipe, for a reader who expects a packet of `sender`; returns the payload."""
-    parsed = verified(raw, realm, sender, at)
-    return open_packet(parsed, reader, realm.members[reader].keys)
+def accept(raw: bytes, realm: Realm, reader: str = "us-dea") -> bytes:
+    """The whole recipe, for one reader; returns the payload."""
+    return open_packet(verified(raw, realm), reader, realm.members[reader].keys)
 
 
-def verified(raw: bytes, realm: Realm, sender: str = "in-ncb", at: int = NOW) -> Parsed:
+def verified(raw: bytes, realm: Realm) -> Parsed:
+    """Steps 1 to 5, with the realm's directory."""
     parsed = parse(raw)
     check_audience(parsed, realm=realm.realm, gateway=realm.gateway, suite=realm.suite)
-    check_signatures(parsed, realm.signing_key(sender, at))
+    check_signatures(parsed, realm.signing_key(parsed.header.from_))
     check_recipients(parsed)
     return parsed
+
+
+def refused(raw: bytes, realm: Realm, code: Code, **expected: Any) -> PacketError:
+    """Assert that the recipe refuses, with this code."""
+    with pytest.raises(PacketError) as found:
+        accept(raw, realm, **expected)
+    assert found.value.code is code
+    return found.value
 
 
 @dataclass
