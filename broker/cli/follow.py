@@ -1,0 +1,105 @@
+"""`setu follow`: receives packets as they come."""
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from broker.assembly.agency import connect
+from broker.cli.options import AsOption
+from broker.cli.output import JsonOption, console, note, print_json, wants_json
+from broker.sdk.cursors import MemoryCursors
+from broker.sdk.reading import Gone, Rejected, Waiting
+from broker.sdk.received import Received
+from schemas import registry
+
+app = typer.Typer()
+
+
+class Answer(StrEnum):
+    """What to tell the sender of each packet by itself."""
+
+    NONE = "none"
+    RECEIVED = "received"
+    OPENED = "opened"
+
+
+@app.command(epilog="Example: setu follow tip --as us-dea/agency.toml --once --ack opened")
+def follow(
+    ctx: typer.Context,
+    profile: AsOption,
+    kinds: Annotated[list[str] | None, typer.Argument(metavar="[KIND]...", help="Kinds; all without.")] = None,
+    once: Annotated[bool, typer.Option("--once", help="End when nothing more is at hand.")] = False,
+    ack: Annotated[Answer, typer.Option(help="The signed answer each packet gets.")] = Answer.RECEIVED,
+    from_start: Annotated[
+        bool, typer.Option("--from-start", help="Read all again and keep no place; nothing is answered.")
+    ] = False,
+    stream: Annotated[bool, typer.Option("--stream", help="By server-sent events instead of long poll.")] = False,
+    _json: JsonOption = False,
+) -> None:
+    """Receive the agency's packets: each is verified, opened, printed, and acknowledged; Ctrl-C ends.
+
+    With --json one document a line. The place in each topic is kept, so the next run goes on behind it.
+    """
+    shown = console()
+    said = Answer.NONE if from_start else ack
+    cursors = MemoryCursors() if from_start else None
+    named = tuple(kinds or ()) or (() if once else registry.kinds())
+    with connect(profile) as client:
+        packets = client.follow(
+            *named, cursors=cursors, stream=stream, wait=0.0 if once else 25.0, drain=once, report=_reporter(ctx)
+        )
+        for packet in packets:
+            if wants_json(ctx):
+                print_json(_document(packet), lines=True)
+            else:
+                _show(shown, packet)
+            if said is not Answer.NONE:
+                receipt = packet.acknowledge(said.value)
+                note(f"answered `{said}`: ledger index {receipt.index}")
+
+
+def _document(packet: Received) -> dict[str, Any]:
+    return {
+        "index": packet.index,
+        "digest": packet.digest,
+        "topic": packet.topic,
+        "disputed": packet.disputed,
+        "header": packet.header.to_object(),
+        "payload": packet.as_object(),
+        "receipt": packet.receipt.to_object(),
+    }
+
+
+def _show(shown: Console, packet: Received) -> None:
+    header, handling = packet.header, packet.header.handling
+    shown.print(f"{header.kind} from {header.from_}", style="bold", end="  ")
+    shown.print(
+        f"{header.precedence}  {handling.classification.system} {handling.classification.level}  TLP:{handling.tlp}"
+        + ("  EXERCISE" if header.exercise else "")
+    )
+    shown.print(f"ledger index {packet.index}, {packet.entry.time}, digest {packet.digest}", style="dim")
+    if packet.disputed:
+        shown.print("DISPUTED: the sender's key was compromised before this packet.", style="bold red")
+    shown.print_json(data=packet.as_object(), highlight=shown.is_terminal)
+    shown.print()
+
+
+def _reporter(ctx: typer.Context) -> Callable[[Waiting | Rejected | Gone], None]:
+    def report(event: Waiting | Rejected | Gone) -> None:
+        match event:
+            case Waiting(topic, error, seconds):
+                note(f"{topic}: asking again in {seconds:.1f} s: {error.message}", "yellow")
+            case Rejected(topic, index, digest, code, message, answered):
+                note(f"{topic}: packet {index} rejected, {code}: {message}", "red")
+                if wants_json(ctx):
+                    line = {"index": index, "digest": digest, "topic": topic, "rejected": code, "answered": answered}
+                    print_json(line, lines=True)
+            case Gone(topic, index, digest, why):
+                note(f"{topic}: packet {index} is {why}")
+                if wants_json(ctx):
+                    print_json({"index": index, "digest": digest, "topic": topic, "gone": why}, lines=True)
+
+    return report
