@@ -162,7 +162,7 @@ class IbanAccount(Account):
     """A bank account by IBAN (ISO 13616), and the bank's BIC (ISO 9362)."""
 
     scheme: Literal["iban"]
-    iban: Iban
+    number: Iban
     bic: Bic | None = None
 
 
@@ -170,7 +170,7 @@ class IfscAccount(Account):
     """An account in an Indian bank, which has no IBAN: the branch's IFSC (Reserve Bank of India) and the number."""
 
     scheme: Literal["ifsc"]
-    ifsc: Ifsc
+    branch: Ifsc
     number: AccountNumber
 
 

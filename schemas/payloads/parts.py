@@ -163,7 +163,7 @@ class Name(Model):
 
 
 class Identifier(Model):
-    """A number that identifies somebody, in a scheme of this list (FollowTheMoney: Identification). `country`, ISO 3166,
+    """A number that identifies, in a scheme of this list (FollowTheMoney: Identification). `country`, as ISO 3166,
     is who issued it; some schemes need it.
     """
 

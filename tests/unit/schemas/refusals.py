@@ -34,7 +34,7 @@ def fault(kind: str, document: Any) -> Fault:
     error = caught.value
     assert error.code == "schema"
     assert error.__cause__ is None
-    assert error.__suppress_context__
+    assert error.__context__ is None or error.__suppress_context__
     assert MARKER not in f"{error} {error!r} {error.faults} {error.advice}"
     for each in error.faults:
         assert each.sentence.startswith("expected ")

@@ -1,5 +1,6 @@
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -200,6 +201,27 @@ def test_json_schema(kind: str) -> None:
 def test_published_schemas_are_the_models() -> None:
     committed = {each.name: each.read_text() for each in Path(publish.FOLDER).iterdir()}
     assert committed == publish.rendered(), "run `python -m schemas.payloads.publish` and look at what changed"
+
+
+def test_no_tag_of_a_union_is_a_member_of_its_model() -> None:
+    # else a refusal's pointer could not tell the one from the other (schemas.explain)
+    def unions(value: Any) -> Iterator[dict[str, str]]:
+        if isinstance(value, dict):
+            if "discriminator" in value:
+                yield value["discriminator"]["mapping"]
+            for each in value.values():
+                yield from unions(each)
+        elif isinstance(value, list):
+            for each in value:
+                yield from unions(each)
+
+    for kind in registry.kinds():
+        schema = registry.json_schema(kind, 1)
+        found = list(unions(schema))
+        assert found
+        for mapping in found:
+            for tag, target in mapping.items():
+                assert tag not in schema["$defs"][target.rsplit("/", 1)[1]]["properties"]
 
 
 OWN = {"CaseRef", "Tracking", "Account"}

@@ -15,7 +15,7 @@ ETHER = "eip155:1:0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
         pytest.param("/summary", GONE, "/summary", "found none", id="no-summary"),
         pytest.param("/accounts", [], "/accounts", "at least 1", id="no-account"),
         pytest.param("/accounts/0/scheme", MARKER, "/accounts/0/scheme", "'caip10'", id="unknown-scheme"),
-        pytest.param("/accounts/0/scheme", "iban", "/accounts/0/iban", "found none", id="chain-account-as-iban"),
+        pytest.param("/accounts/0/scheme", "iban", "/accounts/0/number", "found none", id="chain-account-as-iban"),
         pytest.param("/accounts/0/account", "tron:0x2b6653dc:TKMApvjMZNkXWuF77727LGsqYyiWvmLuhW", "/accounts/0/account", "CAIP-10", id="tron-checksum"),
         pytest.param("/accounts/0/account", ETHER.replace("aA", "AA"), "/accounts/0/account", "CAIP-10", id="eip-55"),
         pytest.param("/accounts/0/role", "banker", "/accounts/0/role", "'vasp'", id="unknown-role"),
@@ -24,7 +24,7 @@ ETHER = "eip155:1:0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
         pytest.param("/accounts/0/attribution/confidence", "certain", "/accounts/0/attribution/confidence", "'low', 'moderate' or 'high'", id="confidence"),
         pytest.param("/accounts/0/attribution/basis", GONE, "/accounts/0/attribution/basis", "found none", id="attribution-without-basis"),
         pytest.param("/accounts/0/attribution/party", "nobody", "/accounts/0/attribution/party", "one of the parties", id="attributed-to-nobody"),
-        pytest.param("/accounts/4/ifsc", "EXMP1000691", "/accounts/4/ifsc", "Financial System Code", id="ifsc"),
+        pytest.param("/accounts/4/branch", "EXMP1000691", "/accounts/4/branch", "Financial System Code", id="ifsc"),
         pytest.param("/transactions/0/account", "nowhere", "/transactions/0/account", "one of the accounts", id="from-nowhere"),
         pytest.param("/transactions/0/counterparty", "nowhere", "/transactions/0/counterparty", "one of the accounts", id="to-nowhere"),
         pytest.param("/transactions/0/counterparty", "vendor-usdt", "/transactions/0/counterparty", "another account", id="to-itself"),
@@ -63,8 +63,8 @@ def test_is_refused(pointer: str, value: Any, at: str, sentence: str) -> None:
 @pytest.mark.parametrize(
     "account",
     [
-        pytest.param({"scheme": "iban", "iban": "GB82WEST12345698765432", "bic": "WESTGB2L"}, id="iban"),
-        pytest.param({"scheme": "ifsc", "ifsc": "SBIN0000691", "number": "00000012345678901"}, id="ifsc"),
+        pytest.param({"scheme": "iban", "number": "GB82WEST12345698765432", "bic": "WESTGB2L"}, id="iban"),
+        pytest.param({"scheme": "ifsc", "branch": "SBIN0000691", "number": "00000012345678901"}, id="ifsc"),
         pytest.param({"scheme": "aba", "routing": "021000021", "number": "000123456789"}, id="aba"),
         pytest.param({"scheme": "upi", "vpa": "some.body@okbank"}, id="upi"),
     ],
