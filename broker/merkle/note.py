@@ -23,7 +23,7 @@ _KEY_ID_SIZE = 4
 _TIMESTAMP_SIZE = 8
 _NO_TIME = bytes(_TIMESTAMP_SIZE)
 _DASH = "\u2014 "
-_SIZE = re.compile(r"0|[1-9][0-9]{0,15}\Z")
+_SIZE = re.compile(r"(?:0|[1-9][0-9]{0,15})\Z")
 _VKEY = re.compile(r"(?P<name>[^\s+]+)\+(?P<id>[0-9a-f]{8})\+(?P<key>[A-Za-z0-9+/]+={0,2})\Z")
 
 

@@ -1,0 +1,168 @@
+"""A real ledger on a real file, opened, crashed and opened again by tests."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from hashlib import sha384
+from pathlib import Path
+from typing import Any, Self
+
+from broker.crypto.keys import PrivateKey
+from broker.ledger.committer import Committer
+from broker.ledger.guard import FileGuard
+from broker.ledger.port import Basis, Committed, NewPacket, Proposal, State, Transition
+from broker.ledger.publisher import Publisher
+from broker.ledger.reader import Reader
+from broker.merkle.note import LogSigner
+from broker.store.port import Store
+from broker.store.sql import SqlStore
+from schemas.canonical import b64u
+from schemas.directory import Log
+
+ORIGIN = "gateway.example/log"
+REALM = b64u(bytes(48))
+START = 1_790_000_000.0
+SIGNER = LogSigner(ORIGIN, PrivateKey("Ed25519", bytes(32)), PrivateKey("ML-DSA-44", bytes(32)))
+LOG = Log(gateway="in-setu", origin=ORIGIN, ed25519=SIGNER.vkeys[0], mldsa44=SIGNER.vkeys[1])
+BASIS = Basis(3, "2026.1")
+
+
+def digest(seed: object) -> str:
+    return b64u(sha384(str(seed).encode()).digest())
+
+
+def packet_id(number: int) -> str:
+    return f"01980000-0000-7000-8000-{number:012x}"
+
+
+def entry(type_: str = "operator_action", actor: str = "in-setu", **members: Any) -> dict[str, Any]:
+    return {
+        "v": "setu1.entry",
+        "type": type_,
+        "actor": actor,
+        "aud": {"realm": REALM, "gateway": "in-setu"},
+        "directory": {"version": 3, "hash": digest("directory")},
+        "policy": "2026.1",
+        **members,
+    }
+
+
+def packet_ref(number: int, to: Sequence[str] = ("us-dea",), sender: str = "in-ncb", **over: Any) -> dict[str, Any]:
+    return {
+        "from": sender,
+        "id": packet_id(number),
+        "digest": digest(number),
+        "kind": "tip",
+        "kind_version": 1,
+        "to": list(to),
+        "exercise": False,
+        **over,
+    }
+
+
+def note(number: int) -> Proposal:
+    """An entry about nothing but itself."""
+    return Proposal(entry(note=f"number {number}"))
+
+
+def accepted(number: int, to: Sequence[str] = ("us-dea",), sender: str = "in-ncb", **over: Any) -> Proposal:
+    ref = packet_ref(number, to, sender, **over)
+    packet = NewPacket(sender, ref["id"], ref["digest"], ref["kind"], 1_790_600_000, tuple(to), b"packet %d" % number)
+    return Proposal(entry("accepted", sender, packet=ref), once=f"accepted/{sender}/{ref['id']}", packet=packet)
+
+
+def moved(
+    number: int,
+    state: State,
+    recipient: str = "us-dea",
+    *,
+    type_: str = "delivered",
+    required: bool = True,
+    **over: Any,
+) -> Proposal:
+    return Proposal(
+        entry(type_, "in-setu", packet=packet_ref(number), recipient=recipient),
+        transitions=(Transition(digest(number), recipient, state, required),),
+        **over,
+    )
+
+
+class Ledgers:
+    """One log in one directory. `crash` leaves it as a killed process does: committed rows, nothing more.
+
+    wrap: puts a failing store around the real one.
+    """
+
+    def __init__(self, directory: Path, *, wrap: Callable[[Store], Store] = lambda store: store) -> None:
+        self.directory = directory
+        self.wrap = wrap
+        self.clock = START
+        self.deaths: list[str] = []
+        self.probes: list[str] = []
+        self.rung: list[frozenset[tuple[str, str]]] = []
+        self.fail_at: str | None = None
+
+    def probe(self, name: str) -> None:
+        self.probes.append(name)
+        if name == self.fail_at:
+            raise CrashError(name)
+
+    def open(self, *, start: bool = True, **options: Any) -> "Ledgers":
+        self.store = SqlStore(f"sqlite:///{self.directory / 'setu.db'}")
+        self.guard = FileGuard(self.directory / "head")
+        self.committer = Committer(
+            self.wrap(self.store),
+            SIGNER,
+            self.guard,
+            lambda: self.clock,
+            on_commit=self.rung.append,
+            probe=self.probe,
+            die=lambda: self.deaths.append("died"),
+            **options,
+        )
+        self.reader = Reader(self.store, self.guard)
+        self.publisher = Publisher(self.store, self.guard)
+        if start:
+            try:
+                self.committer.start()
+            except BaseException:
+                self.release()
+                raise
+        return self
+
+    def close(self) -> None:
+        self.committer.close()
+        self.publisher.publish()
+        self.release()
+
+    def release(self) -> None:
+        self.guard.close()
+        self.store.close()
+
+    def crash(self, at: str, proposals: Sequence[Proposal]) -> None:
+        """Propose, die at a failpoint, and let go of the files."""
+        self.fail_at = at
+        for future in [self.committer.propose(each) for each in proposals]:
+            assert future.exception(10) is not None
+        self.committer.close()
+        self.fail_at = None
+        self.release()
+
+    def commit(self, *proposals: Proposal) -> list[Committed]:
+        return [future.result(10) for future in self.propose(*proposals)]
+
+    def propose(self, *proposals: Proposal) -> list[Future[Committed]]:
+        return [self.committer.propose(each) for each in proposals]
+
+    def fill(self, count: int) -> None:
+        """Entries about nothing, in whatever batches come."""
+        self.commit(*(note(number) for number in range(count)))
+
+    def __enter__(self) -> Self:
+        return self.open()
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class CrashError(Exception):
+    """What a failpoint raises; nothing in the ledger knows it."""
