@@ -1,9 +1,11 @@
 """The two sources of directories: the gateway's, on its own disk, and an agency's, through a gateway."""
 
+import errno
 import hashlib
 import os
 import re
 import shutil
+import stat
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -127,14 +129,20 @@ class LocalDirectory:
             return self._held.current()
 
     def read_file(self, name: str) -> bytes:
-        """A file of the repository by its relative name, as it is served; raises NotFoundError."""
+        """A regular file of the repository by its relative name, as it is served; raises NotFoundError, OSError."""
         if not _SERVED.match(name):
             raise NotFoundError
         try:
-            with os.fdopen(os.open(self._repository / name, _READ), "rb") as file:
-                return file.read()
-        except FileNotFoundError:
-            raise NotFoundError from None
+            descriptor = os.open(self._repository / name, _READ)
+        except OSError as error:
+            if error.errno in (errno.ENOENT, errno.ELOOP):
+                raise NotFoundError from None
+            raise
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise NotFoundError
+        with os.fdopen(descriptor, "rb") as file:
+            return file.read()
 
     def _stamp(self) -> Stamp:
         try:

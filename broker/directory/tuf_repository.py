@@ -84,10 +84,19 @@ class Repository:
     Args:
         folder: made if absent.
         now: unix seconds.
+        write: puts a file in place, whole; another stands in where a test crashes between two files.
     """
 
-    def __init__(self, folder: Path, now: Callable[[], float], lifetimes: Lifetimes | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        now: Callable[[], float],
+        lifetimes: Lifetimes | None = None,
+        *,
+        write: Callable[[Path, bytes], None] = write_whole,
+    ) -> None:
         self._folder = folder
+        self._write = write
         self._now = now
         self._lifetimes = lifetimes or Lifetimes()
         for name in ("metadata", "targets"):
@@ -141,6 +150,8 @@ class Repository:
         Raises:
             IntegrityError: code `directory-invalid`; there is a realm already, too few signatures, unsound keys.
         """
+        if self._newest_root():
+            raise _refused("no realm here yet", "one")
         root = _signed(self.draft_root(keys), root_signers)
         self.install(operator, root=root, document=document, targets=_signed(self.draft(document), target_signers))
         return root
@@ -182,7 +193,7 @@ class Repository:
             except (RepositoryError, OSError) as error:
                 raise _refused("metadata that verifies from the root", str(error)) from error
             for path, content in files:
-                write_whole(path, content)
+                self._write(path, content)
 
     def _change(
         self, operator: Operator, root: bytes | None, document: Directory | None, targets: bytes | None

@@ -1,7 +1,9 @@
 """A realm's keys and repositories, for the directory's tests."""
 
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from broker.crypto.keys import PrivateKey
@@ -70,17 +72,34 @@ def document(version: int = 1, **over: Any) -> Directory:
 
 
 def found_realm(
-    folder: Path, clock: Clock, *, keys: Keys = KEYS, lifetimes: Lifetimes | None = None, first: Directory | None = None
+    folder: Path, clock: Clock, *, keys: Keys = KEYS, lifetimes: Lifetimes | None = None
 ) -> tuple[Repository, bytes]:
+    """A realm with version 1 in force, and its first root."""
     repository = Repository(folder, clock, lifetimes)
-    root = repository.create(
+    if keys is KEYS and lifetimes is None and clock.at == NOW and not list(folder.glob("metadata/*")):
+        for name, content in _usual().items():
+            (folder / name).write_bytes(content)
+        return repository, _usual()["metadata/1.root.json"]
+    return repository, _create(repository, keys)
+
+
+def _create(repository: Repository, keys: Keys) -> bytes:
+    return repository.create(
         keys.public(),
-        first or document(),
+        document(),
         root_signers=keys.roots,
         target_signers=keys.all_targets,
         operator=keys.operator,
     )
-    return repository, root
+
+
+@cache
+def _usual() -> dict[str, bytes]:
+    """The files of the realm that most tests start from; signing and syncing them takes a while."""
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        _create(Repository(folder, Clock()), KEYS)
+        return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.json")}
 
 
 def publish(repository: Repository, made: Directory, signers: Iterable[PrivateKey] | None = None) -> None:
