@@ -1,0 +1,143 @@
+"""Checks evidence offline: a receipt, and a proof bundle to the end, with public keys alone."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from pydantic import ValidationError
+
+from broker.cli.trust import Trust
+from broker.crypto.suites import SUITES
+from broker.directory.alarm import snapshot_of
+from broker.directory.lookup import Snapshot
+from broker.envelope.acknowledge import check_acknowledgement_signatures, parse_acknowledgement
+from broker.envelope.content import digest_of
+from broker.envelope.jws import PACKET_TYP, check_suite, evidence, read_signatures, verify_both
+from broker.errors import IntegrityError, PacketError
+from broker.merkle.receipt import verify_receipt
+from broker.sdk.verify import keys_of
+from schemas.canonical import MalformedBase64Error, MalformedJsonError, b64u, canonical, parse, unb64u
+from schemas.evidence import Entry, EntryType, PacketRef, Proof, Receipt
+from schemas.packet import VERSION, Header
+from schemas.problem import Code
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """What a bundle proves. `unchecked`: what could not be checked with what is trusted here, in words."""
+
+    header: Header
+    entries: tuple[tuple[int, Entry], ...]
+    unchecked: tuple[str, ...]
+
+
+def verify_proof(proof: Proof, trust: Trust) -> Proven:
+    """Check a bundle to the end:
+
+    1. Every receipt holds, all against one and the same checkpoint.
+    2. The manifest is the packet's, by its digest, and the header is the manifest's.
+    3. Exactly one entry accepts this packet, and says of it what the header says.
+    4. Both signatures are the sender's, by the directory that entry names, and are those the entry counted.
+    5. Each acknowledgement is its signer's own, and its entry counted it.
+
+    Raises:
+        IntegrityError: code `receipt-invalid` (1 to 3), or the directory does not hold.
+        PacketError: a signature does not hold (4, 5).
+    """
+    if len({receipt.checkpoint for receipt in proof.receipts}) != 1:
+        raise _broken("receipts against one and the same checkpoint", "none, or several checkpoints")
+    entries = tuple((receipt.index, verify_receipt(receipt, trust.log)) for receipt in proof.receipts)  # 1
+    header = _header(proof)  # 2
+    accepted = _accepted(proof, header, entries)  # 3
+    signed = read_signatures([each.to_object() for each in proof.signatures], PACKET_TYP, "/signatures")
+    check_suite(signed, SUITES[header.suite], header.sig, "/signatures")
+    if accepted.evidence != evidence(signed):
+        raise _broken("the signatures that the entry counted", "others")
+    unchecked: list[str] = []
+    if trust.directory is None:
+        unchecked.append("the agencies' signatures: without a directory their keys are not known")
+    else:
+        snapshot = snapshot_of(trust.directory, accepted.directory)
+        verify_both(proof.manifest, signed, keys_of(snapshot, header.from_, seconds_of(accepted)))  # 4
+    _check_acknowledgements(proof, entries, trust)  # 5
+    return Proven(header, entries, tuple(unchecked))
+
+
+def verify_receipt_file(receipt: Receipt, trust: Trust) -> Entry:
+    """A receipt under the log's keys; where a directory is trusted, the entry must name that directory's hash.
+
+    Raises:
+        IntegrityError: code `receipt-invalid` or `directory-invalid`.
+    """
+    entry = verify_receipt(receipt, trust.log)
+    if trust.directory is not None:
+        snapshot_of(trust.directory, entry.directory)
+    return entry
+
+
+def seconds_of(entry: Entry) -> int:
+    return int(datetime.fromisoformat(entry.time).timestamp())
+
+
+def _header(proof: Proof) -> Header:
+    try:
+        raw, aad = unb64u(proof.manifest), unb64u(proof.aad)
+        man, header = parse(raw), Header.from_json(aad)
+    except (MalformedBase64Error, MalformedJsonError, ValidationError):
+        raise _broken("a manifest and a header of the format", "something else") from None
+    if not isinstance(man, dict) or man.keys() != {"v", "hdr", "jwe"} or man["v"] != VERSION or canonical(man) != raw:
+        raise _broken("a manifest of the format", "another form")
+    if digest_of(raw) != proof.digest:
+        raise _broken("the manifest of this digest", "another packet's")
+    if man["hdr"] != b64u(hashlib.sha384(proof.aad.encode("ascii")).digest()) or header.canonical() != aad:
+        raise _broken("the header that the manifest names", "another")
+    return header
+
+
+def _accepted(proof: Proof, header: Header, entries: Sequence[tuple[int, Entry]]) -> Entry:
+    if any(entry.packet is None or entry.packet.digest != proof.digest for _, entry in entries):
+        raise _broken("entries of this packet alone", "another's")
+    found = [entry for _, entry in entries if entry.type is EntryType.ACCEPTED]
+    if len(found) != 1:
+        raise _broken("exactly one entry that accepts the packet", str(len(found)))
+    said = PacketRef.from_object(
+        {
+            "from": header.from_,
+            "id": header.id,
+            "digest": proof.digest,
+            "kind": header.kind,
+            "kind_version": header.kind_version,
+            "to": [each.agency for each in header.to],
+            "exercise": header.exercise,
+        }
+    )
+    if found[0].packet != said or found[0].aud != header.aud or found[0].actor != header.from_:
+        raise _broken("an entry that says of the packet what its header says", "a difference")
+    return found[0]
+
+
+def _check_acknowledgements(proof: Proof, entries: Sequence[tuple[int, Entry]], trust: Trust) -> None:
+    for each in proof.acknowledgements:
+        parsed = parse_acknowledgement(each.canonical())
+        entry = next((entry for _, entry in entries if entry.evidence == parsed.evidence), None)
+        if entry is None or parsed.body.packet.digest != proof.digest or entry.actor != parsed.body.by:
+            raise _broken("an entry for each acknowledgement", "one without")
+        if trust.directory is not None:
+            snapshot: Snapshot = snapshot_of(trust.directory, entry.directory)
+            try:
+                check_acknowledgement_signatures(
+                    parsed, snapshot.suite, keys_of(snapshot, parsed.body.by, seconds_of(entry))
+                )
+            except PacketError as error:
+                raise PacketError(
+                    error.code, f"In an acknowledgement by {parsed.body.by}: {error.message}", advice=error.advice
+                ) from None
+
+
+def _broken(expected: str, found: str) -> IntegrityError:
+    return IntegrityError(
+        Code.RECEIPT_INVALID,
+        f"Expected {expected}, found {found}.",
+        advice="This bundle proves nothing as it is: keep it, and ask for it again.",
+    )
