@@ -1,5 +1,6 @@
 """Key files of a deployment: which there are, and how they are named."""
 
+import hashlib
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -56,6 +57,17 @@ def write_operator_keys(folder: Path, random: Random = os.urandom) -> tuple[Priv
     (snapshot,) = _signers(folder, "snapshot", [(_name("snapshot"), CLASSICAL)], random)
     (timestamp,) = _signers(folder, "timestamp", [(_name("timestamp"), CLASSICAL)], random)
     return snapshot, timestamp
+
+
+def spoken(digest: bytes) -> str:
+    """A digest in hex, in groups of four, to be compared by voice."""
+    text = digest.hex()
+    return " ".join(text[at : at + 4] for at in range(0, len(text), 4))
+
+
+def fingerprint_of(vkey: str) -> str:
+    """What people compare of a log's verifier key: SHA-256 of its whole line, for voice."""
+    return spoken(hashlib.sha256(vkey.encode("ascii")).digest())
 
 
 def _signers(folder: Path, use: str, wanted: list[tuple[str, str]], random: Random) -> list[PrivateKey]:

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from broker.cli.keyring import SUFFIX, write_agency_keys, write_log_keys
+from broker.cli.keyring import SUFFIX, spoken, write_agency_keys, write_log_keys
 from broker.cli.output import JsonOption, emit
 from broker.crypto.keyfile import read_key_with_use
 from broker.crypto.keys import PrivateKey
@@ -42,7 +42,7 @@ class Shown:
             "use": self.use,
             "alg": self.alg,
             "kid": self.kid,
-            "fingerprint": spoken(self.kid),
+            "fingerprint": spoken(unb64u(self.kid)),
             "public": self.public,
         }
 
@@ -99,12 +99,6 @@ def read(path: Path) -> Shown:
     return _shown(path, key, use)
 
 
-def spoken(kid: str) -> str:
-    """A kid in hex, in groups of four, to be compared by voice."""
-    text = unb64u(kid).hex()
-    return " ".join(text[at : at + 4] for at in range(0, len(text), 4))
-
-
 def _shown(path: Path, key: PrivateKey, use: str) -> Shown:
     return Shown(path, key.alg, use, key.public.kid, b64u(key.public.raw))
 
@@ -113,7 +107,7 @@ def _print(ctx: typer.Context, keys: list[Shown]) -> None:
     def human(console: Console) -> None:
         table = Table("file", "use", "algorithm", "fingerprint (SHA-256)", box=None, header_style="bold")
         for each in keys:
-            table.add_row(str(each.path), each.use, each.alg, spoken(each.kid))
+            table.add_row(str(each.path), each.use, each.alg, spoken(unb64u(each.kid)))
         console.print(table)
 
     emit(ctx, {"keys": [each.document() for each in keys]}, human)

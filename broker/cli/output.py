@@ -15,6 +15,7 @@ from broker.errors import PolicyError, SetuError
 from schemas.problem import Code
 
 _JSON = "setu.json"
+WIDE = 240
 
 
 def _remember(ctx: typer.Context, asked: bool) -> bool:
@@ -48,7 +49,10 @@ def print_json(document: Any, *, lines: bool = False) -> None:
 
 def console(*, stderr: bool = False) -> Console:
     """Prints text as it is: no markup is read out of data."""
-    return Console(stderr=stderr, markup=False, highlight=False, emoji=False, soft_wrap=True)
+    made = Console(stderr=stderr, markup=False, highlight=False, emoji=False, soft_wrap=True)
+    if not made.is_terminal:
+        made.width = WIDE  # a file or a pipe has no edge to keep tables within
+    return made
 
 
 def note(text: str, style: str = "dim") -> None:

@@ -1,0 +1,250 @@
+"""`setu audit`: the exchange log for those who were not there."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from broker.assembly.agency import connect
+from broker.cli.checking import Checked, check_target
+from broker.cli.evidence import verify_proof
+from broker.cli.keyring import fingerprint_of
+from broker.cli.options import AsOption, ConfigOption, MaybeAsOption, write_new
+from broker.cli.output import JsonOption, console, emit, note, progress, wants_json
+from broker.cli.trust import DirectoryOption, VkeyOption, trusting
+from broker.ledger.mirror import files_in, mirror
+from broker.ledger.port import EntryFilter
+from broker.ledger.search import search_mirror
+from broker.sdk.lookups import Search
+from schemas.base import MICROSECONDS, instant
+from schemas.evidence import Entry, EntryType
+from schemas.problem import Code
+
+app = typer.Typer(no_args_is_help=True, help="Search, mirror and verify the exchange log; export a packet's proof.")
+
+PAGE = 500
+
+
+@app.command(epilog="Example: setu audit search --mirror log --agency us-dea --kind tip --since 2026-02-01")
+def search(
+    ctx: typer.Context,
+    profile: MaybeAsOption = None,
+    copy: Annotated[
+        Path | None, typer.Option("--mirror", exists=True, file_okay=False, help="Search this mirror, offline.")
+    ] = None,
+    since: Annotated[str | None, typer.Option(help="From this day or time on (UTC).")] = None,
+    until: Annotated[str | None, typer.Option(help="Before this day or time (UTC).")] = None,
+    agency: Annotated[str | None, typer.Option(help="Actor, sender or recipient.")] = None,
+    kind: Annotated[str | None, typer.Option(help="The packet's kind.")] = None,
+    packet: Annotated[str | None, typer.Option(help="The packet's digest.")] = None,
+    types: Annotated[list[EntryType] | None, typer.Option("--type", help="A kind of event; may be repeated.")] = None,
+    code: Annotated[Code | None, typer.Option(help="The reason of a refusal.")] = None,
+    exercise: Annotated[bool | None, typer.Option("--exercise/--no-exercise", help="Drill traffic, or not.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many entries.")] = 1000,
+    _json: JsonOption = False,
+) -> None:
+    """Find entries: at the gateway, where the search is itself logged, or offline in a mirror.
+
+    A gateway's answer is not verified here; a mirror's entries are checked against their hashes as they are read.
+    """
+    if (profile is None) == (copy is None):
+        raise typer.BadParameter("expected one of --as (at the gateway) and --mirror (offline)")
+    what = EntryFilter(
+        since=_instant(since, "--since"),
+        until=_instant(until, "--until"),
+        party=agency,
+        kind=kind,
+        packet=packet,
+        types=types or None,
+        code=code.value if code is not None else None,
+        exercise=exercise,
+        limit=limit,
+    )
+    found = list(_offline(copy, what) if copy is not None else _live(profile, what))
+    emit(ctx, {"entries": found}, lambda shown: _show(shown, found))
+
+
+@app.command("mirror", epilog="Example: setu audit mirror log --as us-audit/agency.toml")
+def mirror_(
+    ctx: typer.Context,
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", file_okay=False, help="The copy; new, or of an earlier run.")
+    ],
+    profile: AsOption,
+    vkeys: VkeyOption = None,
+    _json: JsonOption = False,
+) -> None:
+    """Bring a copy of the whole log up to date, checking all that is new before it counts.
+
+    The log's keys are the directory's, or those of --vkey. A run that was interrupted is simply run again.
+    """
+    with trusting(profile, vkeys=vkeys) as trust, connect(profile) as client, progress("checking entries") as moved:
+        folder.mkdir(parents=True, exist_ok=True)
+        found = mirror(client.log_fetch, folder, trust.log, progress=moved)
+    document = {
+        "ok": True,
+        "origin": trust.log.origin,
+        "before": found.before,
+        "size": found.size,
+        "root": found.root.hex(),
+        "files": found.files,
+    }
+
+    def show(console: Console) -> None:
+        console.print(f"{folder} holds {found.size} entries of {trust.log.origin}", style="bold green", end="")
+        console.print(f" ({found.size - found.before} new); it continues what was there, and holds in itself.")
+        console.print(f"  root {found.root.hex()}", style="dim")
+
+    emit(ctx, document, show)
+
+
+@app.command(
+    epilog="Example: setu audit verify log --vkey vkeys   (or a receipt, a proof; or --as alone: the live log)"
+)
+def verify(
+    ctx: typer.Context,
+    target: Annotated[
+        Path | None,
+        typer.Argument(exists=True, help="A mirror, a receipt file or a proof file; the live log without."),
+    ] = None,
+    profile: MaybeAsOption = None,
+    config: ConfigOption = None,
+    directory: DirectoryOption = None,
+    vkeys: VkeyOption = None,
+    known: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="A checkpoint kept earlier: the log must continue it."),
+    ] = None,
+    _json: JsonOption = False,
+) -> None:
+    """Verify with public keys alone: every tile, entry and signature of a log, or one receipt or proof.
+
+    The keys come from --vkey, or from the directory that --as, --config or --directory names.
+    """
+    with trusting(profile, config, directory, vkeys) as trust, progress("checking entries") as moved:
+        if target is not None:
+            found = check_target(target, trust, known, moved)
+        elif profile is not None:
+            with connect(profile) as client:
+                found = check_target(client.log_fetch, trust, known, moved)
+        else:
+            raise typer.BadParameter("expected something to verify, or --as to verify the live log")
+
+    emit(ctx, found.document(), lambda shown: _show_checked(shown, found))
+
+
+@app.command(epilog="Example: setu audit proof DIGEST --as us-audit/agency.toml --out proof.json")
+def proof(
+    ctx: typer.Context,
+    digest: Annotated[str, typer.Argument(metavar="DIGEST", help="The packet's digest.")],
+    profile: AsOption,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Keep it in this new file.")] = None,
+    _json: JsonOption = False,
+) -> None:
+    """Fetch a packet's proof bundle and verify it; it can be verified again offline, by anybody."""
+    with trusting(profile) as trust, connect(profile) as client:
+        bundle = client.proof(digest)
+        proven = verify_proof(bundle, trust)
+    if out is not None:
+        write_new(out, bundle.canonical())
+    if wants_json(ctx) or out is None:
+        emit(ctx, bundle.to_object(), lambda shown: shown.print_json(data=bundle.to_object()))
+        return
+    shown = console()
+    _show_checked(shown, Checked("proof", {"ok": True}, [{"index": n, "entry": e} for n, e in proven.entries]))
+    shown.print(f"Kept in {out}; verify it anywhere with `setu audit verify {out}`.")
+
+
+@app.command(epilog="Example: setu audit vkey --as us-audit/agency.toml > vkeys")
+def vkey(
+    ctx: typer.Context,
+    profile: MaybeAsOption = None,
+    config: ConfigOption = None,
+    directory: DirectoryOption = None,
+    _json: JsonOption = False,
+) -> None:
+    """Print the log's two verifier keys, as the directory names them; compare their fingerprints from paper."""
+    with trusting(profile, config, directory) as trust:
+        keys = (trust.log.ed25519, trust.log.mldsa44)
+    found = [{"vkey": key, "fingerprint": fingerprint_of(key)} for key in keys]
+
+    def show(console: Console) -> None:
+        for each in found:
+            console.print(each["vkey"])
+        for each in found:
+            note(f"fingerprint {each['fingerprint']}")
+
+    emit(ctx, {"origin": trust.log.origin, "keys": found}, show)
+
+
+def _offline(copy: Path, what: EntryFilter) -> Iterator[dict[str, Any]]:
+    for each in search_mirror(files_in(copy), what):
+        yield {"index": each.index, "entry": json.loads(each.entry)}
+
+
+def _live(profile: Path | None, what: EntryFilter) -> Iterator[dict[str, Any]]:
+    given = {name: getattr(what, name) for name in ("since", "until", "party", "kind", "packet", "code", "exercise")}
+    asked = cast("Search", {name: value for name, value in given.items() if value is not None})
+    asked["limit"] = min(what.limit, PAGE)
+    if what.types is not None:
+        asked["types"] = list(what.types)
+    with connect(profile or Path()) as client:
+        for count, each in enumerate(client.search(**asked)):
+            if count == what.limit:
+                return
+            yield each.to_object()
+
+
+def _instant(text: str | None, option: str) -> str | None:
+    """A day, or an RFC 3339 time, as an `Instant`."""
+    if text is None or MICROSECONDS.match(text):
+        return text
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(
+            "expected a day or time (UTC), like 2026-02-10 or 2026-02-10T13:40:00Z", param_hint=option
+        ) from None
+    return instant(moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC))
+
+
+def _show(console: Console, found: list[dict[str, Any]]) -> None:
+    table = Table(box=None, header_style="bold")
+    for name in ("index", "time", "event", "actor", "packet"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("about")
+    for each in found:
+        entry = each["entry"]
+        packet = entry.get("packet") or {}
+        about = [entry.get("recipient"), entry.get("code"), entry.get("event"), entry.get("note")]
+        if "count" in entry:
+            about.append(f"{entry['count']} times")
+        about.append(" ".join(entry.get("decision", {}).get("rules", ())))
+        table.add_row(
+            str(each["index"]),
+            entry["time"][:23],
+            entry["type"],
+            entry["actor"],
+            f"{packet['kind']} {packet['digest'][:10]}" if packet else "",
+            ", ".join(str(part) for part in about if part),
+        )
+    console.print(table)
+    console.print(f"{len(found)} entries.", style="dim")
+
+
+def _show_checked(console: Console, found: Checked) -> None:
+    console.print(f"This {found.what} holds.", style="bold green")
+    for name, value in found.facts.items():
+        if name not in ("ok", "unchecked"):
+            console.print(f"  {name:11}{value}")
+    for each in found.entries:
+        entry: Entry = each["entry"]
+        who = entry.recipient if entry.recipient not in (None, entry.actor) else ""
+        console.print(f"  {each['index']:>8}  {entry.time[:23]}  {entry.type:14} {entry.actor} {who}")
+    for unchecked in found.facts.get("unchecked", ()):
+        console.print(f"  not checked: {unchecked}", style="yellow")

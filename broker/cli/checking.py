@@ -1,0 +1,85 @@
+"""What `setu audit verify` is given, told apart and checked."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from broker.cli.evidence import verify_proof, verify_receipt_file
+from broker.cli.inputs import model_of, read_json
+from broker.cli.trust import Trust
+from broker.errors import MalformedError
+from broker.ledger.fetch import Fetch
+from broker.ledger.fsck import check_log
+from broker.ledger.mirror import files_in
+from broker.merkle.note import verify_checkpoint
+from schemas.evidence import Proof, Receipt
+from schemas.problem import Code
+
+Moved = Callable[[int, int | None], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """Something that holds. `entries`: {"index", "entry"} of those it proves, where it names any."""
+
+    what: str
+    facts: dict[str, Any]
+    entries: list[dict[str, Any]] = field(default_factory=list)
+
+    def document(self) -> dict[str, Any]:
+        found = {"what": self.what, **self.facts}
+        if self.entries:
+            found["entries"] = [{"index": each["index"], "entry": each["entry"].to_object()} for each in self.entries]
+        return found
+
+
+def check_target(target: Path | Fetch, trust: Trust, known: Path | None, moved: Moved) -> Checked:
+    """Check a log (a mirror's folder, or a live one's files), a receipt file or a proof file.
+
+    Raises:
+        IntegrityError: code `log-invalid` or `receipt-invalid`; names what does not hold.
+        MalformedError: the file is none of these.
+    """
+    if isinstance(target, Path) and not target.is_dir():
+        return _check_file(target, trust)
+    return _check_log(files_in(target) if isinstance(target, Path) else target, trust, known, moved)
+
+
+def _check_log(fetch: Fetch, trust: Trust, known: Path | None, moved: Moved) -> Checked:
+    log = trust.log
+    before = verify_checkpoint(known.read_bytes(), log.origin, log.ed25519, log.mldsa44) if known is not None else None
+    begun = time.monotonic()
+    found = check_log(fetch, log, known=before, progress=moved)
+    facts: dict[str, Any] = {
+        "ok": True,
+        "origin": log.origin,
+        "size": found.size,
+        "root": found.root.hex(),
+        "seconds": round(time.monotonic() - begun, 3),
+    }
+    if before is not None:
+        facts["continues"] = before.size
+    return Checked("log", facts)
+
+
+def _check_file(path: Path, trust: Trust) -> Checked:
+    document = read_json(path)
+    if isinstance(document, dict) and "receipt" in document:
+        document = document["receipt"]
+    version = document.get("v") if isinstance(document, dict) else None
+    if version == "setu1.receipt":
+        receipt = model_of(Receipt, document, "a receipt")
+        entry = verify_receipt_file(receipt, trust)
+        return Checked("receipt", {"ok": True, "index": receipt.index}, [{"index": receipt.index, "entry": entry}])
+    if version == "setu1.proof":
+        proven = verify_proof(model_of(Proof, document, "a proof bundle"), trust)
+        entries = [{"index": index, "entry": entry} for index, entry in proven.entries]
+        facts = {"ok": True, "digest": document["digest"], "from": proven.header.from_, "kind": proven.header.kind}
+        return Checked("proof", facts | {"unchecked": list(proven.unchecked)}, entries)
+    raise MalformedError(
+        Code.SCHEMA,
+        f"Expected a mirror's folder, a receipt or a proof at {path}, found something else.",
+        advice="Receipts have `v` setu1.receipt, proofs setu1.proof; packets are for `setu packet verify`.",
+    )
