@@ -48,7 +48,7 @@ class PacketRef(Model):
     id: Uuid7
     digest: Digest
     kind: Kind
-    kind_version: int
+    kind_version: Annotated[int, Field(ge=1, le=999)]
     to: tuple[AgencyId, ...]
     exercise: bool = False
 

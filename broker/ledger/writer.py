@@ -86,7 +86,7 @@ class Writer:
 
     def close(self) -> None:
         """Keep the note of the last head in the store too."""
-        size, note = self._guard.newest(self._edge.size, 0)
+        size, note = self._guard.newest(0, 0)
         with self._store.transaction() as transaction:
             transaction.save_note(size, note)
 
@@ -99,7 +99,7 @@ class Writer:
         edge = self._edge.extended(plan.leaves)
         root = edge.root()
         basis = plan.basis
-        signed, note = self._guard.newest(head.size, 0)
+        signed, note = self._guard.newest(0, 0)
         if signed == head.size:
             transaction.save_note(head.size, note)
         transaction.append(
