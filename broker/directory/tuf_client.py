@@ -14,15 +14,17 @@ from tuf.ngclient import FetcherInterface, Updater
 from broker.directory.alarm import check_same
 from broker.directory.files import one_at_a_time, write_whole
 from broker.directory.tuf_keys import check_root
-from broker.errors import IntegrityError, NotFoundError, UnavailableError
+from broker.errors import IntegrityError, NotFoundError, SetuError, UnavailableError
 from schemas.canonical import b64u
 from schemas.directory import TARGET, DirectoryRef
 from schemas.problem import Code
 
 T = TypeVar("T")
 Fetch = Callable[[str], bytes]
-"""The bytes of `metadata/<name>` or `targets/<name>`. Raises NotFoundError where there is no such file; any other
-error means that the repository cannot be read now. It bounds how much it reads."""
+"""The bytes of `metadata/<name>` or `targets/<name>`. Raises NotFoundError where there is no such file; another error
+of the broker's tree reaches the caller as it is; any other means that the repository cannot be read now. It bounds how
+much it reads."""
+_METADATA_LIMIT = 5_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +151,7 @@ class TufReader:
                 check_same(reference(version, path.read_bytes()), reference(version, content))
 
     def _history(self, version: int) -> bytes:
-        metadata = self._kept(f"{version}.targets.json", f"metadata/{version}.targets.json")
+        metadata = self._kept(f"{version}.targets.json", f"metadata/{version}.targets.json", _METADATA_LIMIT)
         signed = Metadata[Targets].from_bytes(metadata)
         if not isinstance(signed.signed, Targets) or signed.signed.version != version:
             raise _invalid(f"expected targets metadata of version {version}, found another")
@@ -162,20 +164,20 @@ class TufReader:
         file = signed.signed.targets.get(TARGET)
         if file is None:
             raise _invalid(f"expected {TARGET} among the targets of version {version}, found none")
-        raw = self._kept(f"{version}.{TARGET}", f"targets/{file.get_prefixed_paths()[0]}")
+        raw = self._kept(f"{version}.{TARGET}", f"targets/{file.get_prefixed_paths()[0]}", file.length)
         file.verify_length_and_hashes(raw)
         with one_at_a_time(self._cache):
             self._keep(version, metadata, raw)
         return raw
 
-    def _kept(self, name: str, remote: str) -> bytes:
+    def _kept(self, name: str, remote: str, limit: int) -> bytes:
         try:
             return (self._past / name).read_bytes()
         except FileNotFoundError:
             pass
         try:
-            return self._fetch(remote)
-        except NotFoundError:
+            return _Fetcher(self._fetch).download_bytes(remote, limit)
+        except DownloadHTTPError:
             raise _invalid("expected an earlier version that was in force, found none") from None
 
     def _roots(self) -> Iterator[Root]:
@@ -213,6 +215,8 @@ def _judged(step: Callable[[], T]) -> T:
     except DownloadLengthMismatchError as error:
         raise _invalid("expected a file of the signed length, found a longer one") from error
     except (DownloadError, OSError) as error:
+        if isinstance(error.__cause__, SetuError):
+            raise error.__cause__ from None
         raise UnavailableError(
             "Expected to read the directory's repository, found that it cannot be read now."
         ) from error

@@ -129,11 +129,11 @@ def _faults(root: Root) -> Iterator[str]:
             public_of(key)
         except SignatureError:
             yield "a key that is no sound Ed25519 or ML-DSA-65 key under its thumbprint"
-    countries = {key.unrecognized_fields.get(COUNTRY) for key in _keys(root, Root.type)}
+    countries = {_country(key) for key in _keys(root, Root.type)}
     if None in countries or len(countries) < 2:  # noqa: PLR2004 - a realm is between at least two
         yield "root keys that are not of two or more countries"
     for role, missing in ((Root.type, 1), (Targets.type, 0)):
-        found = Counter((key.unrecognized_fields.get(COUNTRY), key.keytype) for key in _keys(root, role))
+        found = Counter((_country(key), key.keytype) for key in _keys(root, role))
         agreed = {
             (country, _TYPES[alg][0]): number for country in countries for alg, number in _PER_COUNTRY[role].items()
         }
@@ -144,6 +144,11 @@ def _faults(root: Root) -> Iterator[str]:
     for role in (Snapshot.type, Timestamp.type):
         if (len(root.roles[role].keyids), root.roles[role].threshold) != (1, 1):
             yield f"not exactly one key for {role}"
+
+
+def _country(key: Key) -> str | None:
+    country = key.unrecognized_fields.get(COUNTRY)
+    return country if isinstance(country, str) else None
 
 
 def _keys(root: Root, role: str) -> list[Key]:

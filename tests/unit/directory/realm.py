@@ -107,17 +107,17 @@ def publish(repository: Repository, made: Directory, signers: Iterable[PrivateKe
 
 
 class Gateway:
-    """Serves a repository's folder as the gateway does; `down` makes it unreachable."""
+    """Serves a repository's folder as the gateway does; `down`, where set, is raised instead."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.down = False
+        self.down: Exception | None = None
         self.asked: list[str] = []
 
     def __call__(self, name: str) -> bytes:
         self.asked.append(name)
         if self.down:
-            raise ConnectionError("no route")
+            raise self.down
         try:
             return (self.folder / name).read_bytes()
         except FileNotFoundError:

@@ -11,7 +11,7 @@ from broker.directory.alarm import snapshot_of
 from broker.directory.port import DirectorySource
 from broker.directory.tuf import LocalDirectory, RemoteDirectory
 from broker.directory.tuf_repository import Repository
-from broker.errors import IntegrityError, NotFoundError, UnavailableError
+from broker.errors import CallerError, IntegrityError, NotFoundError, UnavailableError
 from schemas.canonical import b64u
 from schemas.directory import DirectoryRef
 from schemas.problem import Code
@@ -128,16 +128,23 @@ def test_remote_asks_for_two_files_while_nothing_changed(tmp_path: Path) -> None
 
 def test_remote_keeps_what_is_in_force_while_the_gateway_is_down(tmp_path: Path) -> None:
     source, gateway, _ = _remote(tmp_path)
-    gateway.down = True
+    gateway.down = ConnectionError("no route")
     with pytest.raises(UnavailableError) as refused:
         source.refresh()
     assert refused.value.retry_after > 0
-    gateway.down = False
+    gateway.down = None
     source.refresh()
-    gateway.down = True
+    gateway.down = ConnectionError("no route")
     with pytest.raises(UnavailableError):
         source.refresh()
     assert source.current().ref.version == 1
+
+
+def test_remote_tells_why_the_gateway_refused(tmp_path: Path) -> None:
+    source, gateway, _ = _remote(tmp_path)
+    gateway.down = CallerError(Code.AGENCY_SUSPENDED, "Expected an active agency, found a suspended one.")
+    with pytest.raises(CallerError, match="suspended"):
+        source.refresh()
 
 
 @pytest.mark.parametrize("name", ["timestamp.json", "1.snapshot.json", "1.targets.json"])
@@ -204,12 +211,22 @@ def test_earlier_versions(tmp_path: Path, kind: str) -> None:
     for version in (1, 2, 4):
         assert source.at(version).document == document(version)
     gateway.asked.clear()
-    gateway.down = True
+    gateway.down = ConnectionError("no route")
     assert source.at(1).ref.version == 1
     assert gateway.asked == []
     for version in (0, 3, 5):
         with pytest.raises((IntegrityError, UnavailableError)):
             source.at(version)
+
+
+@pytest.mark.parametrize("fault", [ConnectionError("no route"), RuntimeError("an HTTP library's own error")])
+def test_an_earlier_version_that_cannot_be_fetched_now(tmp_path: Path, fault: Exception) -> None:
+    source, gateway, _ = _remote(tmp_path)
+    publish(Repository(gateway.folder, Clock()), document(2))
+    source.refresh()
+    gateway.down = fault
+    with pytest.raises(UnavailableError):
+        source.at(1)
 
 
 def test_an_earlier_version_outlives_the_repository(tmp_path: Path) -> None:
