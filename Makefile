@@ -77,9 +77,10 @@ COMPILE = env -u PIP_FIND_LINKS -u PIP_INDEX_URL -u PIP_EXTRA_INDEX_URL -u PIP_T
 
 lock: .venv/.test ## write the requirements anew from pyproject.toml (UPGRADE=1: newest versions)
 	@.venv/bin/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "Make the locks with Python 3.11")'
-	@$(COMPILE) --only-build-deps --all-build-deps -o requirements-build.txt
-	@$(COMPILE) --extra gateway -c requirements-build.txt -o requirements.txt
-	@$(COMPILE) --extra gateway --extra test -c requirements-build.txt -c requirements.txt -o requirements-dev.txt
+	@compile() { echo "$${@: -1}"; out=$$($(COMPILE) "$$@" 2>&1) || { echo "$$out" >&2; exit 1; }; }; \
+	compile --only-build-deps --all-build-deps -o requirements-build.txt; \
+	compile --extra gateway -c requirements-build.txt -o requirements.txt; \
+	compile --extra gateway --extra test -c requirements-build.txt -c requirements.txt -o requirements-dev.txt
 	@git diff --stat -- 'requirements*.txt'
 
 ##@ The rest
