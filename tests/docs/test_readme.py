@@ -28,6 +28,14 @@ def free_port() -> int:
         return found.getsockname()[1]
 
 
+def end(process: "subprocess.Popen[str]") -> None:
+    process.terminate()
+    try:
+        process.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+
+
 class Stranger:
     """Types what stands in a block. Programs that do not end by themselves are left running until the end."""
 
@@ -45,8 +53,8 @@ class Stranger:
     def start(self, *words: str) -> "subprocess.Popen[str]":
         log = self.leaving.enter_context((self.folder / "started.log").open("a"))
         process = subprocess.Popen(words, cwd=self.folder, env=self.env, stdout=subprocess.PIPE, stderr=log, text=True)
-        self.leaving.callback(process.wait, PATIENCE)
-        self.leaving.callback(process.terminate)
+        self.leaving.enter_context(process)
+        self.leaving.callback(end, process)
         return process
 
     def end(self, *words: str) -> str:
