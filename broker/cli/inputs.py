@@ -20,13 +20,14 @@ STDIN = "-"
 M = TypeVar("M", bound=Model)
 
 
-def _there(path: Path | None) -> Path | None:
+def there(path: Path | None) -> Path | None:
+    """A callback for options: the file exists, or is stdin."""
     if path is not None and str(path) != STDIN and not path.is_file():
         raise typer.BadParameter(f"expected a file, or - for stdin, found none at {path}")
     return path
 
 
-FileArgument = Annotated[Path, typer.Argument(metavar="FILE", callback=_there, help="A file; - is stdin.")]
+FileArgument = Annotated[Path, typer.Argument(metavar="FILE", callback=there, help="A file; - is stdin.")]
 
 
 def read_bytes(path: Path) -> bytes:

@@ -14,6 +14,7 @@ from broker.assembly.agency import remote_directory, transport_of
 from broker.assembly.realm import local_directory
 from broker.cli.output import note
 from broker.config import AgencySettings, GatewaySettings, Places, load
+from broker.directory.check import check_document
 from broker.directory.lookup import Snapshot
 from broker.directory.port import DirectorySource
 from broker.errors import IntegrityError, UnavailableError
@@ -144,6 +145,7 @@ def _of_path(path: Path) -> DirectorySource:
             f"Expected a directory document at {path}, found something else.",
             advice="It is the file targets/<hash>.directory.json of the realm's repository.",
         ) from None
+    check_document(document)
     return Given(Snapshot(document, raw=raw, realm=""))
 
 

@@ -1,0 +1,201 @@
+"""`setu directory`: the agencies of a realm, and the operator's part in keeping their directory."""
+
+import json
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from broker.assembly.keys import keys_in
+from broker.assembly.realm import local_directory, operator_keys, publish_directory, renew_directory
+from broker.cli.inputs import FileArgument, model_of, read_json
+from broker.cli.keyring import fingerprint_of, spoken
+from broker.cli.options import ConfigOption, MaybeAsOption
+from broker.cli.output import JsonOption, emit, wants_json
+from broker.cli.trust import DirectoryOption, Trust, trusting
+from broker.config import GatewaySettings, load
+from broker.directory.lookup import Snapshot
+from schemas.canonical import unb64u
+from schemas.directory import Agency, Directory
+
+app = typer.Typer(no_args_is_help=True, help="Show, verify, renew the agency directory; publish a new version.")
+
+GatewayOption = Annotated[
+    Path, typer.Option("--config", metavar="SETU.TOML", exists=True, dir_okay=False, help="The gateway's settings.")
+]
+ROLES = ("root", "targets", "snapshot", "timestamp")
+
+
+@app.command(epilog="Example: setu directory show --as in-ncb/agency.toml")
+def show(
+    ctx: typer.Context,
+    profile: MaybeAsOption = None,
+    config: ConfigOption = None,
+    directory: DirectoryOption = None,
+    document: Annotated[
+        bool, typer.Option("--document", help="Print the document itself, byte for byte as it was signed.")
+    ] = False,
+    _json: JsonOption = False,
+) -> None:
+    """Show who takes part: agencies, roles, clearance, mandates, keys; the ledgers and their keys."""
+    with trusting(profile, config, directory) as trust:
+        snapshot = trust.named().current()
+    if document and not wants_json(ctx):
+        sys.stdout.buffer.write(snapshot.raw)
+        return
+    found = _identity(trust, snapshot) | {"directory": snapshot.document.to_object()}
+    emit(ctx, found, lambda console: _show(console, snapshot))
+
+
+@app.command(epilog="Example: setu directory verify --config deployment/setu.toml")
+def verify(
+    ctx: typer.Context,
+    profile: MaybeAsOption = None,
+    config: ConfigOption = None,
+    directory: DirectoryOption = None,
+    _json: JsonOption = False,
+) -> None:
+    """Verify the directory from the pinned root: signatures, thresholds, dates, the document's soundness."""
+    with trusting(profile, config, directory) as trust:
+        snapshot = trust.named().current()
+    found: dict[str, Any] = {"ok": True} | _identity(trust, snapshot)
+    folder = _metadata_of(config, directory)
+    dates = expiries(folder) if folder is not None else {}
+    found["expires"] = dates
+
+    def human(console: Console) -> None:
+        if trust.named().realm:
+            console.print(
+                f"Directory version {snapshot.ref.version} verifies from the pinned root.", style="bold green"
+            )
+            console.print(f"  realm   {spoken(unb64u(trust.named().realm))}")
+        else:
+            console.print(f"Directory version {snapshot.ref.version} is sound; who signed it was not asked.")
+        console.print(f"  hash    {spoken(unb64u(snapshot.ref.hash))}")
+        for role, moment in dates.items():
+            console.print(f"  {role:10} until {moment}", style="dim")
+
+    emit(ctx, found, human)
+
+
+@app.command(epilog="Example: setu directory renew --config deployment/setu.toml")
+def renew(ctx: typer.Context, config: GatewayOption, _json: JsonOption = False) -> None:
+    """Sign a new timestamp, and a new snapshot where it is due, with the operator's keys.
+
+    A running gateway that has these keys does so by itself, each hour.
+    """
+    settings = load(GatewaySettings, config)
+    folder = settings.at(settings.paths.directory)
+    renew_directory(folder, operator_keys(settings.at(settings.paths.realm_keys)))
+    dates = expiries(folder)
+    emit(
+        ctx,
+        {"ok": True, "expires": dates},
+        lambda console: console.print(f"Renewed: the timestamp is good until {dates['timestamp']}.", style="green"),
+    )
+
+
+@app.command(epilog="Example: setu directory publish directory.json --config deployment/setu.toml")
+def publish(
+    ctx: typer.Context,
+    file: FileArgument,
+    config: GatewayOption,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
+    _json: JsonOption = False,
+) -> None:
+    """Put a new version of the document in force, signed with the targets keys in the deployment.
+
+    For realms whose keys are all in one place (a demonstration). A running gateway takes it up within a second.
+    Begin with `setu directory show --document`, and raise `version` by one.
+    """
+    settings = load(GatewaySettings, config)
+    document = model_of(Directory, read_json(file), "a directory document")
+    before = local_directory(settings).current().document
+    changes = differences(before, document)
+    if not dry_run:
+        secrets = settings.at(settings.paths.realm_keys)
+        signers = [key for use, key in keys_in(secrets) if use == "targets"]
+        publish_directory(settings.at(settings.paths.directory), document, signers, operator_keys(secrets))
+    found = {"ok": True, "published": not dry_run, "version": document.version, "changes": changes}
+
+    def human(console: Console) -> None:
+        said = "would follow" if dry_run else "is in force after"
+        console.print(f"Version {document.version} {said} version {before.version}.", style="bold green")
+        for each in changes or ["no agency changes"]:
+            console.print(f"  {each}")
+
+    emit(ctx, found, human)
+
+
+def differences(before: Directory, after: Directory) -> list[str]:
+    """What a new version changes, a line for each agency."""
+    old, new = ({agency.id: agency for agency in document.agencies} for document in (before, after))
+    changes = [f"{each}: leaves" for each in sorted(old.keys() - new.keys())]
+    changes += [f"{each}: joins" for each in sorted(new.keys() - old.keys())]
+    for each in sorted(old.keys() & new.keys()):
+        members = [name for name in Agency.model_fields if getattr(old[each], name) != getattr(new[each], name)]
+        if members:
+            changes.append(f"{each}: {', '.join(members)}")
+    return changes
+
+
+def expiries(folder: Path) -> dict[str, str]:
+    """Until when the newest metadata of each role in a TUF repository is good, RFC 3339."""
+    found = {}
+    for role in ROLES:
+        files = sorted((folder / "metadata").glob(f"*.{role}.json"), key=_version) or [
+            folder / "metadata" / f"{role}.json"
+        ]
+        found[role] = str(json.loads(files[-1].read_bytes())["signed"]["expires"])
+    return found
+
+
+def _version(path: Path) -> int:
+    number = path.name.split(".")[0]
+    return int(number) if number.isdigit() else -1
+
+
+def _metadata_of(config: Path | None, directory: Path | None) -> Path | None:
+    if config is not None:
+        settings = load(GatewaySettings, config)
+        return settings.at(settings.paths.directory)
+    return directory if directory is not None and directory.is_dir() else None
+
+
+def _identity(trust: Trust, snapshot: Snapshot) -> dict[str, Any]:
+    return {"realm": trust.named().realm, "version": snapshot.ref.version, "hash": snapshot.ref.hash}
+
+
+def _show(console: Console, snapshot: Snapshot) -> None:
+    document = snapshot.document
+    console.print(document.name, style="bold", end="  ")
+    console.print(f"version {document.version}, suite {document.suite}", style="dim")
+    table = Table(box=None, header_style="bold")
+    for name in ("agency", "country", "roles", "state", "clearance"):
+        table.add_column(name, no_wrap=True)
+    for name in ("mandates", "keys and certificates"):
+        table.add_column(name)
+    now = time.time()
+    for agency in document.agencies:
+        good = sum(key.not_before <= now < key.not_after and key.state == "active" for key in agency.keys)
+        ends = [key.not_after for key in agency.keys] + [each.not_after for each in agency.certificates]
+        until = f", until {datetime.fromtimestamp(min(ends), UTC):%Y-%m-%d}" if ends else ""
+        table.add_row(
+            agency.id,
+            agency.country,
+            " ".join(agency.roles),
+            agency.state,
+            f"{agency.clearance.system} {agency.clearance.level}",
+            " ".join(agency.mandates),
+            f"{good} keys, {len(agency.certificates)} certificates{until}",
+        )
+    console.print(table)
+    for log in document.logs:
+        console.print(f"ledger of {log.gateway}: {log.origin}", style="bold")
+        for key in (log.ed25519, log.mldsa44):
+            console.print(f"  fingerprint {fingerprint_of(key)}")
