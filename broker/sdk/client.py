@@ -205,7 +205,7 @@ class Client(Lookups):
             cursors: where the place in each topic is kept; None for the client's.
             stream: by server-sent events instead of long poll.
             wait: seconds of a long poll, at most 30.
-            drain: end when nothing more is at hand.
+            drain: end as soon as nothing more is at hand.
             stop: set it to end; at the latest after `wait` seconds.
             report: is told of rejections, tombstones and waits; by default a line of Python's logging.
 
@@ -216,7 +216,7 @@ class Client(Lookups):
         """
         pace = self.pace(stop, report)
         source = self.source(cursors, stream=stream)
-        following = Following(source, self._verifier, self._poster, pace, wait=wait, drain=drain)
+        following = Following(source, self._verifier, self._poster, pace, wait=0.0 if drain else wait, drain=drain)
         return following.packets([topic(self.agency, kind) for kind in kinds])
 
     def source(self, cursors: Cursors | None = None, *, stream: bool = False) -> HttpsSource:

@@ -2,6 +2,8 @@
 
 import os
 import stat
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 from broker.errors import IntegrityError
@@ -31,8 +33,10 @@ def private_directory(path: Path) -> Path:
 def write_atomic(directory: Path, name: str, content: bytes) -> None:
     """Put `content` at `name`, mode 0600: after a crash either the old file or the new one is there, whole."""
     folder = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    temporary = f".{name}.{os.getpid()}.{os.urandom(4).hex()}"
+    temporary = f".{name}.{os.getpid()}.{threading.get_ident()}"
     try:
+        with suppress(FileNotFoundError):  # left by a program that crashed
+            os.unlink(temporary, dir_fd=folder)
         descriptor = os.open(temporary, _WRITE, 0o600, dir_fd=folder)
         try:
             with os.fdopen(descriptor, "wb") as file:

@@ -72,17 +72,17 @@ class Lookups:
         for name, value in what.items():
             if isinstance(value, bool):
                 params[name] = "true" if value else "false"
-            elif isinstance(value, list):
-                params[name] = [str(each) for each in value]
             elif isinstance(value, int | str):
                 params[name] = value
+        if "types" in what:
+            params["type"] = [str(each) for each in what["types"]]
         while True:
             page = self._ask("GET", "/v1/audit/entries", params=params).json()
             for each in _member(page, "entries"):
                 yield _model(TimelineItem, each)
-            if page.get("next") is None:
+            if not isinstance(page.get("next"), int):
                 return
-            params["cursor"] = str(page["next"])
+            params["after"] = page["next"]
 
     def log_fetch(self, path: str) -> bytes:
         """A file of the ledger: `checkpoint`, `tile/0/000`, `tile/entries/000.p/7`.

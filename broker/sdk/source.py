@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 from urllib.parse import quote
 
@@ -138,7 +138,7 @@ class HttpsSource:
                 raise
             # A gateway that lost its cursor key loses no place of ours: begin at the start and pass over what is done.
             reader.begin_again()
-            return ()
+            return reader.read(wait)
 
     def commit(self, topic: str, position: Position) -> None:
         self._cursors.write(topic, position)
@@ -146,12 +146,6 @@ class HttpsSource:
     def close(self) -> None:
         for reader in self._readers.values():
             reader.close()
-
-
-class _Page(Model):
-    topic: str
-    items: tuple[dict[str, Any], ...]
-    cursor: str
 
 
 class _Place(Model):
@@ -169,23 +163,31 @@ class _Poll:
         self._last = position
 
     def read(self, wait: float) -> Sequence[Item]:
-        params: dict[str, str | int | list[str]] = {"limit": self._limit, "wait": f"{wait:g}"}
+        while True:
+            found, cursor = self._page(wait)
+            fresh = [item for item in found if self._order.is_new(item.index, item.digest)]
+            stale = bool(found) and cursor == self._cursor
+            self._cursor = cursor
+            if fresh:
+                self._last = _position(fresh[-1])
+            if fresh or not found:
+                return fresh
+            if stale:
+                raise UnavailableError("Expected a page behind the cursor, found the one before it again.")
+
+    def _page(self, wait: float) -> tuple[list[Item], str]:
+        params: dict[str, str | int | list[str]] = {"limit": self._limit, "wait": f"{wait:.3f}"}
         if self._cursor is not None:
             params["cursor"] = self._cursor
         path = f"/v1/topics/{quote(self._topic, safe='')}/packets"
-        answer = self._http.request("GET", path, params=params, silent_for=wait).json()
-        try:
-            page = _Page.from_object(answer)
-        except (ValidationError, ValueError):
-            raise _not_understood() from None
-        found = [_item(self._topic, each, self._cursor) for each in page.items]
+        match self._http.request("GET", path, params=params, silent_for=wait).json():
+            case {"items": list(items), "cursor": str(cursor)}:
+                found = [_item(self._topic, each, self._cursor) for each in items]
+            case _:
+                raise _not_understood()
         if found:
-            found[-1] = _resuming_at(found[-1], page.cursor)
-        fresh = [item for item in found if self._order.is_new(item.index, item.digest)]
-        self._cursor = page.cursor
-        if fresh:
-            self._last = _position(fresh[-1])
-        return fresh
+            found[-1] = replace(found[-1], token=cursor)
+        return found, cursor
 
     def begin_again(self) -> None:
         self._cursor = None
@@ -216,7 +218,7 @@ class _Events:
                     if new:
                         self._last = _position(item)
                         return (item,)
-                if self._monotonic() >= deadline:
+                elif self._monotonic() >= deadline:
                     return ()
         except BaseException:
             self.close()
@@ -277,10 +279,6 @@ def _item(topic: str, found: Any, token: str | None) -> Item:
     except ValueError:
         raw = b""
     return Item(topic, place.index, place.digest, raw, found.get("receipt"), None, token)
-
-
-def _resuming_at(item: Item, token: str) -> Item:
-    return Item(item.topic, item.index, item.digest, item.raw, item.receipt, item.gone, token)
 
 
 def _position(item: Item) -> Position:

@@ -128,7 +128,7 @@ class Verifier:
             self._for_me(header)  # 7
             payload = self._open(parsed) if opened else {}
         except PacketError as error:
-            return Failed(item, error, self._name(item, entry, parsed))
+            return Failed(item, error, self._name(item, entry, parsed or _readable(item)))
         disputed = _disputed(self._directory.current(), header, _seconds(entry))
         return Verified(item, parsed, receipt, entry, payload, disputed)
 
@@ -223,6 +223,13 @@ def _require(holds: bool, what: str) -> None:
             f"Expected the receipt of this packet, found one with another {what}.",
             advice=_KEEP_IT,
         )
+
+
+def _readable(item: Item) -> Parsed | None:
+    try:
+        return parse(item.raw or b"")
+    except PacketError:
+        return None
 
 
 def _named(parsed: Parsed, index: int) -> AckPacket:

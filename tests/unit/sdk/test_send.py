@@ -1,0 +1,397 @@
+import itertools
+import json
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import httpx
+import pytest
+
+from broker.errors import (
+    CallerError,
+    ConflictError,
+    IntegrityError,
+    MalformedError,
+    NotFoundError,
+    OutcomeUnknownError,
+    PacketError,
+    PolicyError,
+    SignatureError,
+    UnavailableError,
+)
+from broker.policy.port import Decision
+from schemas.canonical import unb64u
+from schemas.problem import Code
+from tests.builders import NOW, Realm, uuid7
+from tests.unit.sdk.simulator import HANDLING, TIP, Fault, SimulatedGateway, problem
+from tests.unit.sdk.world import Clock, SimulatedDirectory, steady
+
+
+@pytest.fixture
+def gateway():
+    return SimulatedGateway()
+
+
+def send(client, **over):
+    return client.send("tip", **{"to": ["us-dea"], "payload": TIP, "handling": HANDLING, **over})
+
+
+def posts(gateway):
+    return [body for _, method, path, body in gateway.seen if (method, path) == ("POST", "/v1/packets")]
+
+
+def test_a_packet_is_accepted_with_a_receipt_that_was_verified(gateway):
+    with gateway.client("in-ncb") as setu:
+        sent = send(setu)
+    assert sent.index == 0
+    assert sent.digest in gateway.packets
+    assert gateway.packets[sent.digest].raw == sent.raw
+    assert sent.id == sent.header.id
+    assert sent.header.open
+
+
+def test_one_recipient_may_be_given_as_a_text(gateway):
+    sent = send(gateway.client("in-ncb"), to="us-dea")
+    assert [each.agency for each in sent.header.to] == ["us-dea", "in-setu"]
+
+
+def test_sealed_leaves_the_gateway_out(gateway):
+    assert not send(gateway.client("in-ncb", trust_gateway=False)).header.open
+    assert not send(gateway.client("in-ncb"), sealed=True).header.open
+    assert send(gateway.client("in-ncb", trust_gateway=False), sealed=False).header.open
+
+
+def test_options_stand_in_the_header(gateway):
+    client = gateway.client("in-ncb")
+    first = send(client)
+    sent = send(
+        client,
+        precedence="FLASH",
+        exercise=True,
+        thread=first.header.thread,
+        in_reply_to=first.digest,
+        lifetime=60,
+        id=uuid7(7),
+    )
+    header = sent.header
+    assert (header.precedence, header.exercise, header.thread) == ("FLASH", True, first.header.thread)
+    assert (header.in_reply_to, header.exp - header.iat, header.id) == (first.digest, 60, uuid7(7))
+
+
+LOST = [
+    pytest.param(Fault(after=httpx.ReadError("cut")), id="answer lost"),
+    pytest.param(Fault(after=httpx.ReadTimeout("late")), id="answer late"),
+    pytest.param(Fault(before=httpx.ConnectError("refused")), id="not connected"),
+    pytest.param(Fault(before=httpx.RemoteProtocolError("eof")), id="connection closed"),
+    pytest.param(Fault(answer=httpx.Response(503)), id="503 without a document"),
+    pytest.param(Fault(answer=httpx.Response(502, text="<html>bad gateway</html>")), id="502 of a proxy"),
+    pytest.param(Fault(answer=problem(UnavailableError("Busy.", code=Code.BUSY))), id="503 busy"),
+    pytest.param(Fault(answer=problem(PacketError(Code.INTERNAL, "Failed."), status=500)), id="500"),
+    pytest.param(Fault(answer=problem(PacketError(Code.TIMEOUT, "Late."), status=408)), id="408"),
+    pytest.param(Fault(answer=problem(CallerError(Code.RATE_LIMITED, "Slow down."), status=429)), id="429"),
+    pytest.param(Fault(answer=httpx.Response(429)), id="429 without a document"),
+    pytest.param(Fault(answer=httpx.Response(201, text="not json")), id="answer that is no JSON"),
+    pytest.param(Fault(answer=httpx.Response(201, headers={"content-encoding": "gzip"})), id="encoded answer"),
+]
+
+
+@pytest.mark.parametrize("fault", LOST)
+def test_what_is_not_answered_is_sent_again_with_the_same_bytes(gateway, fault):
+    gateway.faults = [Fault("/v1/packets", fault.before, fault.after, fault.answer)]
+    sent = send(gateway.client("in-ncb"))
+    first, second = posts(gateway)
+    assert first == second == sent.raw
+    assert len(gateway.entries) == 1
+
+
+@pytest.mark.parametrize(
+    ("header", "least"),
+    [
+        ("7", 7),
+        (format_datetime(datetime.fromtimestamp(NOW, UTC) + timedelta(seconds=9), usegmt=True), 9),
+        (None, 0),
+        ("soon", 0),
+        ("-3", 0),
+        ("9" * 40, 0),
+    ],
+)
+def test_retry_after_is_a_floor(gateway, header, least):
+    busy = problem(UnavailableError("Busy.", code=Code.BUSY), retry_after=header)
+    gateway.faults = [Fault("/v1/packets", answer=busy)]
+    send(gateway.client("in-ncb"))
+    (slept,) = gateway.clock.slept
+    assert least <= slept <= least + 0.25
+
+
+def test_waits_double_up_to_a_cap(gateway):
+    gateway.faults = [Fault("/v1/packets", before=httpx.ConnectError("refused")) for _ in range(12)]
+    send(gateway.client("in-ncb", patience=1000.0, random=steady))
+    waits = gateway.clock.slept
+    assert all(later > earlier for earlier, later in itertools.pairwise(waits[:7]))
+    assert max(waits) <= 30
+
+
+def test_at_the_deadline_the_outcome_is_unknown_and_the_bytes_are_handed_back(gateway):
+    gateway.faults = [Fault("/v1/packets", after=httpx.ReadError("cut")) for _ in range(100)]
+    client = gateway.client("in-ncb", patience=20.0)
+    with pytest.raises(OutcomeUnknownError) as caught:
+        send(client)
+    assert gateway.clock.at - NOW <= 20
+    assert caught.value.posted == posts(gateway)[0]
+    gateway.faults.clear()
+    assert client.post(caught.value.posted).index == 0
+    assert len(gateway.entries) == 1
+
+
+def test_a_wait_longer_than_the_deadline_is_not_begun(gateway):
+    gateway.faults = [Fault("/v1/packets", answer=problem(UnavailableError("Busy."), retry_after="3600"))]
+    with pytest.raises(OutcomeUnknownError):
+        send(gateway.client("in-ncb", patience=30.0))
+    assert gateway.clock.slept == []
+
+
+REFUSED = [
+    pytest.param(PolicyError("No.", []), PolicyError, id="policy"),
+    pytest.param(ConflictError(Code.ID_CONFLICT, "Used."), ConflictError, id="id used"),
+    pytest.param(SignatureError(Code.KEY_UNKNOWN, "No key."), SignatureError, id="key"),
+    pytest.param(MalformedError(Code.SCHEMA, "No.", pointer="/x"), MalformedError, id="schema"),
+    pytest.param(CallerError(Code.AGENCY_SUSPENDED, "No."), CallerError, id="suspended"),
+    pytest.param(PacketError(Code.EXPIRED, "Late."), PacketError, id="expired"),
+    pytest.param(NotFoundError(), NotFoundError, id="not found"),
+]
+
+
+@pytest.mark.parametrize(("error", "kind"), REFUSED)
+def test_a_refusal_is_an_error_of_its_class_and_is_not_repeated(gateway, error, kind):
+    gateway.faults = [Fault("/v1/packets", answer=problem(error, status=422))]
+    with pytest.raises(kind) as caught:
+        send(gateway.client("in-ncb"))
+    assert type(caught.value) is kind
+    assert (caught.value.code, caught.value.pointer) == (error.code, error.pointer)
+    assert len(posts(gateway)) == 1
+
+
+def test_a_policy_refusal_says_which_rules(gateway):
+    gateway.denied = {"us-cbp": "2.tlp-red"}
+    with pytest.raises(PolicyError) as caught:
+        send(gateway.client("in-ncb"), to=["us-dea", "us-cbp"])
+    (hit,) = caught.value.rules
+    assert (hit.rule, hit.recipient, hit.remedy) == ("2.tlp-red", "us-cbp", "Leave it out.")
+
+
+def test_a_problem_documents_text_cannot_drive_a_terminal(gateway):
+    gateway.faults = [Fault("/v1/packets", answer=problem(PacketError(Code.EXPIRED, "\x1b[2Jgone\u202e")))]
+    with pytest.raises(PacketError) as caught:
+        send(gateway.client("in-ncb"))
+    assert "\x1b" not in str(caught.value)
+    assert "\u202e" not in str(caught.value)
+
+
+def test_an_answer_that_is_no_gateways_is_no_refusal_of_the_packet(gateway):
+    gateway.faults = [Fault("/v1/packets", answer=httpx.Response(302, headers={"location": "https://evil.test/"}))]
+    with pytest.raises(Exception, match="HTTP status 302") as caught:
+        send(gateway.client("in-ncb"))
+    assert caught.value.code is Code.BAD_REQUEST
+    assert len(gateway.seen) == 1
+
+
+# local judgement
+
+
+@pytest.mark.parametrize(
+    ("over", "code", "pointer"),
+    [
+        pytest.param({"payload": {**TIP, "surprise": 1}}, Code.SCHEMA, "", id="payload with an extra member"),
+        pytest.param({"payload": {**TIP, "title": None}}, Code.SCHEMA, "/title", id="null in a payload"),
+        pytest.param({"payload": {**TIP, "title": 1.5}}, Code.SCHEMA, "/title", id="float in a payload"),
+        pytest.param({"payload": {**TIP, "title": {1, 2}}}, Code.SCHEMA, None, id="payload that is no JSON"),
+        pytest.param({"handling": {**HANDLING, "tlp": "PINK"}}, Code.SCHEMA, "/handling/tlp", id="handling"),
+        pytest.param({"kind_version": 99}, Code.KIND_UNKNOWN, None, id="unknown version"),
+        pytest.param({"to": ["us-nobody"]}, Code.RECIPIENT_UNKNOWN, None, id="unknown recipient"),
+        pytest.param({"to": ["in-audit"]}, Code.RECIPIENT_UNKNOWN, None, id="an auditor as recipient"),
+        pytest.param({"to": []}, Code.ENVELOPE_INVALID, "/to", id="no recipient"),
+        pytest.param({"to": ["us-dea", "us-dea"]}, Code.ENVELOPE_INVALID, "/to", id="a recipient twice"),
+        pytest.param({"precedence": "NOW"}, Code.SCHEMA, "/precedence", id="unknown precedence"),
+        pytest.param({"id": "1"}, Code.SCHEMA, "/id", id="id that is no UUIDv7"),
+    ],
+)
+def test_what_cannot_be_accepted_is_refused_before_it_is_sent(gateway, over, code, pointer):
+    with pytest.raises(PacketError) as caught:
+        send(gateway.client("in-ncb"), **over)
+    assert caught.value.code is code
+    if pointer is not None:
+        assert caught.value.pointer == pointer
+    assert gateway.seen == []
+
+
+def test_a_human_source_is_not_sealed_unsanitised(gateway):
+    handling = {**HANDLING, "flags": {"personal_data": True, "sanitised": False}}
+    with pytest.raises(PolicyError):
+        send(gateway.client("in-ncb"), payload={**TIP, "discipline": "HUMINT"}, handling=handling)
+    assert gateway.seen == []
+
+
+class Readers:
+    """A policy that permits or denies the gateway as a reader and keeps what it was asked."""
+
+    version = "0" * 64
+
+    def __init__(self, decision):
+        self.decision = decision
+        self.asked = []
+
+    def decide(self, question):
+        self.asked.append(question)
+        return self.decision
+
+
+def test_the_gateway_is_judged_as_a_reader_before_anything_is_sealed(gateway):
+    policy = Readers(Decision(permit=False, rules=()))
+    with pytest.raises(PolicyError) as caught:
+        send(gateway.client("in-ncb", policy=policy))
+    assert [hit.recipient for hit in caught.value.rules] == ["in-setu"]
+    assert gateway.seen == []
+    (question,) = policy.asked
+    assert (question.via, question.sender.id, question.recipient.id) == ("reader", "in-ncb", "in-setu")
+    assert not send(gateway.client("in-ncb", policy=policy), sealed=True).header.open
+    assert len(policy.asked) == 1
+
+
+def test_a_gateway_that_may_read_is_a_reader(gateway):
+    assert send(gateway.client("in-ncb", policy=Readers(Decision(permit=True, rules=("x",))))).header.open
+
+
+# the directory
+
+
+def test_a_sender_looks_for_a_newer_directory_now_and_then(gateway):
+    directory = SimulatedDirectory(gateway.realm.snapshot)
+    client = gateway.client("in-ncb", directory=directory)
+    send(client)
+    send(client)
+    assert directory.refreshed == 1
+    gateway.clock.sleep(301)
+    send(client)
+    assert directory.refreshed == 2
+
+
+def test_a_directory_that_cannot_be_refreshed_is_used_as_it_is(gateway):
+    directory = SimulatedDirectory(gateway.realm.snapshot)
+    directory.unreachable = True
+    assert send(gateway.client("in-ncb", directory=directory)).index == 0
+
+
+def test_a_refusal_for_a_stale_key_makes_the_next_packet_look_again(gateway):
+    directory = SimulatedDirectory(gateway.realm.snapshot)
+    client = gateway.client("in-ncb", directory=directory)
+    gateway.faults = [Fault("/v1/packets", answer=problem(PacketError(Code.RECIPIENT_UNKNOWN, "Old key.")))]
+    with pytest.raises(PacketError):
+        send(client)
+    send(client)
+    assert directory.refreshed == 2
+
+
+# receipts
+
+
+def changed(name, value):
+    return lambda receipt: {**receipt, name: value}
+
+
+def flipped(receipt):
+    return {**receipt, "entry": ("A" if receipt["entry"][0] != "A" else "B") + receipt["entry"][1:]}
+
+
+def unsigned(which):
+    def cut(receipt):
+        body, _, signatures = receipt["checkpoint"].partition("\n\n")
+        lines = signatures.splitlines(keepends=True)
+        del lines[which]
+        return {**receipt, "checkpoint": f"{body}\n\n{''.join(lines)}"}
+
+    return cut
+
+
+BAD_RECEIPTS = [
+    pytest.param(lambda _: {}, id="no receipt"),
+    pytest.param(lambda _: [], id="a list"),
+    pytest.param(flipped, id="entry changed"),
+    pytest.param(changed("index", 0), id="index changed"),
+    pytest.param(changed("path", []), id="path dropped"),
+    pytest.param(changed("checkpoint", "x"), id="no checkpoint"),
+    pytest.param(unsigned(0), id="without the Ed25519 signature"),
+    pytest.param(unsigned(1), id="without the ML-DSA-44 signature"),
+]
+
+
+@pytest.mark.parametrize("mangle", BAD_RECEIPTS)
+def test_a_receipt_that_does_not_verify_is_no_acceptance(gateway, mangle):
+    gateway.commit({"type": "ledger_read", "actor": "in-audit"})
+    gateway.mangle["/v1/packets"] = mangle
+    with pytest.raises(PacketError) as caught:
+        send(gateway.client("in-ncb"))
+    assert caught.value.code is Code.RECEIPT_INVALID
+
+
+def entry_of(**over):
+    """A true entry of the ledger that is not the acceptance of this packet."""
+
+    def mangled(gateway, receipt):
+        found = json.loads(unb64u(receipt["entry"]))
+        for name, value in over.items():
+            found[name] = {**found[name], **value} if isinstance(value, dict) else value
+        return gateway.receipt(gateway.commit(found))
+
+    return mangled
+
+
+@pytest.mark.parametrize(
+    "mangle",
+    [
+        pytest.param(entry_of(type="refused"), id="type"),
+        pytest.param(entry_of(actor="us-dea"), id="actor"),
+        pytest.param(entry_of(packet={"digest": "A" * 64}), id="digest"),
+        pytest.param(entry_of(packet={"id": uuid7(99)}), id="packet id"),
+        pytest.param(entry_of(packet={"from": "us-dea"}), id="sender"),
+        pytest.param(entry_of(aud={"realm": "A" * 64}), id="realm"),
+        pytest.param(entry_of(aud={"gateway": "us-setu"}), id="gateway"),
+    ],
+)
+def test_a_sound_receipt_of_something_else_is_no_acceptance(gateway, mangle):
+    gateway.mangle["/v1/packets"] = lambda receipt: mangle(gateway, receipt)
+    with pytest.raises(PacketError) as caught:
+        send(gateway.client("in-ncb"))
+    assert caught.value.code is Code.RECEIPT_INVALID
+
+
+def test_another_hash_for_a_version_that_is_held_is_an_alarm(gateway):
+    other = Realm(name="test realm", document={"name": "what others are shown"}).snapshot
+    assert other.ref.version == gateway.realm.snapshot.ref.version
+    client = gateway.client("in-ncb", directory=SimulatedDirectory(other))
+    with pytest.raises(IntegrityError) as caught:
+        send(client)
+    assert caught.value.code is Code.DIRECTORY_INVALID
+
+
+def test_a_newer_version_in_a_receipt_is_fetched(gateway):
+    old = gateway.realm.snapshot
+    gateway.realm = gateway.realm.with_()
+    directory = SimulatedDirectory(old)
+    client = gateway.client("in-ncb", directory=directory)
+    client.seal("tip", to="us-dea", payload=TIP, handling=HANDLING)
+    directory.published.append(gateway.realm.snapshot)
+    assert send(client).index == 0
+    assert directory.current().ref.version == 2
+
+
+def test_a_newer_version_that_the_repository_does_not_show_is_an_alarm(gateway):
+    old = gateway.realm.snapshot
+    gateway.realm = gateway.realm.with_()
+    with pytest.raises(IntegrityError) as caught:
+        send(gateway.client("in-ncb", directory=SimulatedDirectory(old)))
+    assert caught.value.code is Code.DIRECTORY_INVALID
+
+
+def test_time_and_randomness_are_injected():
+    sent = [send(SimulatedGateway(clock=Clock(NOW + 5)).client("in-ncb", random=steady)).header for _ in range(2)]
+    assert sent[0] == sent[1]
+    assert sent[0].iat == NOW + 5
