@@ -26,6 +26,15 @@ from tests.bend import (
 
 ENVELOPE, SIGNATURE, KEY, SCHEMA = Code.ENVELOPE_INVALID, Code.SIGNATURE_INVALID, Code.KEY_UNKNOWN, Code.SCHEMA
 
+
+def _swap(ack):
+    return {**ack, "signatures": ack["signatures"][::-1]}
+
+
+def _first(**over):
+    return lambda ack: {**ack, "signatures": [{**ack["signatures"][0], **over}, ack["signatures"][1]]}
+
+
 SIZES = {
     "iv": ("/iv", 12),
     "tag": ("/tag", 16),
@@ -85,7 +94,7 @@ BENT = {
         ENVELOPE,
         {"jwe": replace("/recipients/0/header/ek", lambda text: "+" + text[1:])},
     ),
-    "ek with spare bits set": (
+    "a wrap's kid with spare bits set": (
         ENVELOPE,
         {"jwe": replace("/recipients/1/header/kid", spare_bits)},
     ),
@@ -144,7 +153,7 @@ BENT = {
     "nobody in to": (SCHEMA, {"fields": with_fields(to=[])}),
     "an agency twice in to": (
         ENVELOPE,
-        {"fields": lambda f: {**f, "to": [f["to"][0], {**f["to"][1], "agency": "us-dea"}, f["to"][2]]}},
+        {"fields": lambda f: {**f, "to": [f["to"][0], {**f["to"][1], "agency": "us-dea"}, *f["to"][2:]]}},
     ),
     "only the gateway in to": (ENVELOPE, {"to": ("in-setu",)}),
     # audience
@@ -267,7 +276,7 @@ CHANGED = {
         edit("/jwe/recipients/0/header", lambda header: {**header, "apu": "AA"}),
     ),
     "a recipient added": (ENVELOPE, edit("/jwe/recipients", lambda all_: [*all_, all_[0]])),
-    "a recipient removed": (ENVELOPE, drop("/jwe/recipients/2")),
+    "a recipient removed": (ENVELOPE, drop("/jwe/recipients/1")),
     "the recipients swapped": (ENVELOPE, edit("/jwe/recipients", lambda all_: all_[::-1])),
     "no recipients": (ENVELOPE, edit("/jwe/recipients", [])),
     "recipients that are no list": (ENVELOPE, edit("/jwe/recipients", {})),
@@ -278,4 +287,45 @@ CHANGED = {
     "a list for the packet": (ENVELOPE, lambda packet: [packet]),
     "a string for the packet": (ENVELOPE, lambda _: "packet"),
     "null for a string": (ENVELOPE, edit("/jwe/iv", None)),
+}
+
+# What a recipient signs but may not. Keyword arguments of `acknowledged`.
+ACKNOWLEDGEMENTS = {
+    "a packet's typ": (SIGNATURE, {"protected": lambda _n, h: {**h, "typ": "setu1+jws"}}),
+    "no typ": (ENVELOPE, {"protected": lambda _n, h: {"alg": h["alg"], "kid": h["kid"]}}),
+    "alg none": (SIGNATURE, {"protected": lambda _n, h: {**h, "alg": "none"}}),
+    "HS256": (SIGNATURE, {"protected": lambda n, h: {**h, "alg": "HS256"} if n == 0 else h}),
+    "crit": (SIGNATURE, {"protected": lambda _n, h: {**h, "crit": ["x"]}}),
+    "b64 false": (SIGNATURE, {"protected": lambda _n, h: {**h, "b64": False}}),
+    "jwk": (KEY, {"protected": lambda _n, h: {**h, "jwk": {}}}),
+    "kid is a path": (KEY, {"protected": lambda _n, h: {**h, "kid": "../dea"}}),
+    "a protected header with a space": (ENVELOPE, {"protected": lambda _n, h: canonical(h) + b" "}),
+    "signatures swapped": (SIGNATURE, {"ack": _swap}),
+    "one signature": (SIGNATURE, {"ack": lambda ack: {**ack, "signatures": ack["signatures"][:1]}}),
+    "signatures stripped": (SIGNATURE, {"ack": lambda ack: {"payload": ack["payload"]}}),
+    "one signature twice": (SIGNATURE, {"ack": lambda ack: {**ack, "signatures": ack["signatures"][:1] * 2}}),
+    "one signature zero": (SIGNATURE, {"ack": _first(signature=b64u(bytes(64)))}),
+    "a signature one short": (ENVELOPE, {"ack": _first(signature=b64u(bytes(63)))}),
+    "a member added": (ENVELOPE, {"ack": lambda ack: {**ack, "header": {}}}),
+    "a payload padded": (ENVELOPE, {"ack": lambda ack: {**ack, "payload": ack["payload"] + "="}}),
+    "a body that is not JSON": (ENVELOPE, {"body": lambda _: b"opened"}),
+    "a body with a member twice": (ENVELOPE, {"body": lambda body: body.replace(b'"at"', b'"at":1,"at"')}),
+    "a body in another form": (ENVELOPE, {"body": lambda body: body.replace(b":", b": ", 1)}),
+    "a body with a member added": (SCHEMA, {"fields": lambda f: {**f, "x": 1}}),
+    "null for an absent reason": (SCHEMA, {"fields": lambda f: {**f, "reason": None}}),
+    "from spelt from_": (
+        SCHEMA,
+        {
+            "fields": lambda f: {
+                **f,
+                "packet": {"from_": "in-ncb", **{k: v for k, v in f["packet"].items() if k != "from"}},
+            }
+        },
+    ),
+    "an event that is none": (SCHEMA, {"fields": lambda f: {**f, "event": "read"}}),
+    "a reason without rejected": (SCHEMA, {"fields": lambda f: {**f, "reason": "schema"}}),
+    "rejected without a reason": (SCHEMA, {"fields": lambda f: {**f, "event": "rejected"}}),
+    "true for an index": (SCHEMA, {"fields": lambda f: {**f, "packet": {**f["packet"], "index": True}}}),
+    "kids other than sig names": (SIGNATURE, {"fields": lambda f: {**f, "sig": f["sig"][::-1]}}),
+    "by another agency": (KEY, {"fields": lambda f: {**f, "by": "us-cbp"}}),
 }
