@@ -5,16 +5,17 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-
-_WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+from tempfile import mkstemp
 
 
 def write_whole(path: Path, content: bytes, *, mode: int = 0o644) -> None:
     """Put `content` at `path`: a reader, and a reader after a crash, finds the old bytes or the new ones, whole."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
+    descriptor, name = mkstemp(prefix=".", dir=path.parent)
+    beside = Path(name)
     try:
-        with os.fdopen(os.open(beside, _WRITE, mode), "wb") as file:
+        with os.fdopen(descriptor, "wb") as file:
             file.write(content)
+            os.fchmod(descriptor, mode)
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
