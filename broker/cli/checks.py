@@ -1,0 +1,343 @@
+"""What can be wrong with a deployment, one check for each thing, and what to do about it."""
+
+import fcntl
+import os
+import shutil
+import stat
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+
+from broker.assembly.keys import keys_in, log_keys_of, wrap_keys_of
+from broker.assembly.policy import policy_in
+from broker.assembly.realm import local_directory
+from broker.assembly.store import look_at_store
+from broker.cli.directory import expiries
+from broker.config import GatewaySettings, split_address
+from broker.crypto.certificates import dates, pem_to_der
+from broker.crypto.keyfile import read_secret
+from broker.directory.lookup import Snapshot
+from broker.errors import SetuError
+from broker.gateway.server import bind
+from broker.merkle.note import LogSigner, verify_checkpoint
+from schemas.directory import KeyState, Role
+
+DAY = 86_400
+SOON = 30 * DAY
+CLOCK_SKEW = 300
+EARLIEST = 1_767_225_600
+"""2026-01-01T00:00:00Z: this program did not exist before."""
+
+LITTLE_SPACE, NO_SPACE = 2**30, 100 * 2**20
+
+
+class State(StrEnum):
+    OK = "ok"
+    WARNING = "warning"
+    BAD = "bad"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`found`: in one sentence; `advice`: what to do, empty where all is well."""
+
+    name: str
+    state: State
+    found: str
+    advice: str = ""
+
+
+Check = Callable[["Patient"], Iterator[Finding]]
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """The deployment that is looked at."""
+
+    settings: GatewaySettings
+    now: Callable[[], float]
+
+    def at(self, place: Path) -> Path:
+        return self.settings.at(place)
+
+    def snapshot(self) -> Snapshot:
+        return local_directory(self.settings, now=self.now).current()
+
+
+def examine(settings: GatewaySettings, now: Callable[[], float] = time.time) -> Iterator[Finding]:
+    """All findings; a check that cannot be made is a bad finding itself."""
+    patient = Patient(settings, now)
+    for check in CHECKS:
+        name = check.__name__.removeprefix("_")
+        try:
+            yield from check(patient)
+        except SetuError as error:
+            yield Finding(name, State.BAD, error.message, error.advice)
+        except OSError as error:
+            yield Finding(
+                name,
+                State.BAD,
+                f"Expected to read {error.filename or 'a file'}, found: {error.strerror}.",
+                "Restore it, or correct the settings.",
+            )
+
+
+def _secrets(patient: Patient) -> Iterator[Finding]:
+    base = patient.settings.base
+    files = [path for path in sorted(base.rglob("*.key")) if not path.is_symlink() and "cache" not in path.parts]
+    configured = patient.at(patient.settings.paths.certificate_key)
+    wrong = 0
+    for path in dict.fromkeys([*files, configured]):
+        try:
+            read_secret(path)
+        except SetuError as error:
+            wrong += 1
+            yield Finding("secrets", State.BAD, error.message, error.advice)
+    if not wrong:
+        yield Finding("secrets", State.OK, f"{len(files)} private key files, each readable by its owner alone.")
+    mode = stat.S_IMODE(base.stat().st_mode)
+    if mode & 0o077:
+        yield Finding(
+            "secrets",
+            State.WARNING,
+            f"The folder has mode {mode:04o}: others can see into it.",
+            f"Run: chmod 700 {base}",
+        )
+
+
+def _keys(patient: Patient) -> Iterator[Finding]:
+    settings = patient.settings
+    keys = keys_in(patient.at(settings.paths.keys))
+    log_keys = log_keys_of(keys)
+    snapshot = patient.snapshot()
+    log = snapshot.log(settings.gateway)
+    if LogSigner(log.origin, log_keys["Ed25519"], log_keys["ML-DSA-44"]).vkeys != (log.ed25519, log.mldsa44):
+        yield Finding(
+            "keys",
+            State.BAD,
+            "The log keys here are not those that the directory names for this gateway.",
+            "Restore the gateway's own keys folder; heads signed with other keys are refused by everybody.",
+        )
+        return
+    agency = snapshot.active(settings.gateway, Role.GATEWAY)
+    listed = {key.kid for key in agency.keys if key.state is not KeyState.REVOKED}
+    if not wrap_keys_of(keys).keys() & listed:
+        yield Finding(
+            "keys",
+            State.BAD,
+            "None of the gateway's wrap keys is in the directory: it cannot read packets sent open.",
+            "Restore the keys folder, or have the countries enrol the new key.",
+        )
+        return
+    yield Finding("keys", State.OK, "The gateway's log and wrap keys are those that the directory lists.")
+
+
+def _certificates(patient: Patient) -> Iterator[Finding]:
+    paths = patient.settings.paths
+    named = [("the server's certificate", pem_to_der(patient.at(paths.certificate).read_bytes()))]
+    end = b"-----END CERTIFICATE-----\n"
+    bundle = patient.at(paths.clients_ca).read_bytes().split(end)
+    named += [(f"clients' CA {n}", pem_to_der(pem + end)) for n, pem in enumerate(bundle, 1) if pem.strip()]
+    for name, der in named:
+        begins, ends = dates(der)
+        yield _dated("certificates", name, begins, ends, patient.now(), "Issue a new one and restart the gateway.")
+
+
+def _directory(patient: Patient) -> Iterator[Finding]:
+    settings, now = patient.settings, patient.now()
+    snapshot = patient.snapshot()
+    yield Finding("directory", State.OK, f"Version {snapshot.ref.version} verifies from the pinned root.")
+    renews = any(patient.at(settings.paths.realm_keys).glob("timestamp*.key"))
+    advice = {
+        "root": "Have the countries sign a new root.",
+        "targets": "Have the countries sign the directory again.",
+        "snapshot": "Run `setu directory renew` where the operator's keys are.",
+        "timestamp": "Run `setu directory renew` where the operator's keys are.",
+    }
+    for role, text in expiries(patient.at(settings.paths.directory)).items():
+        left = datetime.fromisoformat(text).timestamp() - now
+        short = role in ("snapshot", "timestamp")
+        if left < (DAY / 4 if short else SOON) and not (short and renews and left > 0):
+            yield Finding("directory", State.WARNING, f"The {role} metadata expires at {text}.", advice[role])
+    for agency in snapshot.document.agencies:
+        ends = [key.not_after for key in agency.keys if key.state is KeyState.ACTIVE]
+        ends += [each.not_after for each in agency.certificates if each.state is KeyState.ACTIVE]
+        if ends and min(ends) - now < SOON:
+            day = datetime.fromtimestamp(min(ends), UTC).date()
+            yield Finding(
+                "directory",
+                State.WARNING,
+                f"A key or certificate of {agency.id} ends on {day}.",
+                "Ask the agency to enrol its next one.",
+            )
+
+
+def _policies(patient: Patient) -> Iterator[Finding]:
+    policy = policy_in(patient.at(patient.settings.paths.policies))
+    yield Finding("policies", State.OK, f"{len(policy.rules)} rules, version {policy.version[:16]}.")
+
+
+def _store(patient: Patient) -> Iterator[Finding]:
+    seen = look_at_store(patient.settings)
+    if seen is None:
+        yield Finding("store", State.OK, "There is no store yet; the first start makes it.")
+        return
+    if not seen.known:
+        yield Finding(
+            "store",
+            State.BAD,
+            f"Expected a store of schema {seen.newest} or older, found {seen.schema}.",
+            "It was written by a newer release: run that one.",
+        )
+    elif seen.schema != seen.newest:
+        yield Finding(
+            "store",
+            State.WARNING,
+            f"The store has schema {seen.schema}, this program {seen.newest}.",
+            "The next start brings it up to date; make a backup before.",
+        )
+    if seen.journal.lower() != "wal":
+        yield Finding(
+            "store",
+            State.BAD,
+            f"Expected SQLite's journal mode wal, found {seen.journal}.",
+            "Put the store on a local disk and start the gateway, which sets it.",
+        )
+    if seen.fault is not None:
+        yield Finding(
+            "store",
+            State.BAD,
+            "Expected an intact store, found that SQLite's quick check fails.",
+            "Stop the gateway, keep the file as it is, and restore the newest backup.",
+        )
+    else:
+        yield Finding("store", State.OK, f"Intact, schema {seen.schema}, {seen.size or 0} ledger entries.")
+
+
+def _guard(patient: Patient) -> Iterator[Finding]:
+    settings = patient.settings
+    path, store = patient.at(settings.paths.guard), patient.at(settings.paths.store)
+    log = patient.snapshot().log(settings.gateway)
+    lost = "Put an auditor's newest mirrored checkpoint in its place; without it the gateway does not sign."
+    if not path.exists():
+        seen = look_at_store(settings)
+        if seen is not None and seen.size:
+            yield Finding("guard", State.BAD, f"Expected the newest signed head at {path}, found no file.", lost)
+        else:
+            yield Finding("guard", State.OK, "There is no guard yet; the first start makes it.")
+        return
+    head = verify_checkpoint(path.read_bytes(), log.origin, log.ed25519, log.mldsa44)
+    seen = look_at_store(settings, (head.size, head.root))
+    # A running gateway may have moved both on between the two looks: then its newer head is there too.
+    if seen is None or not seen.shared:
+        yield Finding(
+            "guard",
+            State.BAD,
+            f"Expected the store to hold the guard's head of size {head.size}, found that it does not.",
+            "The store is older than what left this log, or another log's: restore the newest backup.",
+        )
+        return
+    yield Finding("guard", State.OK, f"The guard's head, size {head.size}, is the log's and among the store's heads.")
+    if path.parent.stat().st_dev == store.parent.stat().st_dev:
+        yield Finding(
+            "guard",
+            State.WARNING,
+            "The guard is on the same disk as the store: one restored snapshot takes both back.",
+            "Name a file on another disk as `guard` under [paths].",
+        )
+
+
+def _listening(patient: Patient) -> Iterator[Finding]:
+    listen = patient.settings.listen
+    if _served(patient):
+        url = f"http://{listen.operations}/readyz"
+        try:
+            with urllib.request.urlopen(url, timeout=3):
+                yield Finding("listening", State.OK, "A gateway is serving this deployment, and is ready.")
+        except (OSError, urllib.error.URLError):
+            yield Finding(
+                "listening",
+                State.BAD,
+                "A process holds this ledger and does not say that it is ready.",
+                f"Look at its log, and at {url}.",
+            )
+        return
+    addresses = [listen.operations] if listen.socket is not None else [listen.address, listen.operations]
+    for address in addresses:
+        host, port = split_address(address)
+        bind(host, port).close()
+    yield Finding("listening", State.OK, f"No gateway is running; {' and '.join(addresses)} are free.")
+
+
+def _clock(patient: Patient) -> Iterator[Finding]:
+    now = patient.now()
+    seen = look_at_store(patient.settings)
+    shown = f"{datetime.fromtimestamp(now, UTC):%Y-%m-%d %H:%M:%S}Z"
+    last = datetime.fromisoformat(seen.time).timestamp() if seen is not None and seen.time else 0.0
+    if now < EARLIEST or now < last - CLOCK_SKEW:
+        yield Finding(
+            "clock",
+            State.BAD,
+            f"Expected a clock at or after what was logged last, found {shown}.",
+            "Set the machine's clock, and keep it set with NTP.",
+        )
+    else:
+        yield Finding("clock", State.OK, f"{shown}, after all that was logged.")
+
+
+def _disk(patient: Patient) -> Iterator[Finding]:
+    for name, path in (("store", patient.settings.paths.store), ("guard", patient.settings.paths.guard)):
+        free = shutil.disk_usage(patient.at(path).parent).free
+        state = State.BAD if free < NO_SPACE else State.WARNING if free < LITTLE_SPACE else State.OK
+        yield Finding(
+            "disk",
+            state,
+            f"{free / 2**30:.1f} GiB free where the {name} is.",
+            "" if state is State.OK else "Make room: a full disk stops acceptance (nothing is lost).",
+        )
+
+
+def _dated(name: str, what: str, begins: float, ends: float, now: float, advice: str) -> Finding:
+    day, named = datetime.fromtimestamp(ends, UTC).date(), what[0].upper() + what[1:]
+    if not begins <= now < ends:
+        return Finding(
+            name, State.BAD, f"Expected {what} to be valid now, found that it ended or has not begun.", advice
+        )
+    if ends - now < SOON:
+        return Finding(name, State.WARNING, f"{named} ends on {day}.", advice)
+    return Finding(name, State.OK, f"{named} is valid until {day}.")
+
+
+def _served(patient: Patient) -> bool:
+    """Whether a process holds the guard's lock."""
+    path = patient.at(patient.settings.paths.guard)
+    try:
+        lock = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(lock)
+    return False
+
+
+CHECKS: Sequence[Check] = (
+    _secrets,
+    _keys,
+    _certificates,
+    _directory,
+    _policies,
+    _store,
+    _guard,
+    _listening,
+    _clock,
+    _disk,
+)
