@@ -64,11 +64,12 @@ def read_regular(directory: Path, name: str, limit: int) -> bytes | None:
         return None
     except OSError:
         raise _not_ours() from None
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode) or found.st_size > limit:
+        os.close(descriptor)
+        raise _not_ours()
     with os.fdopen(descriptor, "rb") as file:
-        found = os.fstat(file.fileno())
-        if not stat.S_ISREG(found.st_mode) or found.st_size > limit:
-            raise _not_ours()
-        return file.read(limit + 1)
+        return file.read()
 
 
 def remove(directory: Path, name: str) -> None:
