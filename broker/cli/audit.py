@@ -30,13 +30,14 @@ app = typer.Typer(no_args_is_help=True, help="Search, mirror and verify the exch
 PAGE = 500
 
 
-@app.command(epilog="Example: setu audit search --mirror log --agency us-dea --kind tip --since 2026-02-01")
+@app.command(epilog="Example: setu audit search log --agency us-dea --kind tip --since 2026-02-01")
 def search(
     ctx: typer.Context,
-    profile: MaybeAsOption = None,
     copy: Annotated[
-        Path | None, typer.Option("--mirror", exists=True, file_okay=False, help="Search this mirror, offline.")
+        Path | None,
+        typer.Argument(metavar="[MIRROR]", exists=True, file_okay=False, help="Search this mirror, offline."),
     ] = None,
+    profile: MaybeAsOption = None,
     since: Annotated[str | None, typer.Option(help="From this day or time on (UTC).")] = None,
     until: Annotated[str | None, typer.Option(help="Before this day or time (UTC).")] = None,
     agency: Annotated[str | None, typer.Option(help="Actor, sender or recipient.")] = None,
@@ -53,7 +54,7 @@ def search(
     A gateway's answer is not verified here; a mirror's entries are checked against their hashes as they are read.
     """
     if (profile is None) == (copy is None):
-        raise typer.BadParameter("expected one of --as (at the gateway) and --mirror (offline)")
+        raise typer.BadParameter("expected either a mirror (offline) or --as (at the gateway)")
     what = EntryFilter(
         since=_instant(since, "--since"),
         until=_instant(until, "--until"),

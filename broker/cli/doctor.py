@@ -17,19 +17,17 @@ app = typer.Typer()
 _MARKS = {State.OK: ("✓", "green"), State.WARNING: ("!", "yellow"), State.BAD: ("✗", "bold red")}
 
 
-@app.command(epilog="Example: setu doctor deployment")
+@app.command(epilog="Example: setu doctor --config deployment/setu.toml")
 def doctor(
     ctx: typer.Context,
-    deployment: Annotated[
-        Path, typer.Argument(metavar="DIR", exists=True, help="The deployment's folder, or its setu.toml.")
-    ] = Path(),
+    config: Annotated[Path, typer.Option(dir_okay=False, help="The deployment's settings.")] = Path("setu.toml"),
     _json: JsonOption = False,
 ) -> None:
     """Check a deployment, running or not, and say of each finding what to do. Nothing is changed.
 
     Exit status 1 where anything is bad; warnings alone leave it 0.
     """
-    found = list(_findings(deployment / "setu.toml" if deployment.is_dir() else deployment))
+    found = list(_findings(config))
     ok = all(each.state is not State.BAD for each in found)
     document = {
         "ok": ok,

@@ -46,7 +46,7 @@ def _document(made: Deployment) -> dict[str, object]:
 
 def _show(console: Console, made: Deployment) -> None:
     console.print(f"A deployment is in {made.path}.", style="bold green")
-    console.print(f"  check it:   setu doctor {made.path}")
+    console.print(f"  check it:   setu doctor --config {made.config}")
     console.print(f"  serve it:   setu serve --config {made.config}")
     if made.agencies:
         console.print(f"  send:       setu send tip tip.json --as {made.agencies['in-ncb']} --to us-dea ...")

@@ -17,9 +17,7 @@ AsOption = Annotated[
 ]
 MaybeAsOption = Annotated[
     Path | None,
-    typer.Option(
-        "--as", metavar="AGENCY.TOML", envvar="SETU_AS", exists=True, dir_okay=False, help="An agency's own settings."
-    ),
+    typer.Option("--as", metavar="AGENCY.TOML", exists=True, dir_okay=False, help="An agency's own settings."),
 ]
 ConfigOption = Annotated[
     Path | None,
