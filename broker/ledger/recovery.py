@@ -34,7 +34,7 @@ def recover(store: Store, signer: LogSigner, guard: Guard, clock: Callable[[], f
         IntegrityError: ROLLBACK (an older or another store), LOG_INVALID (a damaged one).
     """
     kept = guard.read()
-    known = None if kept is None else verify_checkpoint(kept, signer.origin, *signer.vkeys)  # 1
+    known = None if kept is None else _verified(kept, signer)  # 1
     head = _head(store, known, clock)  # 2
     if kept is None or known is None:
         if head.size:
@@ -68,6 +68,13 @@ def check_leaves(store: Store, start: int, leaves: list[bytes]) -> None:
             f"Expected entries {start} to {start + len(leaves) - 1} as committed, found others in the store.",
             advice="Memory or disk is failing: stop, check the machine, then start again.",
         )
+
+
+def _verified(kept: bytes, signer: LogSigner) -> Checkpoint:
+    try:
+        return verify_checkpoint(kept, signer.origin, *signer.vkeys)
+    except IntegrityError as error:
+        raise IntegrityError(error.code, f"In the guard file: {error.message}", advice=_ADVICE) from None
 
 
 def _head(store: Store, known: Checkpoint | None, clock: Callable[[], float]) -> Head:

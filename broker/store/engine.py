@@ -67,11 +67,15 @@ class Engines:
         self.read.dispose()
 
 
+def damaged() -> IntegrityError:
+    return IntegrityError(
+        Code.LOG_INVALID,
+        "Expected an intact store, found a damaged one.",
+        advice="Stop, keep the file as it is, and restore the newest backup (the rollback guard will check it).",
+    )
+
+
 def _said(kind: Fault) -> UnavailableError | IntegrityError:
     if kind is Fault.DAMAGED:
-        return IntegrityError(
-            Code.LOG_INVALID,
-            "Expected an intact store, found a damaged one.",
-            advice="Stop, keep the file as it is, and restore the newest backup (the rollback guard will check it).",
-        )
+        return damaged()
     return UnavailableError("Expected the store to answer, found it busy, full or failing.")

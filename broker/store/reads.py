@@ -10,7 +10,7 @@ from broker.merkle.tree import Tile
 from broker.store.engine import Engines
 from broker.store.port import EntryQuery, EntryRow, Head, PacketRow
 from broker.store.tables import documents, entries, heads, packets, parties, places, published, tiles
-from broker.store.writes import HEAD_COLUMNS, has_head, newest_head, to_head
+from broker.store.writes import HEAD_COLUMNS, has_head, newest_head, stored_bytes, to_head
 
 _ENTRY = (entries.c.idx, entries.c.entry, entries.c.leaf)
 _IN_CHUNKS = 500
@@ -106,23 +106,25 @@ class SqlReads:
 
     def entries(self, start: int, end: int) -> list[EntryRow]:
         with self._connected() as connection:
-            return [EntryRow(*row) for row in connection.execute(_RANGE, {"start": start, "end": end})]
+            return [_entry_row(*row) for row in connection.execute(_RANGE, {"start": start, "end": end})]
 
     def entries_at(self, indices: Collection[int]) -> list[EntryRow]:
-        return [EntryRow(*row) for row in self._in_chunks(_AT, "indices", sorted(indices))]
+        return [_entry_row(*row) for row in self._in_chunks(_AT, "indices", sorted(indices))]
 
     def leaves(self, start: int, end: int) -> list[bytes]:
         with self._connected() as connection:
-            return [row[0] for row in connection.execute(_LEAVES, {"start": start, "end": end})]
+            return [stored_bytes(row[0]) for row in connection.execute(_LEAVES, {"start": start, "end": end})]
 
     def tile(self, level: int, n: int) -> Tile | None:
         with self._connected() as connection:
             row = connection.execute(_TILE, {"level": level, "n": n}).first()
-        return None if row is None else Tile(level, n, row.hashes, row.root)
+        return None if row is None else Tile(level, n, stored_bytes(row.hashes), stored_bytes(row.root))
 
     def tile_roots(self, level: int, start: int, end: int) -> list[bytes]:
         with self._connected() as connection:
-            return [row[0] for row in connection.execute(_ROOTS, {"level": level, "start": start, "end": end})]
+            return [
+                stored_bytes(row[0]) for row in connection.execute(_ROOTS, {"level": level, "start": start, "end": end})
+            ]
 
     def find(self, sender: str, packet_id: str) -> tuple[int, str] | None:
         with self._connected() as connection:
@@ -148,11 +150,11 @@ class SqlReads:
 
     def about(self, digest: str) -> list[EntryRow]:
         with self._connected() as connection:
-            return [EntryRow(*row) for row in connection.execute(_ABOUT, {"digest": digest})]
+            return [_entry_row(*row) for row in connection.execute(_ABOUT, {"digest": digest})]
 
     def search(self, query: EntryQuery) -> list[EntryRow]:
         with self._connected() as connection:
-            return [EntryRow(*row) for row in connection.execute(_search(connection, query))]
+            return [_entry_row(*row) for row in connection.execute(_search(connection, query))]
 
     def due(self, now: int, states: Collection[str], limit: int) -> list[tuple[str, str]]:
         with self._connected() as connection:
@@ -174,6 +176,10 @@ class SqlReads:
             for start in range(0, len(values), _IN_CHUNKS):
                 rows += connection.execute(statement, {name: values[start : start + _IN_CHUNKS]}).all()
         return rows
+
+
+def _entry_row(index: int, entry: Any, leaf: Any, document: bytes | None = None) -> EntryRow:
+    return EntryRow(index, stored_bytes(entry), stored_bytes(leaf), document)
 
 
 def _search(connection: Connection, query: EntryQuery) -> Select[Any]:

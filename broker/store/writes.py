@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Dialect, Table, bindparam, func, insert, lite
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from broker.errors import IntegrityError
-from broker.store.engine import Engines
+from broker.store.engine import Engines, damaged
 from broker.store.port import Batch, Head, Known
 from broker.store.tables import documents, entries, heads, onces, packets, parties, places, tiles
 from schemas.problem import Code
@@ -43,7 +43,15 @@ def has_head(connection: Connection, size: int, root: bytes) -> bool:
 
 
 def to_head(row: Any) -> Head:
-    return Head(row.size, row.root, row.time, row.directory, row.policy, row.note)
+    note = None if row.note is None else stored_bytes(row.note)
+    return Head(row.size, stored_bytes(row.root), row.time, row.directory, row.policy, note)
+
+
+def stored_bytes(value: Any) -> bytes:
+    """A flipped bit in SQLite's record header changes a value's type."""
+    if not isinstance(value, bytes):
+        raise damaged()
+    return value
 
 
 class SqlTransaction:

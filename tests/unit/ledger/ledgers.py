@@ -100,6 +100,7 @@ class Ledgers:
         self.probes: list[str] = []
         self.rung: list[frozenset[tuple[str, str]]] = []
         self.fail_at: str | None = None
+        self.is_open = False
 
     def probe(self, name: str) -> None:
         self.probes.append(name)
@@ -107,6 +108,7 @@ class Ledgers:
             raise CrashError(name)
 
     def open(self, *, start: bool = True, **options: Any) -> "Ledgers":
+        self.is_open = True
         self.store = SqlStore(f"sqlite:///{self.directory / 'setu.db'}")
         self.guard = FileGuard(self.directory / "head")
         self.committer = Committer(
@@ -135,6 +137,7 @@ class Ledgers:
         self.release()
 
     def release(self) -> None:
+        self.is_open = False
         self.guard.close()
         self.store.close()
 
@@ -158,7 +161,7 @@ class Ledgers:
         self.commit(*(note(number) for number in range(count)))
 
     def __enter__(self) -> Self:
-        return self.open()
+        return self if self.is_open else self.open()
 
     def __exit__(self, *_: object) -> None:
         self.close()

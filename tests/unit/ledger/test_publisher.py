@@ -1,0 +1,83 @@
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from broker.errors import IntegrityError, UnavailableError
+from broker.ledger.publisher import Publisher
+from broker.merkle.note import parse_checkpoint
+from broker.store.port import StoreBrokenError
+from tests.unit.ledger.ledgers import Ledgers, note
+
+
+@pytest.fixture
+def ledgers(tmp_path: Path) -> Iterator[Ledgers]:
+    with Ledgers(tmp_path) as opened:
+        yield opened
+
+
+def _published(ledgers: Ledgers) -> int:
+    return parse_checkpoint(ledgers.reader.checkpoint()).size
+
+
+def test_publishing_moves_to_the_newest_guarded_head(ledgers: Ledgers):
+    assert ledgers.publisher.publish()
+    assert not ledgers.publisher.publish()
+    ledgers.fill(3)
+    assert _published(ledgers) == 0
+    assert ledgers.publisher.publish()
+    assert ledgers.reader.checkpoint() == ledgers.guard.read()
+
+
+def test_two_publishers_never_go_back(ledgers: Ledgers):
+    late = Publisher(ledgers.store, ledgers.guard)
+    ledgers.fill(3)
+    assert ledgers.publisher.publish()
+    assert not late.publish()
+    assert _published(ledgers) == 3
+
+
+def test_in_the_background_and_once_more_at_the_end(ledgers: Ledgers):
+    publisher = Publisher(ledgers.store, ledgers.guard, interval=0.01)
+    publisher.start()
+    ledgers.commit(note(1))
+    deadline = time.monotonic() + 10
+    while _published(ledgers) < 1 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert _published(ledgers) == 1
+    publisher.close()
+    slow = Publisher(ledgers.store, ledgers.guard, interval=3600)
+    slow.start()
+    ledgers.commit(note(2))
+    slow.close()
+    assert _published(ledgers) == 2
+
+
+class _Failing:
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+        self.tries = 0
+
+    def publish(self, size: int, note: bytes) -> bool:
+        self.tries += 1
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "deaths"),
+    [
+        pytest.param(UnavailableError("busy"), 0, id="busy"),
+        pytest.param(IntegrityError("log-invalid", "damaged"), 0, id="damaged"),
+        pytest.param(StoreBrokenError("fsync failed"), 1, id="broken"),
+    ],
+)
+def test_failures_in_the_background(ledgers: Ledgers, error: Exception, deaths: int):
+    died: list[int] = []
+    store = _Failing(error)
+    publisher = Publisher(store, ledgers.guard, interval=3600, die=lambda: died.append(1))
+    with pytest.raises(type(error)):
+        publisher.publish()
+    publisher._thread.start()
+    publisher.close()
+    assert (store.tries, len(died)) == (2, deaths)
