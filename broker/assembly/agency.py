@@ -23,8 +23,16 @@ if TYPE_CHECKING:
     from broker.policy.port import Policy
 
 
-def connect(profile: Path | str, *, now: Callable[[], float] = time.time) -> Client:
+def connect(
+    profile: Path | str,
+    *,
+    patience: float = 120.0,
+    now: Callable[[], float] = time.time,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Client:
     """An agency's connection to its gateway, from its `agency.toml`.
+
+    `patience`: seconds for which a post without an answer is repeated.
 
     Raises:
         IntegrityError: code `config-invalid` for settings, keys or certificates that are not what they must be.
@@ -50,7 +58,9 @@ def connect(profile: Path | str, *, now: Callable[[], float] = time.time) -> Cli
         trust_gateway=settings.trust_gateway,
         cursors=FileCursors(cache / "cursors"),
         outbox=Outbox(cache / "outbox", settings.agency),
+        patience=patience,
         now=now,
+        sleep=sleep,
     )
 
 
