@@ -211,8 +211,10 @@ class _Making:
         return self.path / "agencies" / member.id
 
     def _folder(self, name: str) -> Path:
-        folder = self.path / name
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder = self.path
+        for part in Path(name).parts:
+            folder /= part
+            folder.mkdir(mode=0o700, exist_ok=True)
         return folder
 
 
