@@ -217,7 +217,7 @@ BENT = {
         {"plain": lambda plain: plain[:32] + (1021).to_bytes(4, "big") + plain[36:]},
     ),
     "a length one short": (ENVELOPE, {"plain": lambda plain: plain[:35] + bytes([plain[35] - 1]) + plain[36:]}),
-    "more padding than the next size": (ENVELOPE, {"plain": lambda plain: plain + bytes(32)}),
+    "padding to a larger size": (ENVELOPE, {"plain": lambda plain: plain + bytes(64)}),
     # a content key that is another's
     "a wrap of another content key": (Code.WRAP_INVALID, {"cek": lambda n, cek: bytes(32) if n == 0 else cek}),
 }

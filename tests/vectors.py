@@ -88,7 +88,7 @@ TWINS = [
     "padding that is not zero",
     "a length one short",
     "a length one beyond the content",
-    "more padding than the next size",
+    "padding to a larger size",
     "a wrap of another content key",
 ]
 ACKNOWLEDGEMENT_TWINS = [

@@ -35,16 +35,15 @@ def unpack(plain: bytes) -> bytes:
     Raises:
         MalformedError: code `envelope-invalid`.
     """
-    check_size(len(plain))
     start = RANDOM_SIZE + _LENGTH_SIZE
     end = start + int.from_bytes(plain[RANDOM_SIZE:start])
-    if end > len(plain) or pack(plain[:RANDOM_SIZE], plain[start:end]) != plain:
+    if pack(plain[:RANDOM_SIZE], plain[start:end]) != plain:
         raise malformed("/jwe/ciphertext", "expected the payload's length and padding with zeros, found another")
     return plain[start:end]
 
 
 def check_size(size: int) -> None:
-    """A plaintext, and so a ciphertext, has one of the padded sizes.
+    """A plaintext, and so a ciphertext, has one of the padded sizes: what can be told without a key.
 
     Raises:
         MalformedError: code `envelope-invalid`.

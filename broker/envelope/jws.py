@@ -157,12 +157,12 @@ def _diagnose(raw: bytes, typ: str, pointer: str) -> NoReturn:
         raise malformed(pointer, "expected exactly the members alg, kid, typ, found others")
     if header["typ"] != typ:
         raise _invalid(f"Expected a signature of typ {typ}, found one made for something else.", pointer)
-    if canonical_of(header) == raw:
+    if _canonical_of(header) == raw:
         raise _invalid("Expected an algorithm of the suite, found another.", pointer)
     raise malformed(pointer, "expected a canonical protected header (RFC 8785), found another form")
 
 
-def canonical_of(value: object) -> bytes:
+def _canonical_of(value: object) -> bytes:
     """The canonical bytes, or none where there is no canonical form."""
     try:
         return canonical(value)

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from broker.envelope.verify import parse
+from broker.errors import PacketError
 from schemas.canonical import unb64u
 from schemas.packet import SuiteName
 from schemas.problem import Code
@@ -38,6 +40,18 @@ def test_too_many_recipients(count):
     realm = Realm()
     readers = [(f"us-a{n}", private_key("HPKE-9-KE", f"reader {n}").public) for n in range(count)]
     refused(Forge(realm, readers=readers).make(), realm, ENVELOPE)
+
+
+@pytest.mark.parametrize("size", [0, 1, 15, 1055, 1057, 1055 + 64, 1057 + 64, 2**16])
+def test_sizes_that_padding_never_has_are_seen_without_a_key(size):
+    with pytest.raises(PacketError) as found:
+        parse(Forge(Realm(), plain=lambda _: b"r" * size).make())
+    assert found.value.code is ENVELOPE
+
+
+@pytest.mark.parametrize("size", [1024, 1024 + 64, 2048, 2048 + 128])
+def test_sizes_that_padding_has(size):
+    assert parse(Forge(Realm(), plain=lambda _: b"r" * (32 + size)).make()).packet.jwe.ciphertext
 
 
 # What somebody on the way changes after the signatures were made.
