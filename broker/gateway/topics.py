@@ -8,6 +8,7 @@ from sse_starlette.event import ServerSentEvent
 from sse_starlette.sse import EventSourceResponse
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from broker.errors import CallerError, RequestError
 from broker.gateway.bodies import GoneError
@@ -36,7 +37,7 @@ async def page(request: Request, topic: str) -> Response:
     """The items after `cursor`; waits up to `wait` seconds for the first."""
     exchange = exchange_of(request)
     query = Query(request, ("cursor", "limit", "wait"))
-    cursor = query.text("cursor", CURSOR, "a cursor this gateway gave")
+    cursor = next(iter(query.texts("cursor")), None)
     limit = query.number("limit", min(DEFAULT_PAGE, exchange.limits.page), 1, exchange.limits.page)
     wait = query.seconds("wait", exchange.limits.wait)
     with exchange.seats.taken(exchange.caller.agency.id), exchange.metrics.opened("page"):
@@ -58,17 +59,30 @@ async def stream(request: Request, topic: str) -> Response:
             advice="Send the id of the last event as it came, or none to begin at the start.",
         )
     items = await exchange.services.subscribe.stream(exchange.again, topic, given[0] if given else None)
-    return EventSourceResponse(_events(exchange, items), ping=0)
+    return _Stream(exchange, items)
 
 
-async def _events(exchange: Exchange, items: AsyncIterator[StreamItem]) -> AsyncIterator[ServerSentEvent]:
-    with exchange.seats.taken(exchange.caller.agency.id), exchange.metrics.opened("stream"):
-        try:
-            async for each in items:
-                yield _event(each)
-        except CallerError as error:
-            # Headers are long gone: the code stands in a comment, and asking again gets the whole answer.
-            yield ServerSentEvent(comment=error.code.value)
+class _Stream(EventSourceResponse):
+    """Holds a seat from before its first byte to after its last; a refusal of one is still a whole answer."""
+
+    def __init__(self, exchange: Exchange, items: AsyncIterator[StreamItem]) -> None:
+        super().__init__(_events(items), ping=0)
+        del self.headers["connection"]  # uvicorn says what becomes of the connection
+        self._exchange = exchange
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        exchange = self._exchange
+        with exchange.seats.taken(exchange.caller.agency.id), exchange.metrics.opened("stream"):
+            await super().__call__(scope, receive, send)
+
+
+async def _events(items: AsyncIterator[StreamItem]) -> AsyncIterator[ServerSentEvent]:
+    try:
+        async for each in items:
+            yield _event(each)
+    except CallerError as error:
+        # The status has long gone out: the code stands in a comment, and asking again gets the whole answer.
+        yield ServerSentEvent(comment=error.code.value)
 
 
 def _event(item: StreamItem) -> ServerSentEvent:
