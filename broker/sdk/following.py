@@ -5,11 +5,11 @@ from contextlib import closing
 from dataclasses import replace
 from functools import partial
 
-from broker.errors import CallerError, SetuError, UnavailableError
+from broker.errors import NotFoundError, PacketError, RequestError
 from broker.sdk.cursors import Position
 from broker.sdk.posting import Poster
 from broker.sdk.reading import Gone, Pace, Rejected, items_of, merged
-from broker.sdk.received import Received
+from broker.sdk.received import Answering, Received
 from broker.sdk.source import Item, Source
 from broker.sdk.verify import Failed, Verifier
 from schemas.evidence import AckEvent
@@ -52,30 +52,34 @@ class Following:
             return gone
         judged = self._verifier.judge(item)
         if isinstance(judged, Failed):
-            return reject(judged, self._poster, self._pace)
+            return answer_rejected(judged, self._poster.acknowledge, self._pace.report)
         return Received(judged, self._poster.acknowledge, lambda: self._commit(item))
 
     def _commit(self, item: Item) -> None:
         self._source.commit(item.topic, Position(token=item.token, index=item.index, digest=item.digest))
 
 
-def reject(failed: Failed, poster: Poster, pace: Pace) -> Rejected:
-    """Answer a packet that failed with a signed rejection; one that cannot be answered is reported and passed over.
+def answered(post: Callable[[], object]) -> bool:
+    """Post an acknowledgement; False where the gateway refused it, which nothing that comes later will change.
 
     Raises:
-        UnavailableError, CallerError: nothing is known about the answer; try again.
+        UnavailableError, CallerError: nothing is known about the answer, or the agency may not speak now.
+        IntegrityError: an alarm.
     """
-    item, error = failed.item, failed.error
-    answered = False
-    if failed.named is not None:
-        try:
-            poster.acknowledge(failed.named, AckEvent.REJECTED, error.code)
-            answered = True
-        except (UnavailableError, CallerError):
-            raise
-        except SetuError:
-            # The gateway does not know the packet by what it says of itself: there is nobody to answer to.
-            answered = False
-    rejected = Rejected(item.topic, item.index, item.digest, error.code, error.message, answered)
-    pace.report(rejected)
+    try:
+        post()
+    except (PacketError, RequestError, NotFoundError):
+        return False
+    return True
+
+
+def answer_rejected(failed: Failed, answering: Answering, report: Callable[[Rejected], object]) -> Rejected:
+    """Answer a packet that failed with a signed rejection; one that cannot be named or answered is only reported.
+
+    Raises: as `answered`.
+    """
+    item, error, named = failed.item, failed.error, failed.named
+    told = named is not None and answered(partial(answering, named, AckEvent.REJECTED, error.code))
+    rejected = Rejected(item.topic, item.index, item.digest, error.code, error.message, told)
+    report(rejected)
     return rejected
