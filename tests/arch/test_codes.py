@@ -5,13 +5,14 @@ import re
 from schemas.problem import Code
 from tests.arch.tree import PRODUCT, ROOT, modules
 
-# These two only translate codes that others raise.
+# These only name codes or translate those that others raise; what the gateway answers by itself is an error with its sentence.
 TRANSLATORS = {"schemas/problem.py", "broker/gateway/problems.py", "broker/sdk/problems.py"}
+NAMED = re.compile(r"\bCode\.([A-Z_]+)\b")
+BY_ITSELF = re.compile(r"Error\(\s*Code\.([A-Z_]+),")
 GIVEN = {
     name
     for path, text in modules(*PRODUCT)
-    if path.as_posix() not in TRANSLATORS
-    for name in re.findall(r"\bCode\.([A-Z_]+)\b", text)
+    for name in (BY_ITSELF if path.as_posix() in TRANSLATORS else NAMED).findall(text)
 }
 SPEC = "\n".join(path.read_text("utf-8") for path in sorted((ROOT / "schemas" / "spec").glob("*.md")))
 

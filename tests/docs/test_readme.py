@@ -130,7 +130,7 @@ def test_the_packet_that_was_sent_is_the_one_that_comes_and_is_acknowledged(type
         f"    print(setu.timeline({sent.split()[1]!r}).states['us-dea'])\n"
     )
     deadline = time.monotonic() + PATIENCE
-    while "acknowledged" not in (seen := stranger.python(asks)):
+    while "opened" not in (seen := stranger.python(asks)):
         assert time.monotonic() < deadline, seen
         time.sleep(0.1)
 
