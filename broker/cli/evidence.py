@@ -10,7 +10,6 @@ from pydantic import ValidationError
 from broker.cli.trust import Trust
 from broker.crypto.suites import SUITES
 from broker.directory.alarm import snapshot_of
-from broker.directory.lookup import Snapshot
 from broker.envelope.acknowledge import check_acknowledgement_signatures, parse_acknowledgement
 from broker.envelope.content import digest_of
 from broker.envelope.jws import PACKET_TYP, check_suite, evidence, read_signatures, verify_both
@@ -21,6 +20,9 @@ from schemas.canonical import MalformedBase64Error, MalformedJsonError, b64u, ca
 from schemas.evidence import Entry, EntryType, PacketRef, Proof, Receipt
 from schemas.packet import VERSION, Header
 from schemas.problem import Code
+
+
+_ANSWERS = (EntryType.ACKNOWLEDGED, EntryType.REJECTED_BY_RECIPIENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,12 @@ def verify_proof(proof: Proof, trust: Trust) -> Proven:
     else:
         snapshot = snapshot_of(trust.directory, accepted.directory)
         verify_both(proof.manifest, signed, keys_of(snapshot, header.from_, seconds_of(accepted)))  # 4
-    _check_acknowledgements(proof, entries, trust)  # 5
+    answers = _check_acknowledgements(proof, entries, trust)  # 5
+    if answers:
+        unchecked.append(
+            f"{answers} logged answer{'s' * (answers > 1)} of a recipient: its own signed acknowledgement is not in "
+            "the bundle"
+        )
     return Proven(header, entries, tuple(unchecked))
 
 
@@ -117,14 +124,16 @@ def _accepted(proof: Proof, header: Header, entries: Sequence[tuple[int, Entry]]
     return found[0]
 
 
-def _check_acknowledgements(proof: Proof, entries: Sequence[tuple[int, Entry]], trust: Trust) -> None:
+def _check_acknowledgements(proof: Proof, entries: Sequence[tuple[int, Entry]], trust: Trust) -> int:
+    """How many logged answers are left whose acknowledgement is not in the bundle."""
+    left = {entry.evidence for _, entry in entries if entry.type in _ANSWERS}
     for each in proof.acknowledgements:
         parsed = parse_acknowledgement(each.canonical())
         entry = next((entry for _, entry in entries if entry.evidence == parsed.evidence), None)
         if entry is None or parsed.body.packet.digest != proof.digest or entry.actor != parsed.body.by:
             raise _broken("an entry for each acknowledgement", "one without")
         if trust.directory is not None:
-            snapshot: Snapshot = snapshot_of(trust.directory, entry.directory)
+            snapshot = snapshot_of(trust.directory, entry.directory)
             try:
                 check_acknowledgement_signatures(
                     parsed, snapshot.suite, keys_of(snapshot, parsed.body.by, seconds_of(entry))
@@ -133,6 +142,8 @@ def _check_acknowledgements(proof: Proof, entries: Sequence[tuple[int, Entry]], 
                 raise PacketError(
                     error.code, f"In an acknowledgement by {parsed.body.by}: {error.message}", advice=error.advice
                 ) from None
+        left.discard(parsed.evidence)
+    return len(left)
 
 
 def _broken(expected: str, found: str) -> IntegrityError:
