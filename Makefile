@@ -30,7 +30,7 @@ define install
 endef
 
 ##@ Use it
-.PHONY: demo run bench
+.PHONY: demo run bench install
 demo: .venv/.gateway ## the whole job, for real, as a story (ARGS=--json: as one JSON document)
 	@.venv/bin/setu demo $(ARGS)
 
@@ -40,6 +40,9 @@ run: .venv/.gateway ## serve a demo realm, kept in the folder deployment (FOLDER
 
 bench: .venv/.gateway ## accepted packets per second and core, beside what the cryptography alone allows
 	@.venv/bin/setu bench accept $(ARGS)
+
+install: .venv/.gateway ## only make .venv, with what a gateway needs, and compile it
+	@.venv/bin/python -m compileall -q .venv/lib adapters broker schemas
 
 ##@ Change it
 .PHONY: test test-long check check-lint check-format check-types check-imports check-tree format lock
