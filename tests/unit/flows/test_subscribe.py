@@ -1,0 +1,156 @@
+"""What a recipient is given: in order, judged again as it leaves, with an entry before each byte."""
+
+import asyncio
+
+import pytest
+
+from broker.errors import CallerError, NotFoundError, RequestError
+from broker.merkle.receipt import verify_receipt
+from schemas.evidence import Delivery
+from schemas.problem import Code
+from tests.builders import NOW
+
+
+async def test_pages_come_in_ledger_order_with_receipts_and_a_delivered_entry_each_once(gateway):
+    sent = [(await gateway.send())[0].digest for _ in range(4)]
+    first = await gateway.page(limit=2)
+    rest = await gateway.page(cursor=first.cursor)
+    assert [item.digest for item in (*first.items, *rest.items)] == sent
+    for item in (*first.items, *rest.items):
+        entry = verify_receipt(item.receipt, gateway.realm.directory.logs[0])
+        assert (entry.type, entry.packet.digest, item.receipt.index) == ("accepted", item.digest, item.index)
+    again = await gateway.page()
+    assert [item.digest for item in again.items] == sent
+    delivered = gateway.entries("delivered")
+    assert [each["packet"]["digest"] for each in delivered] == sent
+    assert {(each["recipient"], each["channel"]) for each in delivered} == {("us-dea", "https")}
+
+
+async def test_the_delivered_entry_is_committed_before_the_page_is_given(gateway):
+    await gateway.send()
+    seen = []
+    gateway.hooks["delivered"] = lambda: seen.extend(gateway.entries("delivered"))
+    await gateway.page()
+    assert len(seen) == 1
+
+
+@pytest.mark.parametrize(
+    "then",
+    [
+        pytest.param({"us_dea": {"clearance": {"system": "US", "level": "U"}}}, id="clearance lowered"),
+        pytest.param({"us_dea": {"mandates": ["border"]}}, id="mandate taken away"),
+    ],
+)
+async def test_what_policy_no_longer_permits_is_withheld_for_good(gateway, then):
+    sealed, _ = await gateway.send()
+    await gateway.change(**then)
+    (item,) = (await gateway.page()).items
+    assert (item.gone, item.digest) == ("withheld", sealed.digest)
+    (entry,) = gateway.entries("withheld")
+    assert (entry["recipient"], entry["decision"]["outcome"], entry["directory"]["version"]) == ("us-dea", "deny", 2)
+    assert gateway.entries("delivered") == []
+    await gateway.change(us_dea={}, in_ncb={})
+    assert [item.gone for item in (await gateway.page()).items] == ["withheld"]
+
+
+async def test_what_was_accepted_before_its_sender_was_suspended_stays_good(gateway):
+    sealed, _ = await gateway.send()
+    await gateway.change(in_ncb={"state": "suspended"})
+    assert [item.digest for item in (await gateway.page()).items] == [sealed.digest]
+
+
+async def test_what_was_delivered_is_judged_again_each_time(gateway):
+    await gateway.send()
+    assert isinstance((await gateway.page()).items[0], Delivery)
+    await gateway.change(us_dea={"mandates": ["border"]})
+    assert [item.gone for item in (await gateway.page()).items] == ["withheld"]
+
+
+async def test_what_nobody_fetched_in_time_expires_once(gateway):
+    sealed, _ = await gateway.send(exp=NOW + 60)
+    gateway.clock.at += 60
+    assert await gateway.expire() == 1
+    assert await gateway.expire() == 0
+    assert [item.gone for item in (await gateway.page()).items] == ["expired"]
+    assert [each["packet"]["digest"] for each in gateway.entries("expired")] == [sealed.digest]
+
+
+async def test_an_expired_packet_is_not_given_even_before_the_sweep(gateway):
+    await gateway.send(exp=NOW + 60)
+    gateway.clock.at += 61
+    assert [item.gone for item in (await gateway.page()).items] == ["expired"]
+    assert await gateway.expire() == 0
+
+
+async def test_a_page_stops_growing_but_always_moves(gateway):
+    for _ in range(8):
+        await gateway.send()
+    page, seen = await gateway.page(), 0
+    while page.items:
+        assert len(page.items) <= 5  # 64 KiB of packets of 13 kB
+        seen += len(page.items)
+        page = await gateway.page(cursor=page.cursor)
+    assert seen == 8
+
+
+@pytest.mark.parametrize("topic", ["setu.us-cbp.tip", "setu.us-deaf.tip", "setu.us-dea.", "tip", "setu.us-dea.tip.x"])
+async def test_topics_of_others_are_not_there(gateway, topic):
+    with pytest.raises(NotFoundError):
+        await gateway.subscribe.page(gateway.caller("us-dea"), topic, None, 10, 0.0)
+
+
+async def test_a_cursor_of_another_topic_is_refused(gateway):
+    page = await gateway.page(kind="pen")
+    with pytest.raises(RequestError) as caught:
+        await gateway.page(kind="tip", cursor=page.cursor)
+    assert caught.value.code is Code.BAD_CURSOR
+
+
+async def test_a_long_poll_answers_as_soon_as_something_is_there(gateway):
+    waiting = asyncio.ensure_future(gateway.page(wait=30))
+    await asyncio.sleep(0.05)
+    sealed, _ = await gateway.send()
+    page = await asyncio.wait_for(waiting, 5)
+    assert [item.digest for item in page.items] == [sealed.digest]
+
+
+async def test_a_long_poll_ends_when_the_gateway_stops(gateway):
+    waiting = asyncio.ensure_future(gateway.page(wait=30))
+    await asyncio.sleep(0.05)
+    gateway.bell.close()
+    assert (await asyncio.wait_for(waiting, 5)).items == ()
+
+
+async def test_a_stream_goes_on_and_ends_when_standing_does(gateway):
+    standing = True
+
+    def caller():
+        if not standing:
+            raise CallerError(Code.AGENCY_SUSPENDED, "Expected an active agency, found a suspended one.")
+        return gateway.caller("us-dea")
+
+    first, _ = await gateway.send()
+    stream = await gateway.subscribe.stream(caller, "setu.us-dea.tip", None)
+    cursor, item = await anext(stream)
+    assert item.digest == first.digest
+    assert await anext(stream) is None
+    second, _ = await gateway.send()
+    _, item = await anext(stream)
+    assert item.digest == second.digest
+    resumed = await gateway.subscribe.stream(caller, "setu.us-dea.tip", cursor)
+    assert (await anext(resumed))[1].digest == second.digest
+    standing = False
+    with pytest.raises(CallerError):
+        await anext(stream)
+    await resumed.aclose()
+
+
+async def test_topics_count_what_waits(gateway):
+    await gateway.send()
+    await gateway.send(kind="pen")
+    await gateway.page()
+    counted = {
+        each.topic: (each.packets, each.unacknowledged)
+        for each in await gateway.subscribe.topics(gateway.caller("us-dea"))
+    }
+    assert counted == {"setu.us-dea.tip": (1, 1), "setu.us-dea.pen": (1, 1), "setu.us-dea.payment-trail": (0, 0)}
