@@ -109,7 +109,7 @@ def _check_tree(store: Store, head: Head, known: Checkpoint) -> Edge:
         )
     for start in range(known.size, head.size, _CHUNK):
         end = min(start + _CHUNK, head.size)
-        check_leaves(store, start, store.leaves(start, end))
+        check_leaves(store, start, [tree(0, index) for index in range(start, end)])
     return edge
 
 

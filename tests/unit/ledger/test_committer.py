@@ -346,29 +346,52 @@ def test_what_the_store_gives_back_is_hashed_before_the_head_is_signed(failing: 
     assert ledgers.deaths == []
 
 
-def test_a_store_replaced_under_a_running_ledger_stops_it(ledgers: Ledgers):
+@pytest.mark.parametrize(
+    "statement",
+    [
+        pytest.param("UPDATE heads SET root = zeroblob(32) WHERE size = 1", id="a fork"),
+        pytest.param("UPDATE heads SET size = 9 WHERE size = 1", id="a longer fork"),
+        pytest.param("DELETE FROM heads WHERE size = 1", id="an older store"),
+        pytest.param("DELETE FROM heads", id="an empty store"),
+    ],
+)
+def test_a_store_replaced_under_a_running_ledger_stops_it(ledgers: Ledgers, statement: str):
     ledgers.commit(note(1))
     with ledgers.store._engines.write.begin() as connection:
-        connection.exec_driver_sql("UPDATE heads SET root = zeroblob(32) WHERE size = 1")
+        connection.exec_driver_sql(statement)
     assert isinstance(ledgers.propose(note(2))[0].exception(10), UnavailableError)
     ledgers.committer.close()
     assert ledgers.committer.failure is not None
     assert ledgers.committer.failure.code is Code.ROLLBACK
 
 
-def test_another_writers_batches_are_taken_up(tmp_path: Path):
-    with Ledgers(tmp_path) as ledgers:
-        ledgers.fill(300)
-        other = Ledgers(tmp_path)
-        (tmp_path / "other").mkdir()
-        other.directory = tmp_path / "other"
-        (tmp_path / "other" / "head").write_bytes(ledgers.guard.read() or b"")
-        (tmp_path / "other" / "setu.db").symlink_to(tmp_path / "setu.db")
-        with other:
-            other.fill(300)
-        (found,) = ledgers.commit(note(1))
-        assert found.index == 600
-        verify_receipt(found.receipt, LOG)
+def _write_elsewhere(ledgers: Ledgers, count: int) -> None:
+    """Another process appends to the same store."""
+    directory = ledgers.directory / "other"
+    directory.mkdir()
+    (directory / "head").write_bytes(ledgers.guard.read() or b"")
+    (directory / "setu.db").symlink_to(ledgers.directory / "setu.db")
+    with Ledgers(directory) as other:
+        other.fill(count)
+
+
+def test_another_writers_batches_are_taken_up(ledgers: Ledgers):
+    ledgers.fill(300)
+    _write_elsewhere(ledgers, 300)
+    (found,) = ledgers.commit(note(1))
+    assert found.index == 600
+    verify_receipt(found.receipt, LOG)
+
+
+def test_another_writers_batches_are_checked_before_they_are_built_on(ledgers: Ledgers):
+    ledgers.fill(300)
+    _write_elsewhere(ledgers, 10)
+    with ledgers.store._engines.write.begin() as connection:
+        connection.exec_driver_sql("UPDATE entries SET entry = zeroblob(9) WHERE idx = 305")
+    assert isinstance(ledgers.propose(note(1))[0].exception(10), UnavailableError)
+    ledgers.committer.close()
+    assert ledgers.committer.failure is not None
+    assert ledgers.committer.failure.code is Code.LOG_INVALID
 
 
 def test_path_texts_are_base64url(ledgers: Ledgers):

@@ -126,11 +126,10 @@ def _damage(ledgers: Ledgers, statement: str) -> None:
         ),
         pytest.param("UPDATE entries SET entry = CAST(entry AS TEXT) WHERE idx = 1", id="its entry's type"),
         pytest.param("UPDATE entries SET leaf = zeroblob(32) WHERE idx = 1", id="its leaf hash"),
-        pytest.param("UPDATE entries SET leaf = zeroblob(32) WHERE idx = 2", id="its neighbour's leaf hash"),
         pytest.param("UPDATE heads SET note = CAST(replace(note, x'0a33', x'0a34') AS BLOB)", id="its head's note"),
         pytest.param("UPDATE heads SET root = zeroblob(32)", id="its head's root"),
         pytest.param("UPDATE heads SET root = 'text'", id="its head's type"),
-        pytest.param("DELETE FROM entries WHERE idx = 2", id="its neighbour"),
+        pytest.param("DELETE FROM entries WHERE idx = 1", id="the whole entry"),
     ],
 )
 def test_a_flipped_bit_at_rest_is_found_at_read(ledgers: Ledgers, statement: str):
@@ -139,7 +138,24 @@ def test_a_flipped_bit_at_rest_is_found_at_read(ledgers: Ledgers, statement: str
     ledgers.reader.receipts(range(4))
     _damage(ledgers, statement)
     with pytest.raises(IntegrityError) as caught:
-        ledgers.reader.receipts(range(3))
+        ledgers.reader.receipt(1)
+    assert caught.value.code is Code.LOG_INVALID
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        pytest.param("UPDATE entries SET leaf = zeroblob(32) WHERE idx = 2", id="a hash on its path"),
+        pytest.param("DELETE FROM entries WHERE idx = 2", id="an entry on its path"),
+    ],
+)
+def test_a_damaged_path_is_found_at_read(ledgers: Ledgers, statement: str):
+    ledgers.fill(4)
+    ledgers.publisher.publish()
+    assert len(ledgers.reader.receipts_at_checkpoint([1])) == 1
+    _damage(ledgers, statement)
+    with pytest.raises(IntegrityError) as caught:
+        ledgers.reader.receipts_at_checkpoint([1])
     assert caught.value.code is Code.LOG_INVALID
 
 

@@ -52,6 +52,9 @@ def test_a_crash_after_the_guard_keeps_the_very_receipt(tmp_path: Path):
     ledgers.crash("head-signed", [accepted(1)])
     signed = (tmp_path / "head").read_bytes()
     with ledgers.open():
+        head = ledgers.store.head()
+        assert head is not None
+        assert head.note == signed
         (again,) = ledgers.commit(accepted(1))
         assert again.receipt.checkpoint.encode() == signed
     with ledgers.open():
@@ -158,6 +161,24 @@ def test_a_damaged_edge_is_not_signed(tmp_path: Path, statement: str):
         connection.exec_driver_sql(statement)
     other.release()
     _refused(tmp_path, Code.LOG_INVALID, "Expected")
+
+
+def test_unsigned_entries_are_hashed_again_before_they_are_signed(tmp_path: Path):
+    ledgers = Ledgers(tmp_path).open(start=False)
+    ledgers.fail_at = "committed"
+    waiting = ledgers.propose(*(note(number) for number in range(512)))
+    ledgers.committer.start()
+    assert all(future.exception(10) is not None for future in waiting)
+    ledgers.committer.close()
+    with ledgers.store._engines.write.begin() as connection:
+        connection.exec_driver_sql(
+            "UPDATE entries SET entry = (SELECT entry FROM entries WHERE idx = 101) WHERE idx = 100"
+        )
+        connection.exec_driver_sql(
+            "UPDATE entries SET leaf = (SELECT leaf FROM entries WHERE idx = 101) WHERE idx = 100"
+        )
+    ledgers.release()
+    _refused(tmp_path, Code.LOG_INVALID, "Expected entries 0 to 511 as committed, found others")
 
 
 def test_one_process_at_a_time(tmp_path: Path):
