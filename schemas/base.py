@@ -48,6 +48,8 @@ class Model(BaseModel):
 
 
 def _plain_text(text: str) -> str:
+    if text.isascii() and not _CONTROL.search(text):
+        return text
     if unicodedata.normalize("NFC", text) != text:
         raise ValueError("expected text in Unicode normalisation form C; normalise it before sending")
     for character in set(text) - {"\n", "\t"}:
@@ -56,6 +58,7 @@ def _plain_text(text: str) -> str:
     return text
 
 
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _UNSEEN = frozenset({"Cc", "Cs", "Co", "Cn", "Zl", "Zp"})
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
 

@@ -18,6 +18,7 @@ MAX_DEPTH = 32
 MAX_DIGITS = 64
 MAX_SAFE_INTEGER = 2**53 - 1
 
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _ESCAPES = re.compile(rb"\\.", re.DOTALL)
 _STRINGS = re.compile(rb'"[^"]*+"?')  # the closing quote optional: linear in time on any bytes
 _NOT_STRUCTURE = bytes(sorted(set(range(256)) - set(b'"[]{}')))
@@ -68,7 +69,7 @@ def parse(raw: bytes, *, max_depth: int = MAX_DEPTH) -> Any:
         value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
         raise MalformedJsonError(f"expected one JSON text, found: {error.msg} at character {error.pos}") from None
-    if "\\" in text:
+    if "\\u" in text and _SURROGATE.search(text):
         _check_surrogates(value)
     return value
 

@@ -212,14 +212,21 @@ def _adapters() -> dict[tuple[str, int], TypeAdapter[Payload]]:
 
 def _validate(kind: str, version: int, document: Any, raw: bytes) -> Payload:
     advice = f"Compare it with the JSON Schema of {kind} {version}."
+    try:
+        payload = _adapters()[kind, version].validate_json(raw, by_alias=True, by_name=False)
+    except ValidationError as error:
+        raise PayloadError(Code.SCHEMA, _impure(document) or explain(error, document), advice) from None
+    # The models hold no fractions, no unbounded integers and no free names; but where they have an optional member,
+    # null would be read as its absence.
+    if b"null" in raw and (faults := _impure(document)):
+        raise PayloadError(Code.SCHEMA, faults, advice)
+    return payload
+
+
+def _impure(document: Any) -> tuple[Fault, ...]:
     faults: list[Fault] = []
     _plain(document, [], faults.append)
-    if faults:
-        raise PayloadError(Code.SCHEMA, tuple(faults[:MAX_FAULTS]), advice)
-    try:
-        return _adapters()[kind, version].validate_json(raw, by_alias=True, by_name=False)
-    except ValidationError as error:
-        raise PayloadError(Code.SCHEMA, explain(error, document), advice) from None
+    return tuple(faults[:MAX_FAULTS])
 
 
 def _plain(value: Any, path: list[str | int], refuse: Callable[[Fault], None]) -> None:

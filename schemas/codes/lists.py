@@ -1,11 +1,14 @@
 """Short code lists: UN/CEFACT Recommendation 20 (units, a subset) and Recommendation 19 (modes of transport).
 
-Currencies (ISO 4217) and countries (ISO 3166) come from pycountry.
+Currencies (ISO 4217), countries and subdivisions (ISO 3166) are pycountry's.
 """
 
 from collections.abc import Mapping
+from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
+
+import pycountry
 
 
 def rows(name: str) -> list[dict[str, str]]:
@@ -28,3 +31,27 @@ UNITS: Mapping[str, str] = _names("units")
 
 MODES: Mapping[str, str] = _names("modes")
 """Code -> name, UNECE Recommendation 19."""
+
+
+@cache
+def countries() -> frozenset[str]:
+    """ISO 3166-1 alpha-3."""
+    return frozenset(each.alpha_3 for each in pycountry.countries)
+
+
+@cache
+def country_letters() -> frozenset[str]:
+    """ISO 3166-1 alpha-2."""
+    return frozenset(each.alpha_2 for each in pycountry.countries)
+
+
+@cache
+def subdivisions() -> frozenset[str]:
+    """ISO 3166-2."""
+    return frozenset(each.code for each in pycountry.subdivisions)
+
+
+@cache
+def currencies() -> frozenset[str]:
+    """ISO 4217, alphabetic."""
+    return frozenset(each.alpha_3 for each in pycountry.currencies)

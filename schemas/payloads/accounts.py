@@ -3,13 +3,12 @@
 import re
 from typing import Annotated, Literal
 
-import pycountry
 from embit import base58, bech32
 from embit.base import EmbitError
-from eth_utils.address import is_checksum_address
 from pydantic import Field
 
 from schemas.base import Model, Text
+from schemas.codes.lists import currencies
 from schemas.payloads.identifiers import AbaRouting, Bic, Iban, Ifsc
 from schemas.payloads.parts import Confidence
 from schemas.payloads.shape import Shape
@@ -48,7 +47,11 @@ def ethereum(address: str) -> bool:
     """EIP-55: an address in mixed case carries a checksum; one in a single case carries none."""
     if not re.fullmatch(r"0x[0-9a-fA-F]{40}", address):
         return False
-    return bool(_LOWER_OR_UPPER.fullmatch(address)) or is_checksum_address(address)
+    if _LOWER_OR_UPPER.fullmatch(address):
+        return True
+    from eth_utils.address import is_checksum_address  # noqa: PLC0415 - a quarter of a second that few programs need
+
+    return is_checksum_address(address)
 
 
 def tron(address: str) -> bool:
@@ -79,7 +82,7 @@ def _caip19(text: str) -> bool:
 
 
 def _asset(text: str) -> bool:
-    return _caip19(text) if "/" in text else pycountry.currencies.get(alpha_3=text) is not None
+    return _caip19(text) if "/" in text else text in currencies()
 
 
 def transaction_hash(chain: str, text: str) -> bool:

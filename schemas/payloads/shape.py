@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Never
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -23,6 +23,10 @@ class Shape:
     pattern: str
     expected: str
     check: Callable[[str], bool] | None = None
+    _whole: re.Pattern[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_whole", re.compile(self.pattern))
 
     def validate(self, text: str) -> str:
         """Return the text, or raise ValueError saying what was expected and what to do."""
@@ -31,7 +35,7 @@ class Shape:
                 f"expected {self.expected}, found a character outside ASCII; "
                 "letters of other scripts may look the same, so retype it"
             )
-        if not re.fullmatch(self.pattern, text):
+        if not self._whole.fullmatch(text):
             raise ValueError(f"expected {self.expected}, found another form; write it that way")
         if self.check is not None and not self.check(text):
             raise ValueError(f"expected {self.expected}, found one that does not exist; compare it with its source")

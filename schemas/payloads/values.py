@@ -1,14 +1,12 @@
 """Numbers, dates, times and codes as payloads write them: text of one spelling, never a float."""
 
 from datetime import date, datetime
-from decimal import Decimal as Number
 from typing import Annotated
 
-import pycountry
 from pydantic import Field
 
 from schemas.base import Line
-from schemas.codes.lists import MODES, UNITS
+from schemas.codes.lists import MODES, UNITS, countries, country_letters, currencies, subdivisions
 from schemas.payloads.shape import Shape
 
 
@@ -34,7 +32,8 @@ Decimal = Annotated[str, Shape(_DECIMAL, "a decimal number like 12.50, without s
 """A decimal number as text: no sign, no exponent, no leading zero; at most 18 digits on either side."""
 
 Positive = Annotated[
-    str, Shape(_DECIMAL, "a decimal number above zero like 12.50, without sign or exponent", lambda t: Number(t) > 0)
+    str,
+    Shape(_DECIMAL, "a decimal number above zero like 12.50, without sign or exponent", lambda t: t.strip("0.") != ""),
 ]
 """A `Decimal` above zero."""
 
@@ -72,7 +71,7 @@ CountryCode = Annotated[
     Shape(
         r"[A-Z]{3}",
         "a country as ISO 3166-1 alpha-3 like IND",
-        lambda t: pycountry.countries.get(alpha_3=t) is not None,
+        lambda t: t in countries(),
     ),
 ]
 """ISO 3166-1 alpha-3, of a country that is assigned."""
@@ -82,14 +81,14 @@ Subdivision = Annotated[
     Shape(
         r"[A-Z]{2}-[A-Z0-9]{1,3}",
         "a state or province as ISO 3166-2 like IN-DL",
-        lambda t: pycountry.subdivisions.get(code=t) is not None,
+        lambda t: t in subdivisions(),
     ),
 ]
 """ISO 3166-2."""
 
 Currency = Annotated[
     str,
-    Shape(r"[A-Z]{3}", "a currency as ISO 4217 like INR", lambda t: pycountry.currencies.get(alpha_3=t) is not None),
+    Shape(r"[A-Z]{3}", "a currency as ISO 4217 like INR", lambda t: t in currencies()),
 ]
 """ISO 4217, alphabetic."""
 
@@ -98,7 +97,7 @@ UnLocode = Annotated[
     Shape(
         r"[A-Z]{2}[A-Z2-9]{3}",
         "a UN/LOCODE like INNSA, without a space",
-        lambda t: pycountry.countries.get(alpha_2=t[:2]) is not None,
+        lambda t: t[:2] in country_letters(),
     ),
 ]
 """UN/LOCODE (UNECE Recommendation 16): form and country are checked, not the place."""

@@ -1,6 +1,7 @@
 """What the tests of the kinds share: a sample with one change, and the refusal it must meet."""
 
 import copy
+import json
 from typing import Any
 
 import pytest
@@ -30,7 +31,7 @@ def changed(kind: str, sample: str, pointer: str, value: Any) -> dict[str, Any]:
 def fault(kind: str, document: Any) -> Fault:
     """The first fault the registry finds; that it says what was expected is checked here for all."""
     with pytest.raises(registry.PayloadError) as caught:
-        registry.check(kind, 1, document)
+        registry.load(kind, 1, json.dumps(document).encode())
     error = caught.value
     assert error.code == "schema"
     assert error.__cause__ is None

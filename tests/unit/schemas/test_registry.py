@@ -192,6 +192,8 @@ def test_json_schema(kind: str) -> None:
     text = json.dumps(schema)
     assert '"null"' not in text
     assert '"type": "number"' not in text
+    for integer in re.findall(r'\{[^{}]*"type": "integer"[^{}]*\}', text):
+        assert json.loads(integer)["maximum"] < 2**53
     models = [each for each in schema["$defs"].values() if each.get("type") == "object"]
     for each in [*models, *([schema] if schema.get("type") == "object" else [])]:
         assert each["additionalProperties"] is False
