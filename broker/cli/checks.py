@@ -77,14 +77,17 @@ def examine(settings: GatewaySettings, now: Callable[[], float] = time.time) -> 
         try:
             yield from check(patient)
         except SetuError as error:
-            yield Finding(name, State.BAD, error.message, error.advice)
+            yield Finding(name, State.BAD, error.message, error.advice or _RESTORE)
         except OSError as error:
             yield Finding(
                 name,
                 State.BAD,
                 f"Expected to read {error.filename or 'a file'}, found: {error.strerror}.",
-                "Restore it, or correct the settings.",
+                _RESTORE,
             )
+
+
+_RESTORE = "Restore what the settings name from its backup, or correct the settings."
 
 
 def _secrets(patient: Patient) -> Iterator[Finding]:

@@ -21,7 +21,6 @@ from schemas.evidence import Entry, EntryType, PacketRef, Proof, Receipt
 from schemas.packet import VERSION, Header
 from schemas.problem import Code
 
-
 _ANSWERS = (EntryType.ACKNOWLEDGED, EntryType.REJECTED_BY_RECIPIENT)
 
 

@@ -158,7 +158,7 @@ def _only_gateway(document: Directory) -> str:
 
 
 def _log_of(files: list[Path]) -> Log:
-    keys = [VerifierKey.parse(line) for file in files for line in file.read_text("utf-8").split() if line]
+    keys = [VerifierKey.parse(line) for file in files for line in file.read_text("utf-8", "replace").split()]
     found = {key.type: key for key in keys}
     if len(keys) != len(found) or found.keys() != {ED25519, MLDSA44} or len({key.name for key in keys}) != 1:
         raise IntegrityError(
