@@ -108,7 +108,7 @@ class Http:
             if response.status_code not in OK:
                 body = self._read(response, MAX_PROBLEM, None)
                 raise error_of(response.status_code, body, response.headers.get("retry-after"), self._now())
-            yield response.iter_raw()
+            yield _pieces(response)
 
     def close(self) -> None:
         self._client.close()
@@ -153,6 +153,14 @@ class Http:
                 raise UnavailableError("Expected the whole answer in time, found it still coming.")
             pieces.append(piece)
         return b"".join(pieces)
+
+
+def _pieces(response: httpx.Response) -> Iterator[bytes]:
+    # Read by whoever holds the stream, outside the block that would turn a cut connection into an error of ours.
+    try:
+        yield from response.iter_raw()
+    except httpx.TransportError as error:
+        raise _lost(error) from error
 
 
 def _lost(error: httpx.TransportError) -> UnavailableError | IntegrityError:

@@ -72,32 +72,38 @@ class Pace:
     report: Report
 
     def persist(self, topic: str, call: Callable[[], T]) -> T | None:
-        """`call()`, again after each failure that may pass by itself; None once stopped."""
+        """`call()`, at least once, and again after each failure that may pass by itself; None where stopped before."""
         attempt = 0
-        while not self.stopped():
+        while True:
             try:
                 return call()
             except (UnavailableError, CallerError) as error:
                 if not may_ask_again(error):
                     raise
+                if self.stopped():
+                    return None
                 seconds = self.backoff.wait(attempt, retry_after(error))
                 self.report(Waiting(topic, error, seconds))
             attempt += 1
             self.pause(seconds)
-        return None
+            if self.stopped():
+                return None
 
 
 def items_of(source: Source, topic: str, pace: Pace, *, wait: float, drain: bool) -> Iterator[Item]:
-    """A topic's items, for ever, or with `drain` until none is at hand.
+    """A topic's items, until stopped, or with `drain` until none is at hand.
 
     Raises:
         IntegrityError, CallerError: as `Source.read`; the first to keep apart from what asking again can cure.
     """
-    while True:
+    while not pace.stopped():
         found = pace.persist(topic, lambda: source.read(topic, wait))
         if found is None or (drain and not found):
             return
-        yield from found
+        for item in found:
+            if pace.stopped():
+                return
+            yield item
 
 
 class _End:

@@ -1,5 +1,7 @@
 import json
 import os
+import resource
+import signal
 import stat
 
 import pytest
@@ -208,11 +210,8 @@ def test_what_a_crash_left_half_written_is_removed(folder):
 
 
 def test_a_full_disk_is_waited_out_and_leaves_nothing(folder, target):
-    resource = pytest.importorskip("resource")
     drop = FileDrop(folder, opened=True)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    import signal
-
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (64, before[1]))
     try:

@@ -100,6 +100,8 @@ class SimulatedGateway:
         self.denied: dict[str, str] = {}
         self.epoch = "k1"
         self.page_limit = 500
+        self.stream_rounds = 4
+        self.cuts = 0
         self.random = counted()
         self._receipts: dict[int, Any] = {}
 
@@ -172,9 +174,7 @@ class SimulatedGateway:
             raise fault.after
         if isinstance(found, httpx.Response):
             return found
-        for start, mangle in self.mangle.items():
-            if path.startswith(start):
-                found = mangle(found)
+        found = self._mangled(path, found)
         if fault.mangle is not None:
             found = fault.mangle(found)
         return httpx.Response(status, content=json.dumps(found).encode(), headers={"content-type": "application/json"})
@@ -248,6 +248,16 @@ class SimulatedGateway:
         self.acknowledged[once] = self.commit(entry)
         return 201, self.receipt(self.acknowledged[once])
 
+    def _cut(self) -> None:
+        if self.cuts:
+            self.cuts -= 1
+            raise httpx.ReadError("cut")
+
+    def _mangled(self, path: str, found: Any) -> Any:
+        for start, mangle in self.mangle.items():
+            found = mangle(found) if path.startswith(start) else found
+        return found
+
     def _topics(self, agency: str) -> list[dict[str, Any]]:
         return [
             {"topic": name, "packets": len(digests), "unacknowledged": 0}
@@ -286,13 +296,15 @@ class SimulatedGateway:
 
     def _stream(self, agency: str, topic: str, last_event_id: str | None) -> httpx.Response:
         def events() -> Iterator[bytes]:
-            for cursor, item in self._rows(agency, topic, last_event_id):
-                for start, mangle in self.mangle.items():
-                    if topic in start or start == "/v1/topics":
-                        item = mangle(item)  # noqa: PLW2901
-                name = "tombstone" if "gone" in item else "packet"
-                yield f"id: {cursor}\r\nevent: {name}\r\ndata: {json.dumps(item)}\r\n\r\n".encode()
-            for _ in range(3):
+            after = last_event_id
+            for _ in range(self.stream_rounds):
+                for cursor, item in self._rows(agency, topic, after):
+                    self._cut()
+                    after = cursor
+                    name = "tombstone" if "gone" in item else "packet"
+                    data = json.dumps(self._mangled(f"/v1/topics/{topic}", item))
+                    yield f"id: {cursor}\r\nevent: {name}\r\ndata: {data}\r\n\r\n".encode()
+                self._cut()
                 self.clock.sleep(1.0)
                 yield b":\r\n\r\n"
 

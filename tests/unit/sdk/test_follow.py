@@ -209,6 +209,7 @@ def test_an_outage_is_waited_out_for_as_long_as_it_takes(gateway):
 
 def test_a_stream_that_ends_is_opened_again_behind_the_last_event(gateway):
     send(gateway, 2)
+    gateway.stream_rounds = 1
     packets = gateway.client("us-dea").follow("tip", stream=True, report=lambda _: None)
     assert [next(packets).index, next(packets).index] == [0, 1]
     send(gateway)
