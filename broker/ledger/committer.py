@@ -148,7 +148,10 @@ class Committer:
             else:
                 item.future.set_exception(result)
         if batched.topics:
-            self._on_commit(batched.topics)
+            try:
+                self._on_commit(batched.topics)
+            except Exception as error:  # noqa: BLE001 - subscribers look again by themselves; the log is as it was
+                _log.error("topics that grew could not be told", exc_info=error)
 
     def _stop(self, failure: SetuError, items: Sequence[_Item]) -> None:
         with self._changed:

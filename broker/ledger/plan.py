@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 from broker.ledger.entries import Draft
 from broker.ledger.port import ADVANCES, Basis, NewPacket, NoTransition, Proposal, StaleBasis, State, Transition
 from broker.merkle.tree import leaf_hash
-from broker.store.port import Head, Known, Move, NewEntry, PacketRow, Place, Transaction
+from broker.store.port import Document, Head, Known, Move, NewEntry, PacketRow, Place, Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,16 @@ class _Planner:
     def _store_packet(self, packet: NewPacket, index: int) -> None:
         made = self._made
         made.packets.append(
-            PacketRow(index, packet.sender, packet.id, packet.digest, packet.kind, packet.exp, packet.raw)
+            PacketRow(
+                index,
+                packet.sender,
+                packet.id,
+                packet.digest,
+                packet.kind,
+                packet.exp,
+                packet.raw,
+                sha256(packet.raw).digest(),
+            )
         )
         for recipient in packet.recipients:
             made.places.append(Place(index, recipient, packet.kind, packet.exp, State.PENDING))
@@ -133,6 +143,8 @@ class _Planner:
                 exercise=draft.exercise,
                 once=proposal.once,
                 parties=draft.parties,
-                document=proposal.document,
+                document=None
+                if proposal.document is None
+                else Document(proposal.document, sha256(proposal.document).digest()),
             )
         )

@@ -1,6 +1,7 @@
 """Reads what was committed, and checks it against its hashes before handing it on."""
 
 from collections.abc import Sequence
+from hashlib import sha256
 
 from broker.errors import IntegrityError, UnavailableError
 from broker.ledger.guard import Guard
@@ -11,7 +12,7 @@ from broker.ledger.search import to_query
 from broker.merkle.note import parse_checkpoint
 from broker.merkle.tiles import TileId, exists, write_bundle
 from broker.merkle.tree import TILE_WIDTH
-from broker.store.port import EntryRow, Head, Store
+from broker.store.port import EntryRow, Head, PacketRow, Store
 from schemas.evidence import Receipt
 from schemas.problem import Code
 
@@ -42,19 +43,7 @@ class Reader:
         return self.packets([digest]).get(digest)
 
     def packets(self, digests: Sequence[str]) -> dict[str, StoredPacket]:
-        return {
-            row.digest: StoredPacket(
-                index=row.idx,
-                sender=row.sender,
-                id=row.id,
-                digest=row.digest,
-                kind=row.kind,
-                exp=row.exp,
-                raw=row.raw,
-                states={recipient: State(state) for recipient, state in states.items()},
-            )
-            for row, states in self._store.packets(set(digests))
-        }
+        return {row.digest: _packet(row, states) for row, states in self._store.packets(set(digests))}
 
     def topic(self, recipient: str, kind: str, *, after: int, limit: int) -> list[TopicRow]:
         rows = self._store.topic(recipient, kind, after, limit)
@@ -123,4 +112,31 @@ class Reader:
 
 def _logged(row: EntryRow) -> LoggedEntry:
     check_row(row)
-    return LoggedEntry(row.idx, row.entry, row.document)
+    if row.document is None:
+        return LoggedEntry(row.idx, row.entry)
+    _check_bytes(row.idx, row.document.raw, row.document.hash)
+    return LoggedEntry(row.idx, row.entry, row.document.raw)
+
+
+def _packet(row: PacketRow, states: dict[str, str]) -> StoredPacket:
+    if row.raw is not None:
+        _check_bytes(row.idx, row.raw, row.raw_hash)
+    return StoredPacket(
+        index=row.idx,
+        sender=row.sender,
+        id=row.id,
+        digest=row.digest,
+        kind=row.kind,
+        exp=row.exp,
+        raw=row.raw,
+        states={recipient: State(state) for recipient, state in states.items()},
+    )
+
+
+def _check_bytes(index: int, raw: bytes, expected: bytes) -> None:
+    if sha256(raw).digest() != expected:
+        raise IntegrityError(
+            Code.LOG_INVALID,
+            f"Expected the bytes kept with entry {index} as they came, found others.",
+            advice="The store was damaged or altered: keep it, and restore the bytes from a backup.",
+        )

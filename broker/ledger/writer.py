@@ -162,18 +162,31 @@ class Writer:
 
     def _results(self, made: _Written, receipts: dict[int, Receipt]) -> list[Result]:
         outcomes = made.plan.outcomes
-        earlier = {each.index for each in outcomes if isinstance(each, Repeated) and each.index < made.start}
-        known = self._receipts.original(earlier) if earlier else {}
+        known = self._earlier({each.index for each in outcomes if isinstance(each, Repeated)} - set(receipts))
 
         def result(outcome: Outcome) -> Result:
             if not isinstance(outcome, Appended | Repeated):
                 return outcome
-            if outcome.index < made.start:
-                return Committed(outcome.index, *known[outcome.index], fresh=False)
+            if outcome.index in known:
+                return known[outcome.index]
             entry = made.plan.entries[outcome.index - made.start].entry
             return Committed(outcome.index, entry, receipts[outcome.index], fresh=isinstance(outcome, Appended))
 
         return [result(each) for each in outcomes]
+
+    def _earlier(self, indices: set[int]) -> dict[int, Result]:
+        """What repeats of earlier entries are told; one that cannot be read is no trouble to the others."""
+        if not indices:
+            return {}
+        try:
+            return {
+                index: Committed(index, entry, receipt, fresh=False)
+                for index, (entry, receipt) in self._receipts.original(indices).items()
+            }
+        except (IntegrityError, UnavailableError) as error:
+            if len(indices) == 1:
+                return dict.fromkeys(indices, error)
+        return {index: found for each in indices for index, found in self._earlier({each}).items()}
 
     def _bisect(self, items: Sequence[tuple[Proposal, Draft]], error: DataRefusedError) -> Batched:
         if len(items) > 1:

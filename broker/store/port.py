@@ -37,6 +37,13 @@ class Head:
     note: bytes | None = None
 
 
+class Document(NamedTuple):
+    """Bytes kept beside an entry, and their SHA-256."""
+
+    raw: bytes
+    hash: bytes
+
+
 class NewEntry(NamedTuple):
     """An entry and the columns it is found by.
 
@@ -57,11 +64,11 @@ class NewEntry(NamedTuple):
     exercise: bool
     once: str | None
     parties: tuple[tuple[str, bool], ...]
-    document: bytes | None
+    document: Document | None
 
 
 class PacketRow(NamedTuple):
-    """A stored packet; `idx` is its `accepted` entry's. `raw` is None once purged."""
+    """A stored packet; `idx` is its `accepted` entry's. `raw` is None once purged, `raw_hash` stays: its SHA-256."""
 
     idx: int
     sender: str
@@ -70,6 +77,7 @@ class PacketRow(NamedTuple):
     kind: str
     exp: int
     raw: bytes | None
+    raw_hash: bytes
 
 
 class Place(NamedTuple):
@@ -107,7 +115,7 @@ class EntryRow(NamedTuple):
     idx: int
     entry: bytes
     leaf: bytes
-    document: bytes | None = None
+    document: Document | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Select, and_, bindparam, case, false, func, o
 
 from broker.merkle.tree import Tile
 from broker.store.engine import Engines
-from broker.store.port import EntryQuery, EntryRow, Head, PacketRow
+from broker.store.port import Document, EntryQuery, EntryRow, Head, PacketRow
 from broker.store.tables import documents, entries, heads, packets, parties, places, published, tiles
 from broker.store.writes import HEAD_COLUMNS, has_head, newest_head, stored_bytes, to_head
 
@@ -70,7 +70,7 @@ _DUE = (
     .limit(bindparam("most"))
 )
 _ACCEPTED_AS = select(packets.c.idx).where(packets.c.digest == bindparam("digest")).scalar_subquery()
-_WITH_DOCUMENT = select(*_ENTRY, documents.c.document).select_from(
+_WITH_DOCUMENT = select(*_ENTRY, documents.c.raw, documents.c.hash).select_from(
     entries.outerjoin(documents, documents.c.idx == entries.c.idx)
 )
 _ABOUT = _WITH_DOCUMENT.where(or_(entries.c.about == _ACCEPTED_AS, entries.c.stray == bindparam("digest"))).order_by(
@@ -178,7 +178,8 @@ class SqlReads:
         return rows
 
 
-def _entry_row(index: int, entry: Any, leaf: Any, document: bytes | None = None) -> EntryRow:
+def _entry_row(index: int, entry: Any, leaf: Any, raw: Any = None, raw_hash: Any = None) -> EntryRow:
+    document = None if raw is None else Document(stored_bytes(raw), stored_bytes(raw_hash))
     return EntryRow(index, stored_bytes(entry), stored_bytes(leaf), document)
 
 

@@ -1,5 +1,6 @@
 """What is particular to SQLite: durability settings read back, its lock, and what its errors mean."""
 
+import os
 import sqlite3
 from collections.abc import Callable
 from typing import Any
@@ -42,6 +43,14 @@ def open_engines(url: URL) -> Engines:
             "Expected a store URL that names a file, found one for memory or with options.",
             advice="Write sqlite:/// and the path of the file.",
         )
+    try:
+        os.close(os.open(url.database, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # the files beside it follow
+    except OSError:
+        raise IntegrityError(
+            Code.CONFIG_INVALID,
+            "Expected a directory for the store that can be written, found none.",
+            advice="Create it, owned by the broker's user.",
+        ) from None
     wait = BUSY_MILLISECONDS / 1000
     write = create_engine(url, pool_size=1, max_overflow=0, pool_timeout=wait)
     read = create_engine(url, pool_size=READERS, max_overflow=READERS, pool_timeout=wait)

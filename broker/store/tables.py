@@ -79,7 +79,8 @@ documents = Table(
     "documents",
     metadata,
     Column("idx", Position, primary_key=True, autoincrement=False),
-    Column("document", LargeBinary, nullable=False),
+    Column("raw", LargeBinary, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
 )
 
 packets = Table(
@@ -92,6 +93,7 @@ packets = Table(
     Column("kind", Text, nullable=False),
     Column("exp", BigInteger, nullable=False),
     Column("raw", LargeBinary),
+    Column("raw_hash", LargeBinary, nullable=False),
     UniqueConstraint("sender", "id"),
     UniqueConstraint("digest"),
 )

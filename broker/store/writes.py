@@ -118,7 +118,7 @@ class SqlTransaction:
         self._many(entries, [each[:11] for each in new])
         self._many(onces, [(each.once, each.idx) for each in new if each.once is not None])
         self._many(parties, [(agency, each.idx, own) for each in new for agency, own in each.parties])
-        self._many(documents, [(each.idx, each.document) for each in new if each.document is not None])
+        self._many(documents, [(each.idx, *each.document) for each in new if each.document is not None])
         self._many(tiles, [(each.level, each.n, each.root, each.hashes) for each in batch.tiles])
 
     def _append_packets(self, batch: Batch) -> None:

@@ -9,7 +9,18 @@ import pytest
 
 from broker.errors import IntegrityError
 from broker.merkle.tree import EMPTY_ROOT, Tile, tile_root
-from broker.store.port import Batch, DataRefusedError, EntryQuery, Head, Move, NewEntry, PacketRow, Place, Store
+from broker.store.port import (
+    Batch,
+    DataRefusedError,
+    Document,
+    EntryQuery,
+    Head,
+    Move,
+    NewEntry,
+    PacketRow,
+    Place,
+    Store,
+)
 from broker.store.sql import SqlStore
 from schemas.problem import Code
 
@@ -71,7 +82,9 @@ def _append(store: Store, previous: Head, *entries: NewEntry, head: Head | None 
 
 
 def _packet(idx: int, sender: str = "in-ncb", **over: object) -> PacketRow:
-    return PacketRow(idx, sender, f"id-{idx}", f"digest-{idx}", "tip", 100 + idx, b"packet %d" % idx)._replace(**over)
+    return PacketRow(idx, sender, f"id-{idx}", f"digest-{idx}", "tip", 100 + idx, b"packet %d" % idx, b"hash")._replace(
+        **over
+    )
 
 
 def _place(idx: int, recipient: str = "us-dea", **over: object) -> Place:
@@ -254,12 +267,12 @@ def test_a_note_is_kept_once(store: Store):
 
 
 def test_entries_leaves_and_documents(store: Store):
-    _append(store, EMPTY, *(_entry(n, document=b"doc" if n == 1 else None) for n in range(4)))
+    _append(store, EMPTY, *(_entry(n, document=Document(b"doc", b"hash") if n == 1 else None) for n in range(4)))
     assert [row.idx for row in store.entries(1, 3)] == [1, 2]
     assert [row.document for row in store.entries(1, 3)] == [None, None]
     assert [row.idx for row in store.entries_at([3, 0, 9])] == [0, 3]
     assert store.leaves(2, 9) == [_entry(2).leaf, _entry(3).leaf]
-    assert [row.document for row in store.search(EntryQuery())] == [None, b"doc", None, None]
+    assert [row.document for row in store.search(EntryQuery())] == [None, (b"doc", b"hash"), None, None]
 
 
 def test_tiles(store: Store):
@@ -274,8 +287,12 @@ def test_tiles(store: Store):
 
 def test_entries_about_a_packet(store: Store):
     head = _append(store, EMPTY, _entry(0, stray="digest-1"), _entry(1, about=1), packets=[_packet(1)])
-    _append(store, head, _entry(2, about=1, document=b"ack"), _entry(3))
-    assert [(row.idx, row.document) for row in store.about("digest-1")] == [(0, None), (1, None), (2, b"ack")]
+    _append(store, head, _entry(2, about=1, document=Document(b"ack", b"hash")), _entry(3))
+    assert [(row.idx, row.document) for row in store.about("digest-1")] == [
+        (0, None),
+        (1, None),
+        (2, (b"ack", b"hash")),
+    ]
     assert store.about("digest-9") == []
 
 

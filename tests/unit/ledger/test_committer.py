@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from broker.errors import SetuError, UnavailableError
+from broker.errors import IntegrityError, SetuError, UnavailableError
 from broker.ledger.port import Basis, NoTransition, Proposal, StaleBasis, State
 from broker.merkle.note import parse_checkpoint
 from broker.merkle.receipt import verify_receipt
@@ -253,6 +253,7 @@ class Failing:
         self._store = store
         self.before: Exception | None = None
         self.after: Exception | None = None
+        self.ever_after: Exception | None = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
@@ -269,6 +270,7 @@ class Failing:
             if before is not None:
                 raise before
         if after is not None:
+            self.before = self.ever_after
             raise after
 
 
@@ -301,6 +303,33 @@ def test_an_unknown_outcome_is_looked_up(failing: tuple[Ledgers, Failing]):
     assert (found.index, found.fresh) == (0, True)
     verify_receipt(found.receipt, LOG)
     assert ledgers.commit(note(2))[0].index == 1
+
+
+def test_an_outcome_that_cannot_be_looked_up_ends_the_process(failing: tuple[Ledgers, Failing]):
+    ledgers, store = failing
+    store.after = store.ever_after = UnavailableError("the connection broke on COMMIT, and stays broken")
+    assert isinstance(ledgers.propose(note(1))[0].exception(10), UnavailableError)
+    ledgers.committer.close()
+    assert ledgers.deaths == ["died"]
+
+
+def test_a_repeat_that_cannot_be_read_is_its_own_trouble(ledgers: Ledgers):
+    ledgers.commit(accepted(1), accepted(2))
+    with ledgers.store._engines.write.begin() as connection:
+        connection.exec_driver_sql("UPDATE entries SET entry = zeroblob(9) WHERE idx = 0")
+    damaged, sound, new = in_one_batch(ledgers, accepted(1), accepted(2), note(1))
+    assert isinstance(damaged, IntegrityError)
+    assert (sound.index, sound.fresh) == (1, False)
+    assert new.fresh
+    assert ledgers.committer.failure is None
+
+
+def test_who_rings_may_fail(ledgers: Ledgers):
+    def fails(_: frozenset[tuple[str, str]]) -> None:
+        raise RuntimeError("nobody listens")
+
+    ledgers.committer._on_commit = fails
+    assert [each.index for each in ledgers.commit(accepted(1)) + ledgers.commit(note(1))] == [0, 1]
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])

@@ -190,6 +190,28 @@ def test_damaged_entries_are_not_served(ledgers: Ledgers):
         ledgers.reader.timeline(digest(1))
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        pytest.param("UPDATE packets SET raw = zeroblob(8)", id="packet"),
+        pytest.param("UPDATE documents SET raw = zeroblob(8)", id="document"),
+    ],
+)
+def test_damaged_bytes_are_not_served(ledgers: Ledgers, statement: str):
+    ledgers.commit(accepted(1), moved(1, State.OPENED, document=b"signed words"))
+    _damage(ledgers, statement)
+    with pytest.raises(IntegrityError, match="Expected the bytes kept with entry"):
+        print(ledgers.reader.packet(digest(1)), ledgers.reader.timeline(digest(1)))
+
+
+def test_a_purged_packet_has_no_bytes(ledgers: Ledgers):
+    ledgers.commit(accepted(1))
+    _damage(ledgers, "UPDATE packets SET raw = NULL")
+    found = ledgers.reader.packet(digest(1))
+    assert found is not None
+    assert found.raw is None
+
+
 def test_probe_adds_no_entry(ledgers: Ledgers):
     ledgers.reader.probe()
     assert ledgers.reader.head()[0] == 0

@@ -49,6 +49,19 @@ def test_urls_that_are_refused(url: str):
     assert caught.value.code is Code.CONFIG_INVALID
 
 
+def test_the_store_is_its_owners_alone(path: Path):
+    store = SqlStore(f"sqlite:///{path}")
+    store.probe()
+    assert {each.stat().st_mode & 0o077 for each in path.parent.glob("setu.db*")} == {0}
+    store.close()
+
+
+def test_a_store_without_a_directory_is_refused(tmp_path: Path):
+    with pytest.raises(IntegrityError, match="Expected a directory for the store") as caught:
+        SqlStore(f"sqlite:///{tmp_path / 'missing' / 'setu.db'}")
+    assert caught.value.code is Code.CONFIG_INVALID
+
+
 def test_a_store_that_cannot_keep_wal_is_refused(tmp_path: Path):
     class Stubborn(sqlite3.Connection):
         """On a file system without shared memory, SQLite goes on in another mode and says so."""

@@ -13,7 +13,8 @@ def upgrade() -> None:
     op.create_table(
         "documents",
         sa.Column("idx", _position(), autoincrement=False, nullable=False),
-        sa.Column("document", sa.LargeBinary(), nullable=False),
+        sa.Column("raw", sa.LargeBinary(), nullable=False),
+        sa.Column("hash", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("idx", name=op.f("pk_documents")),
     )
     op.create_table(
@@ -83,6 +84,7 @@ def upgrade() -> None:
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("exp", sa.BigInteger(), nullable=False),
         sa.Column("raw", sa.LargeBinary(), nullable=True),
+        sa.Column("raw_hash", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("idx", name=op.f("pk_packets")),
         sa.UniqueConstraint("digest", name=op.f("uq_packets_digest")),
         sa.UniqueConstraint("sender", "id", name=op.f("uq_packets_sender_id")),
