@@ -42,13 +42,13 @@ class Body:
                     if message["type"] == "http.disconnect":
                         raise GoneError
                     raw += message["body"]
+                    self.pending = message["more_body"]
                     if len(raw) > self._limits.body_bytes:
                         raise too_large(self._limits)
-                    if not message["more_body"]:
+                    if not self.pending:
                         break
         except TimeoutError:
             raise _late(self._limits) from None
-        self.pending = False
         self.size = len(raw)
         return bytes(raw)
 

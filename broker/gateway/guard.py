@@ -5,6 +5,7 @@ form (anonymous and cheap), then who is calling and its rate (step 0 of acceptan
 (step 1), then the route.
 """
 
+import asyncio
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from broker.errors import UnavailableError
 from broker.flows.identify import Caller
 from broker.gateway import heads
 from broker.gateway.bodies import Body, GoneError
@@ -66,13 +68,15 @@ class Guard:
         try:
             await self._guarded(run, scope, receive)
         except GoneError:
-            run.code = None
-        except Exception as error:  # noqa: BLE001 - every error becomes an answer here and nowhere else
+            return
+        except asyncio.CancelledError:
+            # The gateway stops and this took too long: whether it was done is unknown.
             if not run.status:
-                run.failed(error)
+                await run.refuse(self._refusal(run, UnavailableError("Expected to finish before the gateway stops.")))
+        except Exception as error:  # noqa: BLE001 - every error becomes an answer here and nowhere else
+            run.error = error
+            if not run.status:
                 await run.refuse(self._refusal(run, error))
-            else:
-                run.failed(error)
         finally:
             run.told()
 
@@ -85,10 +89,10 @@ class Guard:
         services = self._services
         run.caller = services.identify(der)
         self._buckets.take(run.caller.agency.id)
-        heads.check_method(scope["method"])
         heads.check_connection(named)
-        heads.check_content(scope["method"], named, limits)
-        heads.check_accept(scope["path"], named)
+        if scope["method"] in heads.METHODS:
+            heads.check_content(scope["method"], named, limits)
+            heads.check_accept(scope["path"], named)
         scope[SCOPE] = Exchange(
             services=services,
             limits=limits,
@@ -122,7 +126,7 @@ class _Run:
         self.caller: Caller | None = None
         self.status = 0
         self.code: Code | None = None
-        self._error: Exception | None = None
+        self.error: Exception | None = None
 
     def _trace(self) -> str:
         """The caller's trace id (W3C Trace Context, section 3.2), or a new one."""
@@ -151,9 +155,6 @@ class _Run:
         await self.send({"type": "http.response.start", "status": refusal.status, "headers": headers})
         await self.send({"type": "http.response.body", "body": refusal.body})
 
-    def failed(self, error: Exception) -> None:
-        self._error = error
-
     def told(self) -> None:
         """The log line and the figures, after the answer."""
         seconds = self._watch.monotonic() - self._begun
@@ -169,7 +170,7 @@ class _Run:
             "us": round(seconds * 1e6),
             "trace": self.trace,
         }
-        if self._error is not None and (self.code in (None, Code.INTERNAL)):
-            self._watch.log.failure("request", self._error, **event)
+        if self.error is not None and self.code in (None, Code.INTERNAL):
+            self._watch.log.failure("request", self.error, **event)
         else:
             self._watch.log.info("request", **event)

@@ -4,6 +4,7 @@ httptools accepts a missing or doubled Host, HTTP/0.9, absolute targets and any 
 """
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from broker.errors import RequestError
 from broker.gateway import bodies
@@ -17,8 +18,11 @@ Headers = Mapping[bytes, Sequence[bytes]]
 
 JSON = "application/json"
 EVENTS = "text/event-stream"
+NOTE = "text/plain"
+OCTETS = "application/octet-stream"
 READ = frozenset({MEDIA_TYPE.encode(), JSON.encode()})
 METHODS = frozenset({"GET", "POST"})
+"""No route has another; the router says which of them a path has."""
 PER_HEADER = 4
 """Bytes that a header line has beside its name and value."""
 
@@ -59,13 +63,6 @@ def check_host(headers: Headers, hosts: frozenset[str]) -> None:
             Code.MISDIRECTED,
             "Expected a request for a host name of this gateway, found another.",
             advice="Use the address that the directory or your configuration names.",
-        )
-
-
-def check_method(method: str) -> None:
-    if method not in METHODS:
-        raise RequestError(
-            Code.METHOD_NOT_ALLOWED, "Expected GET or POST, found another method.", advice="Use one of those."
         )
 
 
@@ -111,30 +108,29 @@ def check_accept(path: str, headers: Headers) -> None:
     accepted = headers.get(b"accept")
     if accepted is None:
         return
+    media = _answered_with(path)
+    if not _allows(b",".join(accepted), media):
+        raise RequestError(
+            Code.NOT_ACCEPTABLE,
+            f"Expected an Accept header that allows {media}, found one that excludes it.",
+            advice="Allow that media type, or send no Accept header.",
+        )
+
+
+def _answered_with(path: str) -> str:
+    if path.startswith("/log/"):
+        return NOTE if path == "/log/checkpoint" else OCTETS
+    return EVENTS if path.endswith("/stream") else JSON
+
+
+@lru_cache(maxsize=256)
+def _allows(accepted: bytes, media: str) -> bool:
     ranges: dict[str, bool] = {}
-    for each in b",".join(accepted).decode("latin-1").lower().split(","):
-        media, *parameters = (part.strip() for part in each.split(";"))
-        ranges[media] = not any(_is_zero(parameter) for parameter in parameters)
-    offered = _offers(path)
-    if next((ranges[media] for media in offered if media in ranges), False):  # the most specific range decides
-        return
-    raise RequestError(
-        Code.NOT_ACCEPTABLE,
-        f"Expected an Accept header that allows {offered[0]}, found one that excludes it.",
-        advice="Allow that media type, or send no Accept header.",
-    )
-
-
-def _offers(path: str) -> tuple[str, str, str]:
-    if path == "/log/checkpoint":
-        media = "text/plain"
-    elif path.startswith("/log/"):
-        media = "application/octet-stream"
-    elif path.endswith("/stream"):
-        media = EVENTS
-    else:
-        media = JSON
-    return (media, media.partition("/")[0] + "/*", "*/*")
+    for each in accepted.decode("latin-1").lower().split(","):
+        name, *parameters = (part.strip() for part in each.split(";"))
+        ranges[name] = not any(_is_zero(parameter) for parameter in parameters)
+    by_precision = (media, media.partition("/")[0] + "/*", "*/*")
+    return next((ranges[name] for name in by_precision if name in ranges), False)
 
 
 def _is_zero(parameter: str) -> bool:

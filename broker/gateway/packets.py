@@ -11,7 +11,6 @@ from schemas.canonical import canonical
 router = APIRouter(prefix="/v1")
 
 
-@router.post("/packets")
 async def submit(request: Request) -> Response:
     """201 and the receipt; 200 and the same receipt where the packet had been accepted before."""
     exchange = exchange_of(request)

@@ -127,7 +127,7 @@ def _extra(error: Exception, known: SetuError) -> list[tuple[bytes, bytes]]:
     status = TABLE[known.code][0]
     if status == 405:  # noqa: PLR2004
         allowed = (error.headers or {}).get("Allow") if isinstance(error, HTTPException) else None
-        return [(b"allow", (allowed or "GET, POST").encode("ascii"))]
+        return [(b"allow", (allowed or "").encode("ascii"))]
     if status == 401:  # noqa: PLR2004
         return [(b"www-authenticate", b"setu1-signature")]  # RFC 9110, section 11.6.1: a 401 names a scheme
     return []

@@ -83,10 +83,15 @@ class GuardedProtocol(HttpToolsProtocol):
         self._in_head = True
         self.scope["extensions"] = {PEER: self._peer}  # type: ignore[dict-item]
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._in_head:  # uvicorn would add a chunked body's trailers to the headers, after they were checked
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         self._heads += 1
         self._in_head = False
         self._disarm()
+        self.url = self.url[: self._limits.head_bytes + 1]  # uvicorn cannot read one of 64 KiB; the guard refuses it
         if not self.url.startswith(b"/"):
             self.scope["extensions"][ABSOLUTE] = {}
         super().on_headers_complete()
@@ -104,6 +109,9 @@ class GuardedProtocol(HttpToolsProtocol):
     def resume_writing(self) -> None:
         self._disarm_send()
         super().resume_writing()
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """The guard refuses an upgrade and logs it."""
 
     def _idle(self) -> bool:
         return self.cycle is None or self.cycle.response_complete

@@ -20,6 +20,7 @@ from broker.gateway.protocol import GuardedProtocol
 from schemas.problem import Code
 
 BACKLOG = 1024
+TICK = 0.02
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -95,7 +96,7 @@ class Server:
         """Serve on the running event loop until stopped."""
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
-        with _signals(self._loop, self._begin_stop):
+        with _signals(self._loop, self._signalled):
             operator = await self._operator.begin() if self._operator is not None else None
             main = await self._main.begin()
             self.started.set()
@@ -116,10 +117,12 @@ class Server:
             self._loop.call_soon_threadsafe(self._begin_stop)
 
     def _begin_stop(self) -> None:
-        if self._stop is not None and self._stop.is_set():
-            self._main.force_exit = True
-        elif self._stop is not None:
+        if self._stop is not None:
             self._stop.set()
+
+    def _signalled(self) -> None:
+        self._main.force_exit = self.stopping
+        self._begin_stop()
 
 
 class _Uvicorn(uvicorn.Server):
@@ -173,6 +176,18 @@ class _Uvicorn(uvicorn.Server):
         self.servers = [server]
         self.started = True
         self._listening.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002 - uvicorn's signature
+        # Else the kernel goes on taking connections that nobody will answer.
+        await super().shutdown([self._listener.socket])
+        # What is left has been told to go, or is only saying its TLS goodbye.
+        state, clock = self.server_state, asyncio.get_running_loop().time
+        deadline = clock() + self._limits.linger_seconds
+        while (state.connections or state.tasks) and clock() < deadline:  # noqa: ASYNC110 - uvicorn has no event for it
+            await asyncio.sleep(TICK)
+        for connection in tuple(state.connections):
+            connection.transport.abort()
+        await asyncio.sleep(TICK)
 
 
 @contextlib.contextmanager

@@ -13,6 +13,8 @@ from broker.telemetry.redaction import describe, redact, redact_named
 
 OWN = frozenset({"event", "level", "time"})
 
+_ENCODER = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"))
+
 
 class Log:
     """Writes events to a stream. A value is escaped so that it can neither end its line nor move a terminal's cursor.
@@ -23,7 +25,7 @@ class Log:
 
     def __init__(self, stream: TextIO, now: Callable[[], float]) -> None:
         def stamp(_: object, level: str, event: EventDict) -> EventDict:
-            moment = datetime.fromtimestamp(now(), UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+            moment = datetime.fromtimestamp(now(), UTC).isoformat(timespec="microseconds")
             return {"time": moment, "level": level, **event}
 
         self._logger = structlog.wrap_logger(
@@ -74,4 +76,4 @@ def _redacted(_: object, __: str, event: EventDict) -> EventDict:
 
 def _rendered(_: object, __: str, event: EventDict) -> str:
     present = {name: value for name, value in event.items() if value is not None}
-    return json.dumps(present, ensure_ascii=True, allow_nan=False, default=str).replace("\x7f", "\\u007f")
+    return _ENCODER.encode(present).replace("\x7f", "\\u007f")

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from types import TracebackType
 from typing import Any
 
@@ -16,16 +17,16 @@ _SECRET = re.compile(
     r"|(^|_|-)key$|(^|_|-)der$|(^|_|-)pem$",
     re.IGNORECASE,
 )
-_PEM = re.compile(r"-----BEGIN [A-Z0-9 ]*-----", re.IGNORECASE)
+_PEM = "-----BEGIN "
 
 
 def redact(value: Any, depth: int = 0) -> Any:
     """`value` as JSON types that may be logged."""
     match value:
-        case None | bool() | int() | float():
-            return value
         case str():
             return _text(str(value))
+        case None | bool() | int() | float():
+            return value
         case bytes() | bytearray() | memoryview():
             return f"[{len(value)} bytes]"
         case Mapping() if depth < MAX_DEPTH:
@@ -38,7 +39,7 @@ def redact(value: Any, depth: int = 0) -> Any:
 
 def redact_named(name: str, value: Any, depth: int = 0) -> Any:
     """As `redact`, and nothing at all of a member whose name speaks of a secret."""
-    return REDACTED if _SECRET.search(name) and not isinstance(value, bool | int) else redact(value, depth)
+    return REDACTED if _speaks_of_secret(name) and not isinstance(value, bool | int) else redact(value, depth)
 
 
 def describe(error: BaseException) -> dict[str, Any]:
@@ -49,6 +50,11 @@ def describe(error: BaseException) -> dict[str, Any]:
         chain.append(type(seen).__name__)
         seen = seen.__cause__ or seen.__context__
     return {"error": chain, "frames": _frames(error.__traceback__)}
+
+
+@lru_cache(maxsize=1024)
+def _speaks_of_secret(name: str) -> bool:
+    return _SECRET.search(name) is not None
 
 
 def _frames(traceback: TracebackType | None) -> list[str]:
@@ -62,7 +68,7 @@ def _frames(traceback: TracebackType | None) -> list[str]:
 
 
 def _text(text: str) -> str:
-    if _PEM.search(text):
+    if _PEM in text:
         return REDACTED
     return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}[{len(text) - MAX_TEXT} more]"
 

@@ -1,0 +1,96 @@
+"""Long polls and server-sent events over real HTTP and TLS."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from schemas.evidence import Tombstone
+from tests.fakes.flows import DIGEST
+from tests.http.conftest import Site
+from tests.http.harness import head
+
+TOPIC = "/v1/topics/setu.us-dea.tip"
+GONE = Tombstone(index=3, digest=DIGEST, gone="purged")
+
+
+async def ticking() -> None:
+    await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+def client(site: Site) -> Iterator[httpx.Client]:
+    site.fakes.subscribe.items = [("Y3Vyc29y", GONE), None, ("Y3Vyc29z", GONE)]
+    site.fakes.subscribe.tick = ticking
+    with site.gateway.wire.client(site.dea) as client:
+        yield client
+    site.fakes.subscribe.items = []
+
+
+def test_events_carry_cursor_name_and_one_line_of_json(client: httpx.Client) -> None:
+    with client.stream("GET", f"{TOPIC}/stream") as stream:
+        assert stream.status_code == 200
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        assert stream.headers["cache-control"] == "no-store"
+        coming = stream.iter_lines()
+        given = [next(coming) for _ in range(10)]
+    event = ["event: tombstone", f"data: {GONE.canonical().decode()}", ""]
+    assert given == ["id: Y3Vyc29y", *event, ": ", "", "id: Y3Vyc29z", *event]
+
+
+def test_a_stream_resumes_where_last_event_id_says(site: Site, client: httpx.Client) -> None:
+    with client.stream("GET", f"{TOPIC}/stream", headers={"last-event-id": "Y3Vyc29y"}) as stream:
+        coming = stream.iter_lines()
+        next(coming)
+    assert site.fakes.subscribe.calls == [("us-dea", "setu.us-dea.tip", "Y3Vyc29y")]
+
+
+def test_a_stream_ends_when_standing_does(site: Site, client: httpx.Client) -> None:
+    with client.stream("GET", f"{TOPIC}/stream") as stream:
+        coming = stream.iter_lines()
+        next(coming)
+        site.fakes.identify.suspended.add("us-dea")
+        rest = list(coming)
+    assert rest[-2:] == [": agency-suspended", ""]
+    again = client.get(f"{TOPIC}/stream")
+    assert (again.status_code, again.json()["code"]) == (403, "agency-suspended")
+
+
+def test_a_stream_nobody_reads_any_more_ends(site: Site, client: httpx.Client) -> None:
+    with client.stream("GET", f"{TOPIC}/stream") as stream:
+        coming = stream.iter_lines()
+        next(coming)
+    wait_for(lambda: 'setu_open_reads{route="stream"} 0.0' in site.gateway.metrics.render().decode())
+
+
+def test_a_long_poll_waits_and_answers(site: Site, client: httpx.Client) -> None:
+    site.fakes.subscribe.page_ready = lambda wait: asyncio.sleep(0.2)
+    begun = time.monotonic()
+    answer = client.get(f"{TOPIC}/packets", params={"wait": 10, "limit": 7, "cursor": "Y3Vyc29y"})
+    assert answer.status_code == 200
+    assert 0.2 <= time.monotonic() - begun < 5
+    assert answer.json() == {"cursor": "Y3Vyc29y", "items": [], "topic": "setu.us-dea.tip"}
+    assert site.fakes.subscribe.calls == [("us-dea", "setu.us-dea.tip", "Y3Vyc29y", 7, 10.0)]
+
+
+def test_a_long_poll_whose_caller_hangs_up_is_given_up(site: Site) -> None:
+    site.fakes.subscribe.page_ready = asyncio.sleep
+    before = site.fakes.subscribe.cancelled
+    with site.gateway.wire.connected(site.dea) as secure:
+        secure.sendall(head("GET", f"{TOPIC}/packets?wait=20"))
+        wait_for(lambda: site.fakes.subscribe.calls)
+    wait_for(lambda: site.fakes.subscribe.cancelled == before + 1)
+
+
+def test_pages_default_to_no_wait(site: Site, client: httpx.Client) -> None:
+    client.get(f"{TOPIC}/packets")
+    assert site.fakes.subscribe.calls == [("us-dea", "setu.us-dea.tip", None, 100, 0.0)]
+
+
+def wait_for(what) -> None:
+    deadline = time.monotonic() + 5
+    while not what():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.02)
