@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Table, bindparam, func, insert, literal, select, update
+from sqlalchemy import Connection, Dialect, Table, bindparam, func, insert, select, update
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from broker.errors import IntegrityError
@@ -30,6 +30,12 @@ _MOVE = (
 )
 _SAVE_NOTE = (
     update(heads).where(heads.c.size == bindparam("at_size"), heads.c.note.is_(None)).values(note=bindparam("signed"))
+)
+_APPEND_HEAD = insert(heads).from_select(
+    heads.columns.keys(),
+    select(*(bindparam(column.name, type_=column.type) for column in heads.columns)).where(
+        select(func.max(heads.c.size)).scalar_subquery() == bindparam("previous")
+    ),
 )
 
 
@@ -101,12 +107,8 @@ class SqlTransaction:
             self._connection.execute(_SAVE_NOTE, {"at_size": size, "signed": note})
 
     def _append_head(self, batch: Batch) -> None:
-        row = _head_row(batch.head)
-        newest = select(func.max(heads.c.size)).scalar_subquery()
-        values = select(*(literal(value, heads.c[name].type) for name, value in row.items())).where(
-            newest == batch.previous.size
-        )
-        if self._connection.execute(insert(heads).from_select(list(row), values)).rowcount != 1:
+        swap = _head_row(batch.head) | {"previous": batch.previous.size}
+        if self._connection.execute(_APPEND_HEAD, swap).rowcount != 1:
             raise IntegrityError(
                 Code.ROLLBACK,
                 f"Expected the head of size {batch.previous.size} to be the newest, found another.",
