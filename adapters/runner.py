@@ -103,7 +103,7 @@ class Runner:
         *,
         stop: threading.Event,
         report: Report = log,
-        wait: float = 10.0,
+        wait: float = 5.0,
     ) -> None:
         self._client = client
         self._source = source
