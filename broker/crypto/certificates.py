@@ -97,7 +97,7 @@ class Authority:
         """A client certificate: URI SAN `urn:setu:agency:<id>:g<n>`, CN `<id>.g<n>`, for clientAuth alone."""
         san = x509.UniformResourceIdentifier(f"urn:setu:agency:{agency}:g{generation}")
         return self._issue(
-            _name(unit, f"{agency}.g{generation}"), [san], ExtendedKeyUsageOID.CLIENT_AUTH, now=now, days=days
+            _name(unit, f"{agency}.g{generation}"), [san], (ExtendedKeyUsageOID.CLIENT_AUTH,), now=now, days=days
         )
 
     def issue_server(
@@ -105,11 +105,22 @@ class Authority:
     ) -> Issued:
         """A server certificate for host names and IP addresses, for serverAuth alone."""
         return self._issue(
-            _name(unit, name), [_host(each) for each in hosts], ExtendedKeyUsageOID.SERVER_AUTH, now=now, days=days
+            _name(unit, name), [_host(each) for each in hosts], (ExtendedKeyUsageOID.SERVER_AUTH,), now=now, days=days
         )
 
+    def issue_node(self, name: str, hosts: Sequence[str], *, now: float, days: int = 397) -> Issued:
+        """A certificate for a Kafka node, which is a server to its clients and a client of the other nodes."""
+        uses = (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH)
+        return self._issue(_name("broker", name), [_host(each) for each in hosts], uses, now=now, days=days)
+
     def _issue(
-        self, subject: x509.Name, san: Sequence[x509.GeneralName], use: x509.ObjectIdentifier, *, now: float, days: int
+        self,
+        subject: x509.Name,
+        san: Sequence[x509.GeneralName],
+        uses: Sequence[x509.ObjectIdentifier],
+        *,
+        now: float,
+        days: int,
     ) -> Issued:
         key = ec.generate_private_key(ec.SECP256R1())
         issuer_key = self._key.public_key()
@@ -117,7 +128,7 @@ class Authority:
             _dated(subject, self._certificate.subject, key.public_key(), now, days)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_key_usage(signs_certificates=False), critical=True)
-            .add_extension(x509.ExtendedKeyUsage([use]), critical=False)
+            .add_extension(x509.ExtendedKeyUsage(uses), critical=False)
             .add_extension(x509.SubjectAlternativeName(san), critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key), critical=False)
             .sign(self._key, SHA256())

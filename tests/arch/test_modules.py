@@ -14,6 +14,7 @@ DOORS = {
     "aiokafka": ("broker/transport/kafka.py",),
     "alembic": ("broker/store/",),
     "cedarpy": ("broker/policy/cedar.py",),
+    "confluent_kafka": ("broker/transport/kafka_admin.py",),
     "cryptography": ("broker/crypto/",),
     "fastapi": ("broker/gateway/",),
     "psycopg": ("broker/store/",),

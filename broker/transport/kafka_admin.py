@@ -1,0 +1,180 @@
+"""The only door to confluent-kafka: its admin client, for topics and ACLs (aiokafka's has no calls for ACLs)."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import (
+    AclBinding,
+    AclBindingFilter,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewTopic,
+    ResourcePatternType,
+    ResourceType,
+)
+
+from broker.errors import IntegrityError, UnavailableError
+from broker.transport.place import Place
+from broker.transport.port import Grant, Operation, Resource, TopicFacts
+from schemas.problem import Code
+
+ASK_SECONDS = 15.0
+_RESOURCES: Mapping[Resource, Any] = {"topic": ResourceType.TOPIC, "group": ResourceType.GROUP}
+_OPERATIONS: Mapping[Operation, Any] = {
+    "read": AclOperation.READ,
+    "write": AclOperation.WRITE,
+    "describe": AclOperation.DESCRIBE,
+}
+_USER = "User:"
+_NO_LEAVE = (KafkaError.CLUSTER_AUTHORIZATION_FAILED, KafkaError.TOPIC_AUTHORIZATION_FAILED)
+
+
+class KafkaAdministration:
+    """The `broker.transport.port.Administration` of Kafka. `place` holds an administrator's certificate."""
+
+    def __init__(self, place: Place) -> None:
+        place.tls()
+        self._place = place
+        self._client = AdminClient(
+            {
+                "bootstrap.servers": ",".join(place.bootstrap),
+                "security.protocol": "ssl",
+                "ssl.ca.location": str(place.ca),
+                "ssl.certificate.location": str(place.certificate),
+                "ssl.key.location": str(place.key),
+                "socket.timeout.ms": int(ASK_SECONDS * 1000),
+                "log_level": 0,
+            }
+        )
+
+    def nodes(self) -> int:
+        return len(self._metadata().brokers)
+
+    def topics(self, names: Collection[str]) -> Mapping[str, TopicFacts]:
+        there = self._metadata().topics
+        found = {name: there[name].partitions for name in names if name in there}
+        if not found:
+            return {}
+        resources = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in found]
+        answers = self._client.describe_configs(resources, request_timeout=ASK_SECONDS)
+        settings = {
+            resource.name: {name: str(entry.value) for name, entry in self._answer(future).items()}
+            for resource, future in answers.items()
+        }
+        return {
+            name: TopicFacts(len(partitions), min(len(each.replicas) for each in partitions.values()), settings[name])
+            for name, partitions in found.items()
+        }
+
+    def create(self, topics: Mapping[str, TopicFacts]) -> None:
+        new = [
+            NewTopic(name, facts.partitions, facts.copies, config=dict(facts.settings))
+            for name, facts in topics.items()
+        ]
+        if new:
+            self._all(self._client.create_topics(new, operation_timeout=ASK_SECONDS, request_timeout=ASK_SECONDS))
+
+    def set(self, topics: Mapping[str, Mapping[str, str]]) -> None:
+        resources = [
+            ConfigResource(
+                ConfigResource.Type.TOPIC,
+                name,
+                incremental_configs=[
+                    ConfigEntry(key, value, incremental_operation=AlterConfigOpType.SET)
+                    for key, value in settings.items()
+                ],
+            )
+            for name, settings in topics.items()
+        ]
+        if resources:
+            self._all(self._client.incremental_alter_configs(resources, request_timeout=ASK_SECONDS))
+
+    def grants(self) -> frozenset[Grant]:
+        every = AclBindingFilter(
+            ResourceType.ANY,
+            None,
+            ResourcePatternType.PREFIXED,
+            None,
+            None,
+            AclOperation.ANY,
+            AclPermissionType.ALLOW,
+        )
+        found = self._answer(self._client.describe_acls(every, request_timeout=ASK_SECONDS))
+        resources = {value: name for name, value in _RESOURCES.items()}
+        operations = {value: name for name, value in _OPERATIONS.items()}
+        return frozenset(
+            Grant(each.principal.removeprefix(_USER), resources[each.restype], each.name, operations[each.operation])
+            for each in found
+            if each.restype in resources and each.operation in operations
+        )
+
+    def give(self, grants: Collection[Grant]) -> None:
+        if grants:
+            self._all(self._client.create_acls([_binding(each) for each in grants], request_timeout=ASK_SECONDS))
+
+    def take(self, grants: Collection[Grant]) -> None:
+        if grants:
+            filters = [_filter(each) for each in grants]
+            self._all(self._client.delete_acls(filters, request_timeout=ASK_SECONDS))
+
+    def _metadata(self) -> Any:
+        try:
+            return self._client.list_topics(timeout=ASK_SECONDS)
+        except KafkaException as error:
+            raise self._said(error) from None
+
+    def _all(self, futures: Mapping[Any, Any]) -> None:
+        for future in futures.values():
+            self._answer(future)
+
+    def _answer(self, future: Any) -> Any:
+        try:
+            return future.result(2 * ASK_SECONDS)
+        except KafkaException as error:
+            raise self._said(error) from None
+        except TimeoutError:
+            raise self._silent() from None
+
+    def _said(self, error: KafkaException) -> UnavailableError | IntegrityError:
+        code = error.args[0].code()
+        if code in _NO_LEAVE:
+            return IntegrityError(
+                Code.CONFIG_INVALID,
+                "Expected Kafka to take this certificate for an administrator's, found that it does not.",
+                advice=f"Name {self._place.certificate}'s principal in `super.users` of the brokers.",
+            )
+        if code in (KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._ALL_BROKERS_DOWN):  # noqa: SLF001
+            return self._silent()
+        return UnavailableError(f"Expected Kafka to do as it was asked, found {error.args[0].name()}.")
+
+    def _silent(self) -> UnavailableError:
+        where = ", ".join(self._place.bootstrap)
+        return UnavailableError(
+            f"Expected Kafka at {where} to answer, found no answer.",
+            advice="Does it run, and does it take our certificate? Its own log says so.",
+        )
+
+
+def _binding(grant: Grant) -> AclBinding:
+    return AclBinding(*_pattern(grant))
+
+
+def _filter(grant: Grant) -> AclBindingFilter:
+    return AclBindingFilter(*_pattern(grant))
+
+
+def _pattern(grant: Grant) -> tuple[Any, ...]:
+    return (
+        _RESOURCES[grant.resource],
+        grant.prefix,
+        ResourcePatternType.PREFIXED,
+        _USER + grant.principal,
+        "*",
+        _OPERATIONS[grant.operation],
+        AclPermissionType.ALLOW,
+    )
