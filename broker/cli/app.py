@@ -67,6 +67,7 @@ class Root(TyperGroup):
 def load(name: str) -> Any:
     """The command itself, out of its module."""
     module = importlib.import_module(f"broker.cli.{COMMANDS[name].module}")
+    module.app._add_completion = False  # noqa: SLF001 - the root says so for all; typer asks each
     command = typer.main.get_command(module.app)
     command.name = name
     return command

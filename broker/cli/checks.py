@@ -204,11 +204,11 @@ def _store(patient: Patient) -> Iterator[Finding]:
             f"The store has schema {seen.schema}, this program {seen.newest}.",
             "The next start brings it up to date; make a backup before.",
         )
-    if seen.journal.lower() != "wal":
+    if seen.journal != "wal":
         yield Finding(
             "store",
             State.BAD,
-            f"Expected SQLite's journal mode wal, found {seen.journal}.",
+            f"Expected SQLite's journal mode wal, found another.",
             "Put the store on a local disk and start the gateway, which sets it.",
         )
     if seen.fault is not None:

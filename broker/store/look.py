@@ -17,7 +17,7 @@ class Look:
     """What was seen.
 
     schema: the store's revision, None where it has none; newest: this program's; known: whether this program knows it.
-    journal: SQLite's journal mode; fault: what its quick check said, None where all is well.
+    journal: `wal` or `rollback`; fault: what its quick check said, None where all is well.
     size, time: of the newest head, None where there is none. shared: whether a head asked for is among the heads.
     """
 
@@ -39,7 +39,7 @@ def look(path: Path, head: tuple[int, bytes] | None = None) -> Look:
     """
     revisions = _revisions()
     try:
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=2)) as connection:
+        with closing(sqlite3.connect(_read_only(path), uri=True, timeout=2)) as connection:
             ask = connection.execute
             tables = {name for (name,) in ask("SELECT name FROM sqlite_master WHERE type = 'table'")}
             schema = ask("SELECT version_num FROM alembic_version").fetchone() if "alembic_version" in tables else None
@@ -50,7 +50,6 @@ def look(path: Path, head: tuple[int, bytes] | None = None) -> Look:
                 and found is not None
                 and (ask("SELECT 1 FROM heads WHERE size = ? AND root = ?", head).fetchone() is not None)
             )
-            journal = str(ask("PRAGMA journal_mode").fetchone()[0])
             checked = str(ask("PRAGMA quick_check(1)").fetchone()[0])
     except sqlite3.DatabaseError as error:
         raise IntegrityError(
@@ -62,12 +61,24 @@ def look(path: Path, head: tuple[int, bytes] | None = None) -> Look:
         schema=schema[0] if schema is not None else None,
         newest=revisions[0] if revisions else None,
         known=schema is None or schema[0] in revisions,
-        journal=journal,
+        journal=_journal(path),
         fault=None if checked == "ok" else checked,
         size=found[0] if found is not None else None,
         time=found[1] if found is not None else None,
         shared=shared,
     )
+
+
+def _journal(path: Path) -> str:
+    """From the file's header (sqlite.org/fileformat2.html, 1.3.3): `immutable` hides the pragma's answer."""
+    with path.open("rb") as file:
+        return "wal" if file.read(20)[18:] == bytes((2, 2)) else "rollback"
+
+
+def _read_only(path: Path) -> str:
+    """Where nobody has it open there is no -wal file, and a reader would leave one: `immutable` keeps it from that."""
+    open_now = path.with_name(path.name + "-wal").exists()
+    return f"{path.resolve().as_uri()}?mode=ro" + ("" if open_now else "&immutable=1")
 
 
 def _revisions() -> list[str]:

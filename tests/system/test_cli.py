@@ -244,3 +244,11 @@ def test_a_gateway_that_is_not_there_is_said_so(setu, served, tmp_path):
     profile.write_text(profile.read_text().replace(served.url, f"https://127.0.0.1:{free_port()}"))
     shutil.rmtree(tmp_path / "agency" / "cache", ignore_errors=True)
     assert setu("directory", "verify", "--as", profile, status=1).stderr.startswith("unavailable:")
+
+
+def test_what_is_held_of_the_directory_serves_while_the_gateway_is_away(setu, served, tmp_path):
+    setu("directory", "verify", "--as", "us-hsi")
+    shutil.copytree(served.agencies["us-hsi"].parent, tmp_path / "agency")
+    profile = tmp_path / "agency" / "agency.toml"
+    profile.write_text(profile.read_text().replace(served.url, f"https://127.0.0.1:{free_port()}"))
+    assert "The gateway does not answer: going by directory version" in setu("audit", "vkey", "--as", profile).stderr

@@ -54,7 +54,9 @@ def test_every_command_that_prints_data_has_json(path, command):
 @pytest.mark.parametrize(("path", "command"), LEAVES, ids=[" ".join(path) for path, _ in LEAVES])
 def test_no_option_takes_a_secret(path, command):
     names = {name for parameter in command.params for name in parameter.opts}
-    assert names.isdisjoint({"--password", "--passphrase", "--secret", "--seed", "--key", "--payload"})
+    assert names.isdisjoint(
+        {"--install-completion", "--password", "--passphrase", "--secret", "--seed", "--key", "--payload"}
+    )
 
 
 @pytest.mark.parametrize(
