@@ -1,6 +1,6 @@
 """What the flows ask of the ledger: propose entries, read what was committed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from enum import StrEnum
@@ -225,6 +225,14 @@ class LedgerReader(Protocol):
 
     def receipts_at_checkpoint(self, indices: Sequence[int]) -> list[Receipt]:
         """Receipts for these entries, all against the published checkpoint (entries beyond it are left out)."""
+        ...
+
+    def positions(self) -> dict[str, int]:
+        """How far a relay brought each topic, by name: the ledger index of the last place it dealt with."""
+        ...
+
+    def set_positions(self, positions: Mapping[str, int]) -> None:
+        """Keep these topics' positions, durably; others stay. Raises UnavailableError."""
         ...
 
     def probe(self) -> None:

@@ -1,6 +1,6 @@
 """Reads what was committed, and checks it against its hashes before handing it on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
 from broker.errors import IntegrityError, UnavailableError
@@ -95,6 +95,12 @@ class Reader:
 
     def receipts_at_checkpoint(self, indices: Sequence[int]) -> list[Receipt]:
         return self._receipts.at(indices, self.checkpoint())
+
+    def positions(self) -> dict[str, int]:
+        return self._store.positions()
+
+    def set_positions(self, positions: Mapping[str, int]) -> None:
+        self._store.set_positions(positions)
 
     def probe(self) -> None:
         self._store.probe()

@@ -6,7 +6,7 @@ Reads may come from any thread; each sees a committed state. All raise Unavailab
 answer, IntegrityError (code `log-invalid`) where its file is damaged.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -231,6 +231,10 @@ class Reads(Protocol):
         """The published checkpoint."""
         ...
 
+    def positions(self) -> dict[str, int]:
+        """How far a relay brought each topic: the ledger index of the last place it dealt with."""
+        ...
+
 
 class Store(Reads, Protocol):
     """A store, open."""
@@ -243,6 +247,10 @@ class Store(Reads, Protocol):
 
     def publish(self, size: int, note: bytes) -> bool:
         """Move the published checkpoint forward; False where it is at this size or beyond."""
+        ...
+
+    def set_positions(self, positions: Mapping[str, int]) -> None:
+        """Keep these topics' positions; others stay. Durable when it returns."""
         ...
 
     def probe(self) -> None:

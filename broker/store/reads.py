@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Select, and_, bindparam, case, false, func, o
 from broker.merkle.tree import Tile
 from broker.store.engine import Engines
 from broker.store.port import Document, EntryQuery, EntryRow, Head, PacketRow
-from broker.store.tables import documents, entries, heads, packets, parties, places, published, tiles
+from broker.store.tables import documents, entries, heads, packets, parties, places, positions, published, tiles
 from broker.store.writes import HEAD_COLUMNS, has_head, newest_head, stored_bytes, to_head
 
 _ENTRY = (entries.c.idx, entries.c.entry, entries.c.leaf)
@@ -160,6 +160,10 @@ class SqlReads:
         with self._connected() as connection:
             rows = connection.execute(_DUE, {"now": now, "states": list(states), "most": limit})
             return [(digest, recipient) for digest, recipient in rows]
+
+    def positions(self) -> dict[str, int]:
+        with self._connected() as connection:
+            return {row.topic: row.idx for row in connection.execute(select(positions))}
 
     def published(self) -> bytes | None:
         with self._connected() as connection:

@@ -1,13 +1,13 @@
 """The store over SQLAlchemy Core: both engines, one set of statements."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from sqlalchemy import insert, make_url, select, update
 from sqlalchemy.exc import ArgumentError
 
 from broker.errors import IntegrityError, UnavailableError
-from broker.store import migrate, sqlite
+from broker.store import migrate, sqlite, tables
 from broker.store.engine import Engines
 from broker.store.reads import SqlReads
 from broker.store.tables import health, published
@@ -48,6 +48,13 @@ class SqlStore(SqlReads):
                 return False
             connection.execute(insert(published).values(id=_ONLY_ROW, size=size, note=note))
             return True
+
+    def set_positions(self, positions: Mapping[str, int]) -> None:
+        with self._engines.writing(), self._engines.write.begin() as connection:
+            for topic, index in positions.items():
+                moved = update(tables.positions).where(tables.positions.c.topic == topic).values(idx=index)
+                if not connection.execute(moved).rowcount:
+                    connection.execute(insert(tables.positions).values(topic=topic, idx=index))
 
     def probe(self) -> None:
         with self._engines.writing(), self._engines.write.begin() as connection:

@@ -347,3 +347,12 @@ def test_probe_touches_no_table_of_the_log(store: Store):
     store.probe()
     assert store.head() == head
     assert store.published() is None
+
+
+def test_positions_of_topics_stay_and_move(url: str):
+    opened = SqlStore(url)
+    assert opened.positions() == {}
+    opened.set_positions({"setu.us-dea.tip": 3, "setu.us-dea.pen": 5})
+    opened.set_positions({"setu.us-dea.tip": 2, "setu.us-cbp.tip": -1})
+    opened.close()
+    assert SqlStore(url).positions() == {"setu.us-dea.tip": 2, "setu.us-dea.pen": 5, "setu.us-cbp.tip": -1}
