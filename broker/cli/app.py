@@ -9,7 +9,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from broker.cli.output import report
-from broker.errors import SetuError
+from broker.errors import IntegrityError, SetuError
+from schemas.problem import Code
 
 AGENCIES, AUDITORS, OPERATORS, EVERYBODY = "For agencies", "For auditors", "For operators", "To try it"
 
@@ -40,6 +41,9 @@ COMMANDS = {
 }
 
 
+OWN = ("broker", "schemas", "adapters")
+
+
 class Root(TyperGroup):
     """Lists its commands from the table above and imports the one that is called."""
 
@@ -62,6 +66,11 @@ class Root(TyperGroup):
                 raise
             report(ctx, error)
             raise typer.Exit(1) from None
+        except ModuleNotFoundError as error:
+            if error.name is None or error.name.partition(".")[0] in OWN:
+                raise
+            report(ctx, _not_installed(error.name))
+            raise typer.Exit(1) from None
 
 
 def load(name: str) -> Any:
@@ -71,6 +80,14 @@ def load(name: str) -> Any:
     command = typer.main.get_command(module.app)
     command.name = name
     return command
+
+
+def _not_installed(module: str) -> IntegrityError:
+    return IntegrityError(
+        Code.CONFIG_INVALID,
+        f"Expected what a gateway needs to be installed, found no module {module}.",
+        advice="Install the extra: pip install 'setu-broker[gateway]'.",
+    )
 
 
 app = typer.Typer(

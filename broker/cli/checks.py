@@ -208,7 +208,7 @@ def _store(patient: Patient) -> Iterator[Finding]:
         yield Finding(
             "store",
             State.BAD,
-            f"Expected SQLite's journal mode wal, found another.",
+            "Expected SQLite's journal mode wal, found another.",
             "Put the store on a local disk and start the gateway, which sets it.",
         )
     if seen.fault is not None:

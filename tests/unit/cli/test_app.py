@@ -37,6 +37,29 @@ def test_help_reads_nothing_heavy():
     assert done.stderr.strip() == "[]"
 
 
+@pytest.mark.parametrize("words", [["policy", "check", "."], ["doctor"], ["serve", "--config", "SETTINGS"]])
+def test_without_the_gateways_libraries_it_says_what_to_install(made, words):
+    words = [str(made.config) if word == "SETTINGS" else word for word in words]
+    program = (
+        "import sys\nsys.modules.update(dict.fromkeys(('cedarpy', 'sqlalchemy', 'uvloop')))\n"
+        f"from broker.cli.app import app\napp({words!r})\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "setu-broker[gateway]" in done.stderr
+
+
+def test_an_agencys_commands_need_no_gateways_libraries():
+    program = (
+        "import sys\nfrom broker.cli.app import load\n"
+        "for name in ('send', 'follow', 'packet', 'keys', 'schema', 'audit', 'directory'):\n    load(name)\n"
+        "print([name for name in ('cedarpy', 'sqlalchemy', 'fastapi', 'starlette', 'uvicorn') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 @pytest.mark.parametrize(("path", "command"), LEAVES, ids=[" ".join(path) for path, _ in LEAVES])
 def test_every_command_helps_with_an_example(setu, path, command):
     said = setu(*path, "--help")
