@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from hashlib import sha384
 from pathlib import Path
+from threading import Event
 from typing import Any, Self
 
 from broker.crypto.keys import PrivateKey
@@ -169,3 +170,16 @@ class Ledgers:
 
 class CrashError(Exception):
     """What a failpoint raises; nothing in the ledger knows it."""
+
+
+def in_one_batch(ledgers: Ledgers, *proposals: Proposal) -> list[Any]:
+    """Hold the writer up in a batch of its own, so that what is proposed meanwhile becomes one batch."""
+    entered, go = Event(), Event()
+    ledgers.committer._on_commit = lambda _: (entered.set(), go.wait(10))
+    blocker = ledgers.committer.propose(accepted(999_999, ("us-fincen",)))
+    assert entered.wait(10)
+    ledgers.committer._on_commit = ledgers.rung.append
+    futures = ledgers.propose(*proposals)
+    go.set()
+    blocker.result(10)
+    return [future.exception(10) or future.result() for future in futures]
