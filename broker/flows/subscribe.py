@@ -2,30 +2,25 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from typing import Any
 
 from broker.errors import NotFoundError
 from broker.flows.bell import Bell
 from broker.flows.cursor import Cursors
 from broker.flows.identify import Caller
 from broker.flows.inforce import InForce, View, under_view
-from broker.flows.judge import release
-from broker.flows.record import decided, entry, packet_ref, stored_header
+from broker.flows.offer import Offer, within
 from broker.ledger.port import (
     SERVED,
     Ledger,
     LedgerReader,
-    NoTransition,
-    Proposal,
     State,
     StoredPacket,
     TopicRow,
-    Transition,
 )
 from broker.transport.topics import split, topic
 from schemas import registry
-from schemas.evidence import Delivery, EntryType, Page, Receipt, Tombstone, TopicInfo
-from schemas.packet import Header, Packet
+from schemas.evidence import Delivery, Page, Receipt, Tombstone, TopicInfo
+from schemas.packet import Packet
 
 LOOK_AGAIN = 1.0
 GONE = {State.WITHHELD: "withheld", State.EXPIRED: "expired", State.RETRACTED: "retracted"}
@@ -53,7 +48,7 @@ class Subscribe:
         probe: Callable[[str], None],
     ) -> None:
         self._in_force = in_force
-        self._ledger = ledger
+        self._offered = Offer(in_force, ledger, reader, "https", now=now)
         self._reader = reader
         self._cursors = cursors
         self._bell = bell
@@ -130,10 +125,12 @@ class Subscribe:
 
     async def _offer(self, caller: Caller, rows: list[TopicRow]) -> tuple[Delivery | Tombstone, ...]:
         packets = await asyncio.to_thread(self._reader.packets, [row.digest for row in rows])
-        rows = _within(rows, packets, self._page_bytes)
+        rows = within(rows, packets, self._page_bytes)
 
         async def attempt(view: View) -> list[State]:
-            return await asyncio.gather(*(self._settle(caller, row, packets[row.digest], view) for row in rows))
+            return await asyncio.gather(
+                *(self._offered.settle(caller.agency, row, packets[row.digest], view) for row in rows)
+            )
 
         states = await under_view(self._in_force, attempt)
         self._probe("delivered")
@@ -143,66 +140,6 @@ class Subscribe:
             _item(row, packets[row.digest], state, receipts.get(row.index))
             for row, state in zip(rows, states, strict=True)
         )
-
-    async def _settle(self, caller: Caller, row: TopicRow, packet: StoredPacket, view: View) -> State:
-        """Decide what may leave, and commit the entry that says so before it does (G4)."""
-        if row.state not in SERVED or packet.raw is None:
-            return row.state
-        header = stored_header(packet.raw)
-        recipient = view.snapshot.agency(caller.agency.id)
-        decision = release(view, header, recipient if recipient is not None else caller.agency)
-        if not decision.permit:
-            rules = decision.rules or ("no-permit",)
-            return await self._write(EntryType.WITHHELD, State.WITHHELD, caller, header, packet, view, rules)
-        if row.state is State.PENDING and header.exp <= self._now():
-            return await self._write(EntryType.EXPIRED, State.EXPIRED, caller, header, packet, view, None)
-        if row.state is State.PENDING:
-            return await self._write(EntryType.DELIVERED, State.OFFERED, caller, header, packet, view, decision.rules)
-        return row.state
-
-    async def _write(
-        self,
-        kind: EntryType,
-        state: State,
-        caller: Caller,
-        header: Header,
-        packet: StoredPacket,
-        view: View,
-        rules: tuple[str, ...] | None,
-    ) -> State:
-        delivered = kind is EntryType.DELIVERED
-        members: dict[str, Any] = {"channel": "https"} if delivered else {}
-        if rules is not None:
-            members["decision"] = decided("permit" if delivered else "deny", rules)
-        found = entry(
-            kind,
-            actor=self._in_force.gateway,
-            audience=self._in_force.audience,
-            view=view,
-            packet=packet_ref(header, packet.digest),
-            recipient=caller.agency.id,
-            **members,
-        )
-        once = f"{kind}/{packet.digest}/{caller.agency.id}" + ("/https" if delivered else "")
-        transition = Transition(packet.digest, caller.agency.id, state)
-        try:
-            await asyncio.wrap_future(
-                self._ledger.propose(Proposal(found, once=once, transitions=(transition,), basis=view.basis))
-            )
-        except NoTransition:
-            now_known = await asyncio.to_thread(self._reader.packet, packet.digest)
-            return now_known.states[caller.agency.id] if now_known is not None else State.RETRACTED
-        return state
-
-
-def _within(rows: list[TopicRow], packets: dict[str, StoredPacket], most: int) -> list[TopicRow]:
-    """As many rows as fit, at least one."""
-    size = 0
-    for number, row in enumerate(rows):
-        size += len(packets[row.digest].raw or b"")
-        if number and size > most:
-            return rows[:number]
-    return rows
 
 
 def _item(row: TopicRow, packet: StoredPacket, state: State, receipt: Receipt | None) -> Delivery | Tombstone:

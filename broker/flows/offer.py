@@ -1,0 +1,129 @@
+"""Letting a packet go to one recipient by one channel: judged again, and the entry that says so committed first."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Literal
+
+from broker.flows.inforce import InForce, View
+from broker.flows.judge import release
+from broker.flows.record import decided, entry, packet_ref, stored_header
+from broker.ledger.port import (
+    SERVED,
+    Ledger,
+    LedgerReader,
+    NoTransition,
+    Proposal,
+    State,
+    StoredPacket,
+    TopicRow,
+    Transition,
+)
+from schemas.directory import Agency, Channel
+from schemas.evidence import EntryType
+from schemas.packet import Header
+
+
+class Offer:
+    """For one channel; its name stands in the entries."""
+
+    def __init__(
+        self,
+        in_force: InForce,
+        ledger: Ledger,
+        reader: LedgerReader,
+        channel: Literal["https", "kafka"],
+        *,
+        now: Callable[[], float],
+    ) -> None:
+        self._in_force = in_force
+        self._ledger = ledger
+        self._reader = reader
+        self._channel: Literal["https", "kafka"] = channel
+        self._now = now
+
+    async def settle(self, recipient: Agency, row: TopicRow, packet: StoredPacket, view: View) -> State:
+        """Decide what may leave, and commit the entry that says so before it does (G2, G4).
+
+        Returns the state that this channel goes by: one of `SERVED` where the bytes may leave.
+
+        Raises:
+            StaleBasis: decide again.
+            UnavailableError: the ledger cannot be written, so nothing may leave.
+        """
+        if row.state not in SERVED or packet.raw is None:
+            return row.state
+        header = stored_header(packet.raw)
+        reader = view.snapshot.agency(recipient.id) or recipient
+        decision = release(view, header, reader, via=self._channel)
+        if not decision.permit:
+            await self._withhold(reader, row, header, view, decision.rules or ("no-permit",))
+            return State.WITHHELD
+        try:
+            if row.state is State.PENDING and header.exp <= self._now():
+                await self._write(EntryType.EXPIRED, State.EXPIRED, reader, row, header, view, None)
+                return State.EXPIRED
+            if row.state is State.PENDING:
+                await self._write(EntryType.DELIVERED, State.OFFERED, reader, row, header, view, decision.rules)
+                return State.OFFERED
+            if Channel.KAFKA in reader.channels:
+                # With two channels, an offer by the other says nothing of this one.
+                await self._write(EntryType.DELIVERED, None, reader, row, header, view, decision.rules)
+        except NoTransition:
+            known = await asyncio.to_thread(self._reader.packet, row.digest)
+            state = known.states[recipient.id] if known is not None else State.RETRACTED
+            return await self.settle(recipient, replace(row, state=state), packet, view)
+        return row.state
+
+    async def _withhold(
+        self, recipient: Agency, row: TopicRow, header: Header, view: View, rules: tuple[str, ...]
+    ) -> None:
+        # What policy keeps from this channel alone may still be fetched by the other: no end, so no transition.
+        here_only = self._channel == "kafka" and release(view, header, recipient).permit
+        try:
+            await self._write(
+                EntryType.WITHHELD, None if here_only else State.WITHHELD, recipient, row, header, view, rules
+            )
+        except NoTransition:
+            return  # the recipient's own evidence came first, and stands; the bytes stay here all the same
+
+    async def _write(
+        self,
+        kind: EntryType,
+        state: State | None,
+        recipient: Agency,
+        row: TopicRow,
+        header: Header,
+        view: View,
+        rules: tuple[str, ...] | None,
+    ) -> None:
+        """Raises NoTransition; `state` None: the entry moves nothing."""
+        delivered = kind is EntryType.DELIVERED
+        by_channel = delivered or (kind is EntryType.WITHHELD and state is None)
+        members: dict[str, Any] = {"channel": self._channel} if by_channel else {}
+        if rules is not None:
+            members["decision"] = decided("permit" if delivered else "deny", rules)
+        found = entry(
+            kind,
+            actor=self._in_force.gateway,
+            audience=self._in_force.audience,
+            view=view,
+            packet=packet_ref(header, row.digest),
+            recipient=recipient.id,
+            **members,
+        )
+        once = f"{kind}/{row.digest}/{recipient.id}" + (f"/{self._channel}" if by_channel else "")
+        transitions = () if state is None else (Transition(row.digest, recipient.id, state),)
+        await asyncio.wrap_future(
+            self._ledger.propose(Proposal(found, once=once, transitions=transitions, basis=view.basis))
+        )
+
+
+def within(rows: list[TopicRow], packets: Mapping[str, StoredPacket], most: int) -> list[TopicRow]:
+    """As many rows as fit into so many bytes of packets, at least one."""
+    size = 0
+    for number, row in enumerate(rows):
+        size += len(packets[row.digest].raw or b"")
+        if number and size > most:
+            return rows[:number]
+    return rows
