@@ -1,5 +1,6 @@
 """The operator's listener: is the process alive, could it accept a packet, its figures. Plain HTTP, loopback."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ from schemas.canonical import canonical
 
 Found = tuple[int, str, bytes]
 JSON = "application/json"
+READY_SECONDS = 5.0
 
 
 class Operator:
@@ -58,7 +60,10 @@ class Operator:
         if self._stopping():
             return _json(503, {"ready": False, "code": "stopping"})
         try:
-            return _json(200, await self._health.ready())
+            async with asyncio.timeout(READY_SECONDS):
+                return _json(200, await self._health.ready())
+        except TimeoutError:
+            return _json(503, {"ready": False, "code": "unavailable", "detail": f"No answer in {READY_SECONDS:g} s."})
         except SetuError as error:
             return _json(503, {"ready": False, "code": error.code.value, "detail": str(error)})
         except Exception as error:  # noqa: BLE001 - whatever it is, the gateway is not ready

@@ -71,9 +71,12 @@ class Bridge(logging.Handler):
 
 
 def _redacted(_: object, __: str, event: EventDict) -> EventDict:
-    return {name: redact(value) if name in OWN else redact_named(name, value) for name, value in event.items()}
+    return {
+        name: redact(value) if name in OWN else redact_named(name, value)
+        for name, value in event.items()
+        if value is not None
+    }
 
 
 def _rendered(_: object, __: str, event: EventDict) -> str:
-    present = {name: value for name, value in event.items() if value is not None}
-    return _ENCODER.encode(present).replace("\x7f", "\\u007f")
+    return _ENCODER.encode(event).replace("\x7f", "\\u007f")

@@ -22,6 +22,9 @@ _PEM = "-----BEGIN "
 
 def redact(value: Any, depth: int = 0) -> Any:
     """`value` as JSON types that may be logged."""
+    kind = type(value)
+    if kind is int or (kind is str and len(value) <= MAX_TEXT and _PEM not in value):
+        return value  # nearly all there is in a request's line
     match value:
         case str():
             return _text(str(value))

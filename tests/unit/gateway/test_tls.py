@@ -1,0 +1,53 @@
+import ssl
+import time
+from pathlib import Path
+
+import pytest
+
+from broker.crypto.certificates import Authority
+from broker.errors import IntegrityError
+from broker.gateway.tls import check_private, server_context
+from schemas.problem import Code
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[Path, Path, Path]:
+    authority = Authority.create("USA", now=time.time())
+    found = tmp_path / "server.pem", tmp_path / "server.key", tmp_path / "ca.pem"
+    authority.issue_server("gateway", ["localhost"], now=time.time()).save(*found[:2])
+    found[2].write_bytes(authority.issued.certificate)
+    return found
+
+
+def test_the_context_is_as_strict_as_the_design_has_it(files: tuple[Path, Path, Path]) -> None:
+    context = server_context(*files)
+    assert context.minimum_version is ssl.TLSVersion.TLSv1_3
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    assert context.verify_flags & ssl.VERIFY_X509_STRICT
+    assert context.num_tickets == 0
+    assert len(context.get_ca_certs()) == 1
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o644, 0o666])
+def test_a_key_that_others_can_read_refuses_to_start(files: tuple[Path, Path, Path], mode: int) -> None:
+    files[1].chmod(mode)
+    with pytest.raises(IntegrityError, match=f"mode {mode:04o}") as caught:
+        server_context(*files)
+    assert caught.value.code is Code.CONFIG_INVALID
+
+
+def test_a_key_that_is_no_file_refuses_to_start(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    for path in (tmp_path, tmp_path / "missing"):
+        with pytest.raises(IntegrityError) as caught:
+            check_private(path)
+        assert caught.value.code is Code.CONFIG_INVALID
+
+
+@pytest.mark.parametrize("which", [0, 1, 2])
+def test_a_file_that_is_no_pem_is_named_and_not_quoted(files: tuple[Path, Path, Path], which: int) -> None:
+    files[which].write_text("s3cr3t")
+    with pytest.raises(IntegrityError) as caught:
+        server_context(*files)
+    assert files[which].name in str(caught.value)
+    assert "s3cr3t" not in str(caught.value)
