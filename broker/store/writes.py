@@ -31,11 +31,15 @@ _MOVE = (
 _SAVE_NOTE = (
     update(heads).where(heads.c.size == bindparam("at_size"), heads.c.note.is_(None)).values(note=bindparam("signed"))
 )
-_APPEND_HEAD = insert(heads).from_select(
-    heads.columns.keys(),
-    select(*(bindparam(column.name, type_=column.type) for column in heads.columns)).where(
-        select(func.max(heads.c.size)).scalar_subquery() == bindparam("previous")
-    ),
+_APPEND_HEAD = (
+    insert(heads)
+    .from_select(
+        heads.columns.keys(),
+        select(*(bindparam(column.name, type_=column.type) for column in heads.columns)).where(
+            select(func.max(heads.c.size)).scalar_subquery() == bindparam("previous")
+        ),
+    )
+    .execution_options(preserve_rowcount=True)
 )
 
 
