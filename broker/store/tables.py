@@ -57,6 +57,7 @@ Index(None, entries.c.kind)
 Index(None, entries.c.about)
 Index(None, entries.c.stray, **_where_set(entries.c.stray))
 Index(None, entries.c.code, **_where_set(entries.c.code))
+Index(None, entries.c.exercise)
 
 onces = Table(
     "onces",

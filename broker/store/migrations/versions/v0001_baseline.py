@@ -41,6 +41,7 @@ def upgrade() -> None:
         sqlite_where=sa.text("code IS NOT NULL"),
         postgresql_where=sa.text("code IS NOT NULL"),
     )
+    op.create_index(op.f("ix_entries_exercise"), "entries", ["exercise"], unique=False)
     op.create_index(op.f("ix_entries_kind"), "entries", ["kind"], unique=False)
     op.create_index(
         op.f("ix_entries_stray"),
