@@ -93,6 +93,8 @@ class Committer:
             self._changed.notify_all()
         if self._thread is not None:
             self._thread.join(timeout)
+        else:
+            self._stop(_stopped(), ())
 
     def propose(self, proposal: Proposal) -> Future[Committed]:
         """See `broker.ledger.port.Ledger`. What is no `Entry` is refused with code `internal`."""

@@ -1,4 +1,8 @@
-"""The store over SQLAlchemy Core: both engines, one set of statements."""
+"""The store over SQLAlchemy Core: one set of statements for every engine.
+
+An attacker who owns it reads who sent what to whom, never a payload; and can withhold or destroy, but change or remove
+nothing that a receipt, a mirror or the rollback guard does not show.
+"""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

@@ -215,6 +215,14 @@ def test_a_proposal_taken_back_in_time_is_not_written(tmp_path: Path):
     ledgers.close()
 
 
+def test_closing_what_never_started_answers_all(tmp_path: Path):
+    ledgers = Ledgers(tmp_path).open(start=False)
+    (waiting,) = ledgers.propose(note(1))
+    ledgers.committer.close()
+    assert isinstance(waiting.exception(0), UnavailableError)
+    ledgers.release()
+
+
 def test_closing_finishes_what_was_taken(tmp_path: Path):
     ledgers = Ledgers(tmp_path).open(start=False)
     waiting = ledgers.propose(*(note(number) for number in range(1000)))
