@@ -66,6 +66,7 @@ class KafkaPublisher:
         self._place = place
         self._producer: AIOKafkaProducer | None = None
         self._reader: AIOKafkaConsumer | None = None
+        self._one_reader = asyncio.Lock()
 
     async def renew(self) -> None:
         await self.close()
@@ -92,6 +93,10 @@ class KafkaPublisher:
             raise
 
     async def tail(self, topic: str, most: int) -> Tail:
+        async with self._one_reader:
+            return await self._tail(topic, most)
+
+    async def _tail(self, topic: str, most: int) -> Tail:
         reader = self._reader
         if reader is None:
             raise _not_open()

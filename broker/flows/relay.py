@@ -1,0 +1,246 @@
+"""Brings accepted packets from the store's topics to Kafka's, in ledger order, for the agencies that read Kafka."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from broker.errors import CallerError, IntegrityError, SetuError, UnavailableError
+from broker.flows.inforce import InForce, View, under_view
+from broker.flows.offer import Offer, within
+from broker.flows.record import stored_header
+from broker.ledger.port import SERVED, Ledger, LedgerReader, StoredPacket, TopicRow
+from broker.transport import records
+from broker.transport.port import Kept, Publisher, Record
+from broker.transport.topics import topic
+from schemas import registry
+from schemas.directory import Agency, AgencyState, Channel, Role
+
+LOOK_AGAIN = 1.0
+"""Seconds after which every topic is looked at, whether or not its growth was heard of."""
+
+TROUBLE = 5.0
+"""Seconds for which a topic that cannot be written is left alone; the others go on."""
+
+ROWS = 200
+BATCH_BYTES = 4 * 2**20
+LAST = 50
+"""Records read of a topic's end: the newest of them that the ledger knows says how far Kafka holds it."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Rows that are dealt with once `records` are kept. `upto`: the last one's index."""
+
+    name: str
+    place: tuple[str, str]
+    upto: int
+    records: Sequence[Record]
+
+
+class Relay:
+    """`run` it as a task. There is one at a time for a ledger.
+
+    Args:
+        now: unix seconds.
+        probe: called with "relayed" once records are kept and before their position is.
+        pause: seconds after a failure before Kafka is tried again.
+    """
+
+    def __init__(
+        self,
+        in_force: InForce,
+        ledger: Ledger,
+        reader: LedgerReader,
+        publisher: Publisher,
+        *,
+        now: Callable[[], float],
+        probe: Callable[[str], None] = lambda _: None,
+        pause: float = 1.0,
+    ) -> None:
+        self._in_force = in_force
+        self._offered = Offer(in_force, ledger, reader, "kafka", now=now)
+        self._reader = reader
+        self._publisher = publisher
+        self._now = now
+        self._probe = probe
+        self._pause = pause
+        self._loop = asyncio.get_running_loop()
+        self._grew = asyncio.Event()
+        self._due: set[tuple[str, str]] = set()
+        self._all_due = 0.0
+        self._stored: dict[str, int] = {}
+        self._places: dict[str, int] = {}
+        self._left_alone: dict[str, float] = {}
+        self.trouble: str | None = None
+        """Why nothing is relayed now, or what of it is not."""
+
+    def ring(self, topics: frozenset[tuple[str, str]]) -> None:
+        """Some topic grew; from any thread."""
+        if topics and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._heard, topics)
+
+    def _heard(self, topics: frozenset[tuple[str, str]]) -> None:
+        self._due |= topics
+        self._grew.set()
+
+    async def run(self) -> None:
+        """For ever. Whatever fails, everything is thrown away, and it goes on from what Kafka then holds."""
+        try:
+            while True:
+                try:
+                    await self.connect()
+                    while True:
+                        if not await self.step():
+                            await self._rest()
+                except SetuError as error:
+                    self._said(error.message)
+                    _log.warning("relay begins again", extra={"code": error.code, "found": error.message})
+                except Exception:  # noqa: BLE001 - it outlives whatever it meets
+                    self._said("Expected the relay to go on, found an error that its log tells of.")
+                    _log.exception("relay begins again")
+                await asyncio.sleep(self._pause)
+        finally:
+            await self._publisher.close()
+
+    async def connect(self) -> None:
+        """Connect anew; where each topic stands is asked again when it is next looked at.
+
+        Raises:
+            UnavailableError: Kafka or the store does not answer.
+            IntegrityError: code `config-invalid`.
+        """
+        self._places.clear()
+        self._left_alone.clear()
+        self._all_due = 0.0
+        await self._publisher.renew()
+        self._stored = await asyncio.to_thread(self._reader.positions)
+        self.trouble = None
+
+    async def step(self) -> int:
+        """One batch of each topic; how many places were dealt with.
+
+        Raises:
+            UnavailableError: nothing is known of what was under way: `connect` before the next step.
+        """
+        self._grew.clear()
+        readers = {each.id: each for each in self._in_force.view().snapshot.document.agencies if reads_kafka(each)}
+        if self._now() >= self._all_due:
+            self._all_due = self._now() + LOOK_AGAIN
+            self._due.update((agency, kind) for agency in readers for kind in registry.kinds())
+        wanted = [(readers[agency], kind) for agency, kind in self._due if agency in readers]
+        self._due.clear()
+        found = await _all([self._batch(agency, kind) for agency, kind in wanted])
+        batches = [each for each in found if each is not None]
+        self._due.update(each.place for each in batches)
+        sent = await _all([self._send(batch) for batch in batches])
+        kept = {batch.name: batch.upto for batch, done in zip(batches, sent, strict=True) if done}
+        if kept:
+            self._probe("relayed")
+            await asyncio.to_thread(self._reader.set_positions, kept)
+            self._stored.update(kept)
+            self._places.update(kept)
+        return len(kept)
+
+    async def _rest(self) -> None:
+        try:
+            await asyncio.wait_for(self._grew.wait(), LOOK_AGAIN)
+        except TimeoutError:
+            return
+
+    async def _batch(self, agency: Agency, kind: str) -> _Batch | None:
+        name = topic(agency.id, kind)
+        if self._left_alone.get(name, 0.0) > self._now():
+            return None
+        place = self._places.get(name)
+        if place is None:
+            try:
+                place = self._places[name] = await self._place(name, agency.id, kind)
+            except (CallerError, IntegrityError) as error:
+                self._leave_alone(name, error)
+                return None
+        rows = await asyncio.to_thread(self._reader.topic, agency.id, kind, after=place, limit=ROWS)
+        if not rows:
+            return None
+        packets = await asyncio.to_thread(self._reader.packets, [row.digest for row in rows])
+        rows = within(rows, packets, BATCH_BYTES)
+        return _Batch(name, (agency.id, kind), rows[-1].index, await self._records(agency, place, rows, packets))
+
+    async def _records(
+        self, agency: Agency, place: int, rows: Sequence[TopicRow], packets: dict[str, StoredPacket]
+    ) -> Sequence[Record]:
+        """What may leave of these rows, each with its entry committed."""
+
+        async def attempt(view: View) -> list[Any]:
+            return await _all([self._offered.settle(agency, row, packets[row.digest], view) for row in rows])
+
+        states = await under_view(self._in_force, attempt)
+        # What became of them while their entries were written: a retraction that came first still counts.
+        known = await asyncio.to_thread(self._reader.packets, [row.digest for row in rows])
+        previous = [place, *(row.index for row in rows)]
+        leaving = [
+            (row, before)
+            for row, state, before in zip(rows, states, previous, strict=False)
+            if state in SERVED and known[row.digest].states[agency.id] in SERVED
+        ]
+        receipts = await asyncio.to_thread(self._reader.receipts, [row.index for row, _ in leaving])
+        return [
+            records.record(stored_header(raw), row.digest, raw, receipt, previous=before)
+            for (row, before), receipt in zip(leaving, receipts, strict=True)
+            if (raw := known[row.digest].raw) is not None
+        ]
+
+    async def _send(self, batch: _Batch) -> bool:
+        try:
+            if batch.records:
+                await self._publisher.send(batch.name, batch.records)
+        except (CallerError, IntegrityError) as error:
+            self._places.pop(batch.name, None)
+            self._leave_alone(batch.name, error)
+            return False
+        return True
+
+    async def _place(self, name: str, recipient: str, kind: str) -> int:
+        """The last place that Kafka holds, which may be before the stored one, for it may have lost its tail."""
+        tail = await self._publisher.tail(name, LAST)
+        digests = [records.digest_of(record) for record in tail.newest]
+        known = await asyncio.to_thread(self._reader.packets, [each for each in digests if each is not None])
+        for record, digest in zip(tail.newest, digests, strict=True):
+            packet = known.get(digest or "")
+            if packet is not None and packet.kind == kind and recipient in packet.states and _is(record, packet):
+                return packet.index
+        if not tail.ever:
+            return -1
+        return self._stored.get(name, -1)
+
+    def _leave_alone(self, name: str, error: SetuError) -> None:
+        self._left_alone[name] = self._now() + TROUBLE
+        self._said(error.message)
+        _log.warning("topic not relayed", extra={"topic": name, "code": error.code, "found": str(error)})
+
+    def _said(self, message: str) -> None:
+        self.trouble = message
+
+
+def reads_kafka(agency: Agency) -> bool:
+    """Is this an active agency that reads its topics from Kafka?"""
+    return agency.state is AgencyState.ACTIVE and Role.AGENCY in agency.roles and Channel.KAFKA in agency.channels
+
+
+def _is(record: Kept, packet: StoredPacket) -> bool:
+    return records.index_of(record) == packet.index and (packet.raw is None or packet.raw == record.value)
+
+
+async def _all(work: Sequence[Any]) -> list[Any]:
+    """Wait for every one of them, then raise the first error: none goes on behind the back of what follows."""
+    results = await asyncio.gather(*work, return_exceptions=True)
+    for each in results:
+        if isinstance(each, UnavailableError):
+            raise each
+    for each in results:
+        if isinstance(each, BaseException):
+            raise each
+    return results
