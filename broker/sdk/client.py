@@ -28,7 +28,7 @@ from broker.sdk.source import HttpsSource, Item
 from broker.sdk.verify import Failed, Verified, Verifier
 from broker.transport.topics import topic
 from schemas.base import Model
-from schemas.evidence import AckEvent, AckPacket, Receipt
+from schemas.evidence import AckEvent, AckPacket, Entry, Receipt
 from schemas.handling import Handling
 from schemas.packet import MEDIA_TYPE
 from schemas.problem import Code
@@ -233,6 +233,10 @@ class Client(Lookups):
     def judge(self, item: Item, *, opened: bool = True) -> Verified | Failed:
         """Steps 1 to 7 of the verification recipe; see `broker.sdk.verify.Verifier.judge`."""
         return self._verifier.judge(item, opened=opened)
+
+    def check_receipt(self, answer: Any) -> tuple[Receipt, Entry]:
+        """A receipt by itself, and the entry it proves; see `broker.sdk.verify.Verifier.receipt`."""
+        return self._verifier.receipt(answer)
 
     def acknowledge(self, packet: AckPacket, event: AckEvent, reason: Code | None = None) -> Receipt:
         """Sign and post an acknowledgement; see `Received.acknowledge`."""

@@ -21,6 +21,7 @@ from broker.errors import IntegrityError, PacketError, SetuError, SignatureError
 from broker.merkle.receipt import verify_receipt
 from broker.sdk.content import Payload, read_payload
 from broker.sdk.source import Item
+from broker.transport.topics import split
 from schemas.canonical import unb64u
 from schemas.directory import KeyState, KeyUse
 from schemas.evidence import AckEvent, AckPacket, Entry, EntryType, Receipt
@@ -106,6 +107,11 @@ class Verifier:
         )
         return receipt
 
+    def receipt(self, answer: Any) -> tuple[Receipt, Entry]:
+        """A receipt by itself, and the entry it proves; raises as `accepted`, and UnavailableError as `judge`."""
+        receipt = _receipt(answer)
+        return receipt, self._entry(receipt)[0]
+
     def judge(self, item: Item, *, opened: bool = True) -> Verified | Failed:
         """Steps 1 to 7 for a packet that was delivered; with `opened` False, step 7 ends at "it is for me".
 
@@ -125,18 +131,23 @@ class Verifier:
             check_recipients(parsed)  # 5
             self._require_accepted(entry, parsed)  # 6, second half: it is this packet's receipt
             _require((receipt.index, parsed.digest) == (item.index, item.digest), "place in the topic")
+            _require(split(item.topic) == (self.agency, header.kind) or not self._is_for_me(header), "topic")
             self._for_me(header)  # 7
             payload = self._open(parsed) if opened else {}
         except PacketError as error:
-            return Failed(item, error, self._name(item, entry, parsed or _readable(item)))
+            place = item.index if entry is None else receipt.index
+            return Failed(item, error, self._name(item, place, entry, parsed or _readable(item)))
         disputed = _disputed(self._directory.current(), header, _seconds(entry))
         return Verified(item, parsed, receipt, entry, payload, disputed)
 
     def _open(self, parsed: Parsed) -> Payload:
         return read_payload(parsed.header, open_packet(parsed, self.agency, self._keys))
 
+    def _is_for_me(self, header: Header) -> bool:
+        return any(each.agency == self.agency for each in header.to)
+
     def _for_me(self, header: Header) -> None:
-        if all(each.agency != self.agency for each in header.to):
+        if not self._is_for_me(header):
             raise PacketError(Code.NOT_FOR_ME, "Expected a packet addressed to this agency, found one to others only.")
 
     def _entry(self, receipt: Receipt) -> tuple[Entry, Snapshot]:
@@ -174,13 +185,13 @@ class Verifier:
             "packet",
         )
 
-    def _name(self, item: Item, entry: Entry | None, parsed: Parsed | None) -> AckPacket | None:
+    def _name(self, item: Item, place: int, entry: Entry | None, parsed: Parsed | None) -> AckPacket | None:
         logged = entry.packet if entry is not None and entry.type is EntryType.ACCEPTED else None
         if logged is not None and logged.digest == item.digest and self.agency in logged.to:
             return AckPacket.from_object(
-                {"from": logged.from_, "id": logged.id, "digest": logged.digest, "index": item.index}
+                {"from": logged.from_, "id": logged.id, "digest": logged.digest, "index": place}
             )
-        return _named(parsed, item.index) if parsed is not None else None
+        return _named(parsed, place) if parsed is not None else None
 
 
 def keys_of(snapshot: Snapshot, agency: str, at: int) -> Callable[[str, str], PublicKey]:

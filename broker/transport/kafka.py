@@ -145,10 +145,15 @@ class KafkaLog:
     """The `broker.transport.port.RecordLog` of Kafka: a consumer for each topic, on an event loop of its own.
 
     Places are kept by who reads, beside the digest of what was read there, so no consumer group is joined.
+
+    Args:
+        fetch_wait: seconds for which a node may hold a request for records of which there are none yet; a look for
+            what is at hand waits as long.
     """
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, *, fetch_wait: float = 0.25) -> None:
         self._place = place
+        self._fetch_wait = fetch_wait
         self._consumers: dict[str, AIOKafkaConsumer] = {}
         self._checked = False
         self._loop = asyncio.new_event_loop()
@@ -239,7 +244,7 @@ class KafkaLog:
             enable_auto_commit=False,
             auto_offset_reset="none",
             max_partition_fetch_bytes=LARGEST,
-            fetch_max_wait_ms=500,
+            fetch_max_wait_ms=int(self._fetch_wait * 1000),
         )
         try:
             async with _bounded("take a consumer", self._place, START_SECONDS):

@@ -1,15 +1,17 @@
 """What the contract of a source is tried on: an engine publishes packets of a topic and makes sources that read them."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from hashlib import sha384
 from typing import Any, Protocol
 
 import httpx
+import pytest
 
 from broker.sdk.cursors import MemoryCursors
 from broker.sdk.source import Source
 from schemas.canonical import b64u
+from tests.contract.kafka import Kafka
 from tests.unit.sdk.simulator import Fault, SimulatedGateway, Stored
 
 KINDS = ("tip", "pen")
@@ -81,4 +83,8 @@ def https_stream() -> Engine:
     return Https(stream=True)
 
 
-ENGINES: Sequence[Callable[[], Engine]] = (https_poll, https_stream)
+def kafka() -> Engine:
+    return Kafka()
+
+
+ENGINES: Sequence[Any] = (https_poll, https_stream, pytest.param(kafka, marks=pytest.mark.sockets))

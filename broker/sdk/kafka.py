@@ -1,0 +1,178 @@
+"""The engine of a subscriber that reads its topics from Kafka: nothing a record says counts but by its receipt."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from broker.envelope.verify import parse
+from broker.errors import IntegrityError, PacketError, UnavailableError
+from broker.sdk.cursors import Cursors, MemoryCursors, Position
+from broker.sdk.source import Item, Source
+from broker.transport import records
+from broker.transport.port import Kept, RecordLog
+from broker.transport.topics import split
+from schemas.evidence import Entry, EntryType, Receipt
+from schemas.problem import Code
+
+Check = Callable[[Any], tuple[Receipt, Entry]]
+"""Verifies a receipt, given as an object of JSON types; raises PacketError."""
+
+
+class KafkaSource:
+    """The `broker.sdk.source.Source` of Kafka.
+
+    A repeat is dropped. Where a record says that a place before it was not seen, because Kafka lost or outlived it or
+    policy keeps that packet from Kafka, the missing places are fetched from the gateway and come in their order. A
+    record that is not what it says is handed on, so that whoever judges items rejects it; it moves no place.
+
+    Args:
+        agency: one's own id.
+        check: `broker.sdk.verify.Verifier.receipt`.
+        gateway: makes the source that fills gaps, over positions it is given.
+    """
+
+    def __init__(
+        self, agency: str, log: RecordLog, cursors: Cursors, check: Check, gateway: Callable[[Cursors], Source]
+    ) -> None:
+        self._agency = agency
+        self._log = log
+        self._cursors = cursors
+        self._check = check
+        self._gateway = gateway
+        self._topics: dict[str, _Topic] = {}
+
+    def topics(self) -> Sequence[str]:
+        return tuple(name for name in self._log.topics() if (split(name) or ("", ""))[0] == self._agency)
+
+    def read(self, topic: str, wait: float) -> Sequence[Item]:
+        reader = self._topics.get(topic)
+        if reader is None:
+            done = self._cursors.read(topic)
+            reader = self._topics[topic] = _Topic(self._agency, topic, done, self._log, self._check, self._gateway)
+        return reader.read(wait)
+
+    def commit(self, topic: str, position: Position) -> None:
+        reader = self._topics.get(topic)
+        self._cursors.write(topic, position if reader is None else reader.settled(position))
+
+    def close(self) -> None:
+        self._log.close()
+        for reader in self._topics.values():
+            reader.close()
+
+
+class _Topic:
+    def __init__(
+        self,
+        agency: str,
+        name: str,
+        done: Position,
+        log: RecordLog,
+        check: Check,
+        gateway: Callable[[Cursors], Source],
+    ) -> None:
+        self._agency = agency
+        self._name = name
+        self._kind = (split(name) or ("", ""))[1]
+        # Another engine's token says nothing here: from the start, and what is done is passed over.
+        token = done.token or ""
+        self._offset = int(token) if token.isdecimal() else 0
+        self._last = done
+        self._log = log
+        self._check = check
+        self._gateway = gateway
+        self._filler: Source | None = None
+        self._ahead: list[Item] = []
+        self._unplaced: dict[tuple[str | None, int, str | None], Position] = {}
+
+    def read(self, wait: float) -> Sequence[Item]:
+        while True:
+            found = self._log.read(self._name, self._offset, wait)
+            items: list[Item] = []
+            for kept in found:
+                try:
+                    items.extend(self._items(kept))
+                except UnavailableError:
+                    if items:
+                        return items  # the rest is read again from here
+                    raise
+                self._offset = kept.offset + 1
+            if items or not found:
+                return items
+
+    def settled(self, position: Position) -> Position:
+        """What to keep for an item that is done: one that moved no place leaves the index where it was."""
+        return self._unplaced.pop((position.token, position.index, position.digest), position)
+
+    def close(self) -> None:
+        if self._filler is not None:
+            self._filler.close()
+
+    def _items(self, kept: Kept) -> Iterator[Item]:
+        index, digest, receipt = records.index_of(kept), records.digest_of(kept), records.receipt_of(kept)
+        token = str(kept.offset + 1)
+        item = Item(
+            topic=self._name,
+            index=max(self._last.index, 0) if index is None else index,
+            digest=digest or records.name_of(kept),
+            raw=kept.value,
+            receipt=receipt,
+            gone=None,
+            token=token,
+        )
+        if not self._in_place(item):
+            place = _resumed_at(self._last, token)
+            self._unplaced[item.token, item.index, item.digest] = place
+            yield item
+            return
+        if item.index == self._last.index and self._last.digest not in (None, item.digest):
+            raise IntegrityError(
+                Code.LOG_INVALID,
+                "Expected the packet that was read before at this ledger index, found another with a receipt.",
+                advice="Keep both receipts, stop reading, and speak with the operator and an auditor.",
+            )
+        if item.index <= self._last.index:
+            return
+        previous = records.previous_of(kept)
+        if previous is None or previous > self._last.index:
+            for missing in self._missing(item.index):
+                self._last = Position(token=str(kept.offset), index=missing.index, digest=missing.digest)
+                yield replace(missing, token=str(kept.offset))
+        self._last = Position(token=token, index=item.index, digest=item.digest)
+        yield item
+
+    def _in_place(self, item: Item) -> bool:
+        """Is this a packet of this topic, at the place it says, by a receipt that verifies?"""
+        try:
+            receipt, entry = self._check(item.receipt)
+            named = entry.packet
+            return (
+                entry.type is EntryType.ACCEPTED
+                and named is not None
+                and receipt.index == item.index
+                and named.digest == item.digest == parse(item.raw or b"").digest
+                and named.kind == self._kind
+                and self._agency in named.to
+            )
+        except PacketError:
+            return False
+
+    def _missing(self, before: int) -> list[Item]:
+        """What the gateway holds of this topic between the last place and `before`."""
+        if self._filler is None:
+            cursors = MemoryCursors()
+            cursors.write(self._name, _resumed_at(self._last, None))
+            self._filler = self._gateway(cursors)
+        while not self._ahead or self._ahead[-1].index < before:
+            found = self._filler.read(self._name, 0.0)
+            if not found:
+                break
+            self._ahead.extend(found)
+        missing = [each for each in self._ahead if self._last.index < each.index < before]
+        self._ahead = [each for each in self._ahead if each.index >= before]
+        return missing
+
+
+def _resumed_at(place: Position, token: str | None) -> Position:
+    """The same place, with another mark to resume from."""
+    return Position(token=token, index=place.index, digest=place.digest)

@@ -1,0 +1,5 @@
+from tests.system.kafka import stop
+
+
+def pytest_sessionfinish() -> None:
+    stop()
