@@ -30,13 +30,18 @@ define install
 endef
 
 ##@ Use it
-.PHONY: demo run bench install
+.PHONY: demo run kafka bench install
 demo: .venv/.gateway ## the whole job, for real, as a story (ARGS=--json: as one JSON document)
 	@.venv/bin/setu demo $(ARGS)
 
 run: .venv/.gateway ## serve a demo realm, kept in the folder deployment (FOLDER=... for another)
 	@[ -e "$(FOLDER)/setu.toml" ] || .venv/bin/setu init "$(FOLDER)" --demo
 	@.venv/bin/setu serve --config "$(FOLDER)/setu.toml" $(ARGS)
+
+kafka: .venv/.test ## one real Kafka on this machine for the demo realm in the folder deployment (deploy/kafka)
+	@[ -e "$(FOLDER)/setu.toml" ] || .venv/bin/setu init "$(FOLDER)" --demo
+	@.venv/bin/setu topics certificates --config "$(FOLDER)/setu.toml"
+	@.venv/bin/python deploy/kafka/run.py "$(FOLDER)/kafka" $(ARGS)
 
 bench: .venv/.gateway ## accepted packets per second and core, beside what the cryptography alone allows
 	@.venv/bin/setu bench accept $(ARGS)

@@ -59,6 +59,30 @@ class Places(Settings):
     guard: Path = Path("guard/head")
 
 
+Address = Annotated[str, Field(pattern=r"^[^\s:/]+:[0-9]{1,5}$")]
+
+
+class GatewayKafka(Settings):
+    """`[kafka]` of a gateway that relays. cluster: its id, to be sure. days: for which Kafka keeps a record.
+
+    folder: PEM files: `ca.pem`, and certificate and key of the relay and of the administrator, as
+    `setu topics certificates` makes them.
+    """
+
+    bootstrap: Annotated[tuple[Address, ...], Field(min_length=1)]
+    cluster: str | None = None
+    days: Annotated[int, Field(ge=1, le=365)] = 7
+    folder: Path = Path("kafka")
+
+
+class AgencyKafka(Settings):
+    """`[kafka]` of an agency that reads its topics there, with its own TLS certificate. ca: None for `gateway_ca`."""
+
+    bootstrap: Annotated[tuple[Address, ...], Field(min_length=1)]
+    cluster: str | None = None
+    ca: Path | None = None
+
+
 class GatewaySettings(Settings):
     """`setu.toml`. `threads`: for processor work beyond one request at a time."""
 
@@ -68,6 +92,7 @@ class GatewaySettings(Settings):
     listen: Listen = Listen()
     limits: Limits = Limits()
     acceptance: Acceptance = Acceptance()
+    kafka: GatewayKafka | None = None
     paths: Places = Places()
     base: Annotated[Path, Field(exclude=True)] = Path()
 
@@ -93,6 +118,7 @@ class AgencySettings(Settings):
     cache: Path = Path("cache")
     policies: Path | None = None
     lifetime: Annotated[int, Field(ge=60)] = 7 * 86_400
+    kafka: AgencyKafka | None = None
     base: Annotated[Path, Field(exclude=True)] = Path()
 
     def at(self, place: Path) -> Path:

@@ -9,7 +9,7 @@ import ssl
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, contextmanager, suppress
 
 import uvloop
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -57,6 +57,9 @@ FRESH_SECONDS = 3600.0
 REFUSALS_SECONDS = 15.0
 EXPIRE_SECONDS = 10.0
 PROOF_PATIENCE = 3.0
+
+
+Ring = Callable[[frozenset[tuple[str, str]]], None]
 
 
 class Gateway:
@@ -108,13 +111,20 @@ class Gateway:
 
         log, metrics = Log(sys.stderr, now), Metrics()
         bell = Bell(asyncio.get_running_loop())
+        heard: list[Ring] = [bell.ring]
         guard = FileGuard(settings.at(settings.paths.guard))
         stack.callback(guard.close)
         store = SqlStore(f"sqlite:///{settings.at(settings.paths.store)}")
         stack.callback(store.close)
         signer = LogSigner(origin, log_keys["Ed25519"], log_keys["ML-DSA-44"])
         committer = Committer(
-            store, signer, guard, now, on_commit=bell.ring, probe=probe, max_queue=settings.acceptance.queue
+            store,
+            signer,
+            guard,
+            now,
+            on_commit=_to_each(heard),
+            probe=probe,
+            max_queue=settings.acceptance.queue,
         )
         committer.start()
         stack.push_async_callback(asyncio.to_thread, committer.close)
@@ -180,6 +190,13 @@ class Gateway:
             settings.limits,
             bell.close,
         )
+        if settings.kafka is not None:
+            # Imported where it is wanted: a gateway without Kafka needs none of its clients.
+            from broker.assembly.relay import relay_of  # noqa: PLC0415
+
+            relay = relay_of(settings, in_force, committer, reader, now=now, probe=probe)
+            heard.append(relay.ring)
+            stack.push_async_callback(_ended, asyncio.create_task(relay.run()))
         expire = Expire(in_force, committer, reader, now=now)
         for work, seconds in (
             (in_force.poll, DIRECTORY_SECONDS),
@@ -208,6 +225,20 @@ class Gateway:
             settings.at(paths.certificate), settings.at(paths.certificate_key), settings.at(paths.clients_ca)
         )
         return bind(*split_address(settings.listen.address)), tls
+
+
+def _to_each(heard: list[Ring]) -> Ring:
+    def ring(topics: frozenset[tuple[str, str]]) -> None:
+        for each in heard:
+            each(topics)
+
+    return ring
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
 
 
 def _check_signing(signer: LogSigner) -> None:

@@ -35,6 +35,7 @@ COMMANDS = {
     "init": Entry("init", "Make a deployment folder: settings, CAs, keys, directory, policies.", OPERATORS),
     "serve": Entry("serve", "Run the gateway.", OPERATORS),
     "directory": Entry("directory", "Show, verify, renew the agency directory; publish a new version.", OPERATORS),
+    "topics": Entry("topics", "Make Kafka's topics and ACLs what the directory says.", OPERATORS),
     "demo": Entry("demo", "Two countries exchange packets on this machine; attacks on it are refused.", EVERYBODY),
     "bench": Entry("bench", "Measure this machine: accepted packets beside what cryptography allows.", EVERYBODY),
     "doctor": Entry("doctor", "Check a deployment; say what is wrong and what to do.", OPERATORS),

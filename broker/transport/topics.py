@@ -14,6 +14,11 @@ def prefix(recipient: str) -> str:
     return f"setu.{recipient}."
 
 
+def everything() -> str:
+    """What every topic starts with."""
+    return "setu."
+
+
 def split(name: str) -> tuple[str, str] | None:
     """(recipient, kind) of a topic's name, or None where it is no such name."""
     found = _TOPIC.match(name)
