@@ -24,7 +24,7 @@ from broker.sdk.posting import Poster, Sent
 from broker.sdk.reading import Pace, Report, log
 from broker.sdk.received import Received
 from broker.sdk.sealing import Options, Sealer
-from broker.sdk.source import HttpsSource, Item
+from broker.sdk.source import HttpsSource, Item, Source
 from broker.sdk.verify import Failed, Verified, Verifier
 from broker.transport.topics import topic
 from schemas.base import Model
@@ -192,6 +192,7 @@ class Client(Lookups):
         drain: bool = False,
         stop: threading.Event | None = None,
         report: Report = log,
+        source: Source | None = None,
     ) -> Iterator[Received]:
         """The agency's packets of these kinds (of all kinds where none is named), verified and opened, for ever.
 
@@ -208,6 +209,7 @@ class Client(Lookups):
             drain: end as soon as nothing more is at hand.
             stop: set it to end; at the latest after `wait` seconds.
             report: is told of rejections, tombstones and waits; by default a line of Python's logging.
+            source: another engine to read from, which keeps places of its own (`broker.assembly.kafka.kafka_source`).
 
         Raises:
             IntegrityError: an alarm: the gateway shows two directories, or breaks the ledger's order. Stop reading.
@@ -215,7 +217,7 @@ class Client(Lookups):
             NotFoundError: no such topic of this agency's.
         """
         pace = self.pace(stop, report)
-        source = self.source(cursors, stream=stream)
+        source = source or self.source(cursors, stream=stream)
         following = Following(source, self._verifier, self._poster, pace, wait=0.0 if drain else wait, drain=drain)
         return following.packets([topic(self.agency, kind) for kind in kinds])
 

@@ -186,12 +186,15 @@ class Verifier:
         )
 
     def _name(self, item: Item, place: int, entry: Entry | None, parsed: Parsed | None) -> AckPacket | None:
+        """`place`: the receipt's index where it verifies, which counts for the packet its entry names alone."""
         logged = entry.packet if entry is not None and entry.type is EntryType.ACCEPTED else None
         if logged is not None and logged.digest == item.digest and self.agency in logged.to:
             return AckPacket.from_object(
                 {"from": logged.from_, "id": logged.id, "digest": logged.digest, "index": place}
             )
-        return _named(parsed, place) if parsed is not None else None
+        if parsed is None:
+            return None
+        return _named(parsed, place if logged is not None and logged.digest == parsed.digest else item.index)
 
 
 def keys_of(snapshot: Snapshot, agency: str, at: int) -> Callable[[str, str], PublicKey]:

@@ -3,16 +3,19 @@
 import httpx
 
 from broker.errors import UnavailableError
-from broker.sdk.cursors import MemoryCursors
+from broker.sdk.cursors import Cursors, MemoryCursors
 from broker.sdk.kafka import KafkaSource
 from broker.transport.kafka import KafkaLog
 from broker.transport.records import FIRST, record
+from schemas import registry
 from schemas.evidence import Receipt
+from schemas.handling import Handling
 from tests.system.kafka import cluster, sender
 from tests.unit.sdk.simulator import SimulatedGateway
 
 TOPICS = {kind: f"setu.us-dea.{kind}" for kind in ("tip", "pen")}
 
+HANDLING = Handling.from_object(registry.sample_handling())
 OPEN: list["_Log"] = []
 """Also of sources that a test left as a crash would."""
 
@@ -39,7 +42,8 @@ class Kafka:
         self.faults = 0
 
     def publish(self, kind: str) -> str:
-        made = self.gateway.realm.sealed("in-ncb", ["us-dea"], kind)
+        payload = next(iter(registry.samples(kind).values()))
+        made = self.gateway.realm.sealed("in-ncb", ["us-dea"], kind, payload, handling=HANDLING)
         response = self.gateway.transport("in-ncb").post("/v1/packets", content=made.raw)
         assert response.status_code == httpx.codes.CREATED
         return made.digest
@@ -50,10 +54,10 @@ class Kafka:
     def fail(self, times: int) -> None:
         self.faults = times
 
-    def source(self) -> KafkaSource:
+    def source(self, cursors: Cursors | None = None) -> KafkaSource:
         log = _Log(self)
         OPEN.append(log)
-        return KafkaSource("us-dea", log, self._cursors, self.client.check_receipt, self.client.source)
+        return KafkaSource("us-dea", log, cursors or self._cursors, self.client.check_receipt, self.client.source)
 
     def record(self, digest: str, previous: int):
         stored = self.gateway.packets[digest]
