@@ -20,7 +20,7 @@ from broker.crypto.signatures import sign
 from broker.crypto.suites import SUITES
 from broker.crypto.wrap import wrap
 from broker.envelope.open import open_packet
-from broker.envelope.verify import Parsed, check_audience, check_recipients, check_signatures, parse
+from broker.envelope.verify import Parsed, check_audience, check_signatures, parse
 from broker.errors import PacketError
 from schemas.canonical import b64u, canonical
 from schemas.problem import Code
@@ -41,7 +41,6 @@ def verified(raw: bytes, realm: Realm) -> Parsed:
     parsed = parse(raw)
     check_audience(parsed, realm=realm.realm, gateway=realm.gateway, suite=realm.suite)
     check_signatures(parsed, realm.signing_key(parsed.header.from_))
-    check_recipients(parsed)
     return parsed
 
 

@@ -27,9 +27,9 @@ def ed25519_acceptable(raw: bytes) -> bool:
     if y >= _P25519:
         return False
     x2 = (y * y - 1) * pow(_D * y * y + 1, -1, _P25519) % _P25519
-    if x2 == 0 or pow(x2, (_P25519 - 1) // 2, _P25519) != 1:
+    if pow(x2, (_P25519 - 1) // 2, _P25519) != 1:
         return False
-    # x = 0 is of order 1 or 2, y = 0 of order 4, and what doubles to y = 0 (x^2 + y^2 = 0) of order 8.
+    # x = 0 (order 1 or 2) fell with the non-squares; y = 0 is of order 4; what doubles to that, of order 8.
     return y != 0 and (x2 + y * y) % _P25519 != 0
 
 

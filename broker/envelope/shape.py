@@ -85,9 +85,9 @@ def members(value: object, names: AbstractSet[str], pointer: str) -> dict[str, A
 
 
 def text(value: object, pointer: str, size: int | None = None) -> str:
-    """The string, if it is canonical base64url, not empty, and of `size` bytes."""
-    if not isinstance(value, str) or not value:
-        raise malformed(pointer, "expected a string that is not empty, found something else")
+    """The string, if it is canonical base64url, of `size` bytes."""
+    if not isinstance(value, str):
+        raise malformed(pointer, "expected a string, found something else")
     try:
         check_b64u(value, size)
     except MalformedBase64Error as error:

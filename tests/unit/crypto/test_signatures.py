@@ -78,6 +78,13 @@ def test_es384_numbers_out_of_range(bend):
             refused(key.public, b"%d" % n, r.to_bytes(48) + s.to_bytes(48))
 
 
+def test_es384_with_a_zero_put_between_its_numbers():
+    """The numbers are the same, the bytes are one more."""
+    key = private_key("ES384", "a")
+    signature = sign(key, b"message")
+    refused(key.public, b"message", signature[:48] + b"\0" + signature[48:])
+
+
 def test_ed25519_is_not_malleable():
     """RFC 8032, section 5.1.7: S below the order."""
     key = private_key("Ed25519", "a")

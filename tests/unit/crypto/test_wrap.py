@@ -73,6 +73,12 @@ def test_only_content_keys_of_32_bytes(size):
         encrypt(bytes(size), bytes(12), b"", b"")
 
 
+@pytest.mark.parametrize("size", [0, 8, 11, 13, 16])
+def test_only_ivs_of_12_bytes(size):
+    with pytest.raises(ValueError, match="iv of 12"):
+        encrypt(CEK, bytes(size), b"", b"")
+
+
 @pytest.mark.parametrize("alg", ALGS)
 def test_encapsulations_that_are_sound(alg):
     for n in range(5):

@@ -35,6 +35,11 @@ def test_messages_never_quote_the_input(realm):
         assert marker not in f"{found.value} {found.value.pointer}".lower()
 
 
+def test_a_signature_made_for_something_else_is_called_so(realm):
+    bent = Forge(realm, protected=with_protected(typ="JWT"))
+    assert "something else" in refused(bent.make(), realm, Code.SIGNATURE_INVALID).message
+
+
 @pytest.mark.parametrize(
     ("hooks", "pointer"),
     [

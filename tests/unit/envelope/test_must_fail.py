@@ -42,7 +42,7 @@ def test_too_many_recipients(count):
     refused(Forge(realm, readers=readers).make(), realm, ENVELOPE)
 
 
-@pytest.mark.parametrize("size", [0, 1, 15, 1055, 1057, 1055 + 64, 1057 + 64, 2**16])
+@pytest.mark.parametrize("size", [0, 1, 15, 32, 32 + 512, 1055, 1057, 1055 + 64, 1057 + 64, 2**16])
 def test_sizes_that_padding_never_has_are_seen_without_a_key(size):
     with pytest.raises(PacketError) as found:
         parse(Forge(Realm(), plain=lambda _: b"r" * size).make())

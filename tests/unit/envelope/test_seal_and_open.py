@@ -1,11 +1,12 @@
 import json
+from dataclasses import replace
 
 import pytest
 
 from broker.crypto.suites import SUITES
 from broker.envelope.open import open_packet
 from broker.envelope.seal import Signer, seal
-from broker.envelope.verify import check_signatures, parse
+from broker.envelope.verify import check_recipients, check_signatures, parse
 from broker.errors import MalformedError, PacketError, SignatureError
 from schemas.canonical import b64u, unb64u
 from schemas.packet import Packet, SuiteName
@@ -125,6 +126,11 @@ def _seal(realm, readers, signer=None, **over):
             id="a signing key to wrap to",
         ),
         pytest.param(
+            lambda r: _seal(r, [("us-dea", Realm(_other(r.suite)).wrap_key("us-dea"))]),
+            Code.KEY_UNKNOWN,
+            id="a wrap key of the other suite",
+        ),
+        pytest.param(
             lambda r: _seal(r, _readers(r, "us-dea"), Signer(*reversed(_pair(r)))),
             Code.KEY_UNKNOWN,
             id="the signing keys in the other order",
@@ -135,6 +141,10 @@ def test_seal_refuses(realm, make, code):
     with pytest.raises((MalformedError, SignatureError)) as refused:
         make(realm)
     assert refused.value.code is code
+
+
+def _other(suite):
+    return next(each for each in SuiteName if each is not suite)
 
 
 def _pair(realm):
@@ -170,6 +180,41 @@ def test_a_key_held_under_a_foreign_kid(realm):
     with pytest.raises(PacketError) as refused:
         open_packet(parse(sealed.raw), "us-dea", wrong)
     assert refused.value.code is Code.NOT_FOR_ME
+
+
+def test_a_signing_key_is_no_wrap_key(realm):
+    """A packet that names a reader's signing key in `to`, and a reader who gave that key too."""
+    signing = realm.members["us-dea"].sign.classical
+
+    def misname(fields):
+        return {**fields, "to": [{"agency": "us-dea", "kid": signing.public.kid}]}
+
+    def follow(jwe):
+        wrap = jwe["recipients"][0]
+        return {**jwe, "recipients": [{**wrap, "header": {**wrap["header"], "kid": signing.public.kid}}]}
+
+    raw = Forge(realm, to=["us-dea"], fields=misname, jwe=follow).make()
+    with pytest.raises(PacketError) as refused:
+        open_packet(parse(raw), "us-dea", {signing.public.kid: signing})
+    assert refused.value.code is Code.NOT_FOR_ME
+
+
+def test_the_packet_that_is_answered(realm):
+    first = realm.sealed("in-ncb", ["us-dea"])
+    answer = realm.sealed("us-dea", ["in-ncb"], in_reply_to=first.digest)
+    assert parse(answer.raw).header.in_reply_to == first.digest
+    assert accept(answer.raw, realm, "in-ncb") == b'{"note":"x"}'
+
+
+def test_step_5_shown_by_itself(realm):
+    """A recipe may show step 5 on its own; it holds against a header that `parse` never let through."""
+    parsed = parse(realm.sealed("in-ncb", READERS).raw)
+    check_recipients(parsed)
+    first, second, third = parsed.header.to
+    for to in ([first, second], [second, first, third], [first, first, third], [third]):
+        bent = replace(parsed, header=parsed.header.model_copy(update={"to": tuple(to)}))
+        with pytest.raises(MalformedError):
+            check_recipients(bent)
 
 
 def test_nothing_shows_the_payload_or_a_key(realm):
