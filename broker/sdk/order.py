@@ -25,7 +25,6 @@ class Order:
         """The engine starts anew at or before `done`: earlier items come once more, in order."""
         self._done = done
         self._highest = -1
-        self._seen.clear()
 
     def is_new(self, index: int, digest: str) -> bool:
         """True for an item to handle, False for a repeat.

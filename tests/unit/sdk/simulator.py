@@ -82,7 +82,7 @@ class Stored:
 class SimulatedGateway:
     """`faults`: each is used up by the first request its path fits. `mangle`: changes every JSON answer to a path.
 
-    `seen`: (agency, method, path, body) of each request that arrived. `denied`: policy's answer, recipient -> rule.
+    `seen`: (agency, method, path, body) of each request that arrived. `cursors`: what topics were read from. `denied`: policy's answer, recipient -> rule.
     """
 
     def __init__(self, realm: Realm | None = None, clock: Clock | None = None) -> None:
@@ -102,6 +102,7 @@ class SimulatedGateway:
         self.page_limit = 500
         self.stream_rounds = 4
         self.cuts = 0
+        self.cursors: list[str | None] = []
         self.random = counted()
         self._receipts: dict[int, Any] = {}
 
@@ -287,6 +288,7 @@ class SimulatedGateway:
 
     def _page(self, agency: str, topic: str, query: dict[str, str]) -> dict[str, Any]:
         cursor = query.get("cursor")
+        self.cursors.append(cursor)
         limit = min(int(query["limit"]), self.page_limit)
         rows = list(itertools.islice(self._rows(agency, topic, cursor), limit))
         if not rows:
@@ -295,6 +297,8 @@ class SimulatedGateway:
         return {"topic": topic, "items": [item for _, item in rows], "cursor": last}
 
     def _stream(self, agency: str, topic: str, last_event_id: str | None) -> httpx.Response:
+        self.cursors.append(last_event_id)
+
         def events() -> Iterator[bytes]:
             after = last_event_id
             for _ in range(self.stream_rounds):

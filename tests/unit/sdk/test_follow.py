@@ -5,7 +5,7 @@ import threading
 import httpx
 import pytest
 
-from broker.errors import CallerError, NotFoundError, OutcomeUnknownError, PacketError
+from broker.errors import CallerError, NotFoundError, OutcomeUnknownError, PacketError, UnavailableError
 from broker.sdk.cursors import FileCursors, MemoryCursors
 from broker.sdk.reading import Waiting
 from schemas import registry
@@ -143,6 +143,27 @@ def test_the_last_word_on_a_packet_makes_it_done(gateway, event, left):
         packet.acknowledge(event, "schema" if event == "rejected" else None)
         break
     assert [each.index for each in follow(client)] == left
+
+
+def test_a_new_run_asks_for_what_is_behind_its_place_and_no_more(gateway):
+    send(gateway, 4)
+    gateway.page_limit = 2
+    client = gateway.client("us-dea", cursors=MemoryCursors())
+    follow(client)
+    gateway.cursors.clear()
+    follow(client)
+    assert gateway.cursors == ["k1-3"]
+
+
+def test_a_stream_is_resumed_at_its_last_event(gateway):
+    send(gateway, 3)
+    source = gateway.client("us-dea").source(stream=True)
+    assert [each.index for _ in range(2) for each in source.read("setu.us-dea.tip", 0)] == [0, 1]
+    gateway.cuts = 1
+    with pytest.raises(UnavailableError):
+        source.read("setu.us-dea.tip", 0)
+    assert [each.index for each in source.read("setu.us-dea.tip", 0)] == [2]
+    assert gateway.cursors == [None, "k1-1"]
 
 
 def test_one_place_serves_poll_and_stream(gateway):

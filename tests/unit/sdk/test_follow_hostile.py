@@ -1,11 +1,12 @@
 import json
+import threading
 
 import httpx
 import pytest
 
 from broker.errors import IntegrityError, NotFoundError, UnavailableError
 from broker.sdk.cursors import MemoryCursors
-from broker.sdk.reading import Gone, Rejected
+from broker.sdk.reading import Gone, Rejected, Waiting
 from schemas.directory import KeyState
 from schemas.problem import Code
 from tests.builders import NOW, Realm, handling
@@ -59,6 +60,34 @@ def test_a_page_given_twice_is_read_once(gateway):
 
     gateway.mangle[TOPIC] = twice
     assert [each.index for each in follow(gateway.client("us-dea"))] == [0, 1, 2, 3]
+
+
+def test_a_gateway_that_repeats_a_page_for_ever_is_not_asked_without_a_pause(gateway):
+    send(gateway, 4)
+    gateway.page_limit = 2
+    first = []
+    gateway.mangle[TOPIC] = lambda page: first.append(page) or first[0]
+    stop, waits = threading.Event(), []
+
+    def report(event):
+        waits.append(event)
+        if len(waits) == 3:
+            stop.set()
+
+    stop.wait = gateway.clock.sleep
+    assert [each.index for each in gateway.client("us-dea").follow("tip", stop=stop, report=report)] == [0, 1]
+    assert all(isinstance(each, Waiting) for each in waits)
+    assert len(first) == 4
+
+
+def test_an_alarm_in_a_stream_stays_one_for_whoever_reads_on(gateway):
+    sent = send(gateway, 3)
+    gateway.mangle[TOPIC] = at(1, lambda item: {**item, "digest": sent[0].digest})
+    source = gateway.client("us-dea").source(stream=True)
+    assert [each.index for each in source.read("setu.us-dea.tip", 0)] == [0]
+    for _ in range(2):
+        with pytest.raises(IntegrityError):
+            source.read("setu.us-dea.tip", 0)
 
 
 @pytest.mark.parametrize("again", [False, True], ids=["first run", "next run"])

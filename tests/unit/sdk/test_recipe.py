@@ -5,13 +5,14 @@ import json
 
 import pytest
 
-from broker.errors import CallerError, IntegrityError, PacketError, UnavailableError
+from broker.envelope.verify import parse
+from broker.errors import CallerError, IntegrityError, PacketError, SignatureError, UnavailableError
 from broker.sdk.source import Item
-from broker.sdk.verify import Failed, Verified, Verifier
+from broker.sdk.verify import Failed, Verified, Verifier, keys_of
 from schemas.canonical import b64u, canonical, unb64u
 from schemas.evidence import AckEvent
 from schemas.problem import Code
-from tests.builders import Realm, uuid7
+from tests.builders import NOW, Realm, uuid7
 from tests.faults import BENT, CHANGED
 from tests.forge import Forge, two_plaintexts
 from tests.unit.sdk.simulator import TIP, SimulatedGateway, Stored, acknowledgements, follow, send
@@ -25,17 +26,18 @@ def realm():
     return Realm()
 
 
-def planted(realm, packet, index_off=0):
+def planted(realm, packet, index_off=0, entry=None, ref=None, digest=None):
     """An item as a gateway would serve it that accepted this packet (an object of JSON types)."""
     gateway = SimulatedGateway(realm)
     try:
-        digest = b64u(hashlib.sha384(unb64u(packet["jws"]["payload"])).digest())
+        own = b64u(hashlib.sha384(unb64u(packet["jws"]["payload"])).digest())
     except (KeyError, TypeError, ValueError):
-        digest = b64u(bytes(48))
-    ref = {"from": "in-ncb", "id": uuid7(1), "digest": digest, "kind": "tip", "kind_version": 1, "to": ["us-dea"]}
-    index = gateway.commit({"type": "accepted", "actor": "in-ncb", "packet": ref})
+        own = b64u(bytes(48))
+    named = {"from": "in-ncb", "id": uuid7(1), "digest": own, "kind": "tip", "kind_version": 1, "to": ["us-dea"]}
+    made = {"type": "accepted", "actor": "in-ncb", "packet": {**named, **(ref or {})}, **(entry or {})}
+    index = gateway.commit(made)
     raw = json.dumps(packet).encode()
-    return Item("setu.us-dea.tip", index + index_off, digest, raw, gateway.receipt(index), None, None)
+    return Item("setu.us-dea.tip", index + index_off, digest or own, raw, gateway.receipt(index), None, None)
 
 
 def judged(realm, item, keys=None):
@@ -71,10 +73,56 @@ def test_two_plaintexts(realm):
     assert found.error.code is Code.COMMITMENT_MISMATCH
 
 
-def test_a_place_that_is_not_the_receipts(realm):
-    found = judged(realm, planted(realm, Forge(realm, payload=PAYLOAD).object(), index_off=1))
+OTHER = b64u(b"another" + bytes(41))
+
+
+@pytest.mark.parametrize(
+    "over",
+    [
+        pytest.param({"index_off": 1}, id="index of the item"),
+        pytest.param({"digest": OTHER}, id="digest of the item"),
+        pytest.param({"entry": {"type": "refused"}}, id="type"),
+        pytest.param({"entry": {"actor": "us-cbp"}}, id="actor"),
+        pytest.param({"entry": {"aud": Realm(name="another").aud.to_object()}}, id="realm"),
+        pytest.param({"ref": {"digest": OTHER}}, id="digest"),
+        pytest.param({"ref": {"id": uuid7(9)}}, id="id"),
+        pytest.param({"ref": {"from": "us-cbp"}}, id="sender"),
+    ],
+)
+def test_a_sound_receipt_of_something_else(realm, over):
+    found = judged(realm, planted(realm, Forge(realm, payload=PAYLOAD).object(), **over))
     assert isinstance(found, Failed)
     assert found.error.code is Code.RECEIPT_INVALID
+
+
+def test_a_packet_of_another_realm_is_not_accepted_here_whatever_a_receipt_says(realm):
+    other = Realm(name="another")
+    made = other.sealed("in-ncb", ["us-dea"])
+    gateway = SimulatedGateway(realm)
+    named = {"from": "in-ncb", "id": made.header.id, "digest": made.digest, "kind": "tip", "kind_version": 1}
+    index = gateway.commit(
+        {"type": "accepted", "actor": "in-ncb", "packet": {**named, "to": ["us-dea"]}, "aud": other.aud.to_object()}
+    )
+    verifier = Verifier("in-ncb", realm.gateway, SimulatedDirectory(realm.snapshot), {})
+    with pytest.raises(PacketError) as caught:
+        verifier.accepted(parse(made.raw), gateway.receipt(index))
+    assert caught.value.code is Code.RECEIPT_INVALID
+
+
+def test_a_key_of_another_algorithm_is_none(realm):
+    signer = realm.members["in-ncb"].sign
+    key = keys_of(realm.snapshot, "in-ncb", NOW)
+    assert key(signer.classical.public.kid, "Ed25519") == signer.classical.public
+    with pytest.raises(SignatureError):
+        key(signer.post_quantum.public.kid, "Ed25519")
+
+
+@pytest.mark.parametrize(("to", "named"), [(["us-dea"], True), (["us-cbp"], False)])
+def test_a_packet_that_cannot_be_read_is_named_by_its_entry_where_it_was_meant_for_us(realm, to, named):
+    item = planted(realm, {}, ref={"to": to})
+    found = judged(realm, item)
+    assert isinstance(found, Failed)
+    assert (found.named is not None) is named
 
 
 def test_left_sealed_a_packet_is_checked_up_to_the_opening(realm):
