@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
 
 import uvloop
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from broker.assembly.keys import cursor_key, keys_in, log_keys_of, wrap_keys_of
 from broker.assembly.policy import policy_in
@@ -38,6 +37,7 @@ from broker.gateway.app import create_app
 from broker.gateway.guard import Watch
 from broker.gateway.health import Operator
 from broker.gateway.identity import Direct, Identity, Proxied
+from broker.gateway.sent import told_when_sent
 from broker.gateway.server import Listener, Server, bind, bind_unix
 from broker.gateway.services import Services
 from broker.gateway.tls import server_context
@@ -68,7 +68,6 @@ class Gateway:
     Args:
         now: unix seconds. random: bytes.
         probe: called with the name of each failpoint as it is passed; a test's.
-        started: called with the main listener's (host, port) once connections are taken.
     """
 
     def __init__(
@@ -78,13 +77,11 @@ class Gateway:
         now: Callable[[], float] = time.time,
         random: Callable[[int], bytes] = os.urandom,
         probe: Callable[[str], None] = lambda _: None,
-        started: Callable[[str, int], None] = lambda _, __: None,
     ) -> None:
         self._settings = settings
         self._now = now
         self._random = random
         self._probe = probe
-        self._started = started
 
     def run(self) -> None:
         """Serve until a signal; returns after an orderly end.
@@ -127,10 +124,12 @@ class Gateway:
             max_queue=settings.acceptance.queue,
         )
         committer.start()
-        stack.push_async_callback(asyncio.to_thread, committer.close)
         publisher = Publisher(store, guard)
         publisher.start()
+        # Ends after the committer, so that the last head is published too.
         stack.push_async_callback(asyncio.to_thread, publisher.close)
+        stack.push_async_callback(asyncio.to_thread, committer.close)
+        metrics.watch_queue(committer.waiting)
         reader = Reader(store, guard)
 
         in_force = InForce(directory, policy, committer, reader, gateway=settings.gateway)
@@ -141,7 +140,7 @@ class Gateway:
         stack.push_async_callback(refusals.flush, everything=True)
 
         identify = Identify(in_force, now)
-        health = Health(in_force, reader, lambda: _check_signing(signer))
+        health = Health(in_force, reader, lambda: _check_signing(signer, committer))
         services = Services(
             identify=identify,
             submit=Submit(
@@ -182,7 +181,7 @@ class Gateway:
         )
         main, tls = self._main_listener()
         server = Server(
-            Listener(_told_when_sent(app, probe), main, tls),
+            Listener(told_when_sent(app, probe), main, tls),
             Listener(
                 Operator(health, metrics, log, lambda: server.stopping),
                 bind(*split_address(settings.listen.operations)),
@@ -241,22 +240,10 @@ async def _ended(task: asyncio.Task[None]) -> None:
         await task
 
 
-def _check_signing(signer: LogSigner) -> None:
+def _check_signing(signer: LogSigner, committer: Committer) -> None:
+    if committer.failure is not None:
+        raise committer.failure
     verify_checkpoint(signer.sign(0, hashlib.sha256(b"").digest()), signer.origin, *signer.vkeys)
-
-
-def _told_when_sent(app: ASGIApp, probe: Callable[[str], None]) -> ASGIApp:
-    """Tells `probe` "receipt-sent" once the answer to a POST has been handed to the connection."""
-
-    async def told(scope: Scope, receive: Receive, send: Send) -> None:
-        async def sending(message: Message) -> None:
-            await send(message)
-            if message["type"] == "http.response.body" and not message.get("more_body") and scope["method"] == "POST":
-                probe("receipt-sent")
-
-        await app(scope, receive, sending)
-
-    return told
 
 
 @contextmanager

@@ -96,6 +96,10 @@ class Committer:
         else:
             self._stop(_stopped(), ())
 
+    def waiting(self) -> int:
+        """How many proposals wait for a batch."""
+        return len(self._waiting)
+
     def propose(self, proposal: Proposal) -> Future[Committed]:
         """See `broker.ledger.port.Ledger`. What is no `Entry` is refused with code `internal`."""
         future: Future[Committed] = Future()
