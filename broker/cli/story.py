@@ -200,6 +200,7 @@ class Story:
         self._await_checkpoint(auditor)
         report = mirror(auditor.log_fetch, self._mirror, self._log)
         _write(self._mirror / "vkey", self._log.ed25519.encode() + b"\n")
+        _write(self._mirror / "vkeys", f"{self._log.ed25519}\n{self._log.mldsa44}\n".encode())
         return f"{report.size} entries, {report.files} files fetched"
 
     def _await_checkpoint(self, auditor: Client) -> None:

@@ -78,7 +78,10 @@ HEADER = {
 
 @pytest.mark.parametrize("pointer", LEAVES)
 def test_any_string_changed(realm, pointer):
-    for change in (lambda text: text[:-2] + ("AA" if text[-2:] != "AA" else "BB"), lambda text: ("C" if text[0] == "B" else "B") + text[1:]):
+    for change in (
+        lambda text: text[:-2] + ("AA" if text[-2:] != "AA" else "BB"),
+        lambda text: ("C" if text[0] == "B" else "B") + text[1:],
+    ):
         with pytest.raises(PacketError):
             accept(Forge(realm, packet=edit(pointer, change)).make(), realm)
 
