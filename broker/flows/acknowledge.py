@@ -53,7 +53,8 @@ class Acknowledge:
             parsed = parse_acknowledgement(raw)
             self._check_addressed(parsed.body, caller)
             packet = await asyncio.to_thread(self._reader.packet, parsed.body.packet.digest)
-            if packet is None or caller.agency.id not in packet.states:
+            if packet is None or packet.states.get(caller.agency.id, State.PENDING) is State.PENDING:
+                # What was never offered to this agency is not there for it, whatever it learnt elsewhere.
                 raise NotFoundError
             _check_names(parsed.body, packet)
         except (PacketError, NotFoundError) as error:

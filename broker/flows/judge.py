@@ -1,15 +1,19 @@
 """Release, decided for each recipient: at acceptance, and again each time bytes leave (G2)."""
 
-from broker.errors import PolicyError
+from broker.errors import PolicyError, UnavailableError
 from broker.flows.inforce import View
-from broker.policy.port import Decision, Question, Via
+from broker.policy.port import ENGINE, Decision, Question, Via
 from schemas.directory import Agency
 from schemas.packet import Header
 from schemas.problem import RuleHit
 
 
 def release(view: View, header: Header, recipient: Agency, *, via: Via = "https") -> Decision:
-    """May this recipient obtain this packet under the view in force?"""
+    """May this recipient obtain this packet under the view in force?
+
+    Raises:
+        UnavailableError: the policy engine failed; a passing fault must not withhold a packet for good.
+    """
     sender = view.snapshot.agency(header.from_)
     if sender is None:
         hit = RuleHit(
@@ -19,7 +23,7 @@ def release(view: View, header: Header, recipient: Agency, *, via: Via = "https"
             remedy="The sender's country enrols it again.",
         )
         return Decision(permit=False, rules=("sender-known",), hits=(hit,))
-    return view.policy.decide(
+    decision = view.policy.decide(
         Question(
             header=header,
             sender=sender,
@@ -29,6 +33,9 @@ def release(view: View, header: Header, recipient: Agency, *, via: Via = "https"
             via=via,
         )
     )
+    if ENGINE in decision.rules:
+        raise UnavailableError("Expected a decision by the release policy, found that its engine failed.")
+    return decision
 
 
 def require_release(view: View, header: Header, recipients: list[Agency]) -> tuple[str, ...]:

@@ -94,16 +94,21 @@ class Submit:
         return await under_view(self._in_force, attempt)
 
     async def check(self, caller: Caller, raw: bytes) -> tuple[str, ...]:
-        """Every step but the commit; returns the ids of the rules that would permit it."""
-        parsed = parse(raw)
-        self._check_addressed(parsed, caller)
-        view = self._in_force.view()
-        await self._workers.run(self._check_signatures, parsed, view)
-        rules = await self._workers.run(self._judge, parsed, view)
-        seen = await asyncio.to_thread(self._reader.find, parsed.header.from_, parsed.header.id)
-        if seen is not None and seen[1] != parsed.digest:
-            raise _conflict()
-        return rules
+        """Every step but the commit; the ids of the rules that would permit it, none where it was accepted before."""
+        try:
+            parsed = parse(raw)
+            self._check_addressed(parsed, caller)
+            seen = await asyncio.to_thread(self._reader.find, parsed.header.from_, parsed.header.id)
+            if seen is not None and seen[1] == parsed.digest:
+                return ()
+            view = self._in_force.view()
+            await self._workers.run(self._check_signatures, parsed, view)
+            if seen is not None:
+                raise _conflict()
+            return await self._workers.run(self._judge, parsed, view)
+        except PacketError as error:
+            self._refusals.count(caller.agency.id, error.code)
+            raise
 
     async def _decide_and_commit(
         self, caller: Caller, parsed: Parsed, view: View, trace: str | None, *, conflict: bool

@@ -1,7 +1,7 @@
 """What a recipient is given: its topics in ledger order, paged or streamed, each packet judged again as it leaves."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 
 from broker.errors import NotFoundError
 from broker.flows.bell import Bell
@@ -23,6 +23,10 @@ from schemas.evidence import Delivery, Page, Receipt, Tombstone, TopicInfo
 from schemas.packet import Packet
 
 LOOK_AGAIN = 1.0
+READ_AT_ONCE = 8
+AT_ONCE = 64
+"""Entries one page has in the ledger's queue at a time: no subscriber fills it alone."""
+
 GONE = {State.WITHHELD: "withheld", State.EXPIRED: "expired", State.RETRACTED: "retracted"}
 
 
@@ -123,14 +127,34 @@ class Subscribe:
             raise NotFoundError
         return place
 
+    def _load(self, rows: list[TopicRow]) -> tuple[list[TopicRow], dict[str, StoredPacket]]:
+        """As many rows as fit into a page, and their packets; reads little more than that."""
+        packets: dict[str, StoredPacket] = {}
+        taken: list[TopicRow] = []
+        for part in _parts(rows, READ_AT_ONCE):
+            packets.update(self._reader.packets([row.digest for row in part]))
+            taken += part
+            fitting = within(taken, packets, self._page_bytes)
+            if len(fitting) < len(taken):
+                return fitting, packets
+        return taken, packets
+
     async def _offer(self, caller: Caller, rows: list[TopicRow]) -> tuple[Delivery | Tombstone, ...]:
-        packets = await asyncio.to_thread(self._reader.packets, [row.digest for row in rows])
-        rows = within(rows, packets, self._page_bytes)
+        rows, packets = await asyncio.to_thread(self._load, rows)
 
         async def attempt(view: View) -> list[State]:
-            return await asyncio.gather(
-                *(self._offered.settle(caller.agency, row, packets[row.digest], view) for row in rows)
-            )
+            states: list[State] = []
+            for part in _parts(rows, AT_ONCE):
+                # Waits for all of a part even where one fails, so that none is settled behind an answer given already.
+                found = await asyncio.gather(
+                    *(self._offered.settle(caller.agency, row, packets[row.digest], view) for row in part),
+                    return_exceptions=True,
+                )
+                for each in found:
+                    if isinstance(each, BaseException):
+                        raise each
+                    states.append(each)
+            return states
 
         states = await under_view(self._in_force, attempt)
         self._probe("delivered")
@@ -140,6 +164,11 @@ class Subscribe:
             _item(row, packets[row.digest], state, receipts.get(row.index))
             for row, state in zip(rows, states, strict=True)
         )
+
+
+def _parts(rows: list[TopicRow], size: int) -> Iterator[list[TopicRow]]:
+    for first in range(0, len(rows), size):
+        yield rows[first : first + size]
 
 
 def _item(row: TopicRow, packet: StoredPacket, state: State, receipt: Receipt | None) -> Delivery | Tombstone:

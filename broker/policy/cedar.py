@@ -15,13 +15,12 @@ import cedarpy
 
 from broker.errors import IntegrityError
 from broker.policy.cache import Recent
-from broker.policy.port import Decision, Question
+from broker.policy.port import ENGINE, Decision, Question
 from broker.policy.request import PLACEHOLDERS, Parties
 from schemas.canonical import canonical
 from schemas.problem import Code, RuleHit
 
 NO_PERMIT: Final = "no-permit"
-ENGINE: Final = "engine"
 
 _ID = re.compile(r"[a-z0-9.-]{1,64}\Z")
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")

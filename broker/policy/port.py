@@ -9,6 +9,9 @@ from schemas.problem import RuleHit
 
 Via = Literal["https", "kafka", "reader"]
 
+ENGINE = "engine"
+"""The rule of a decision that is none: the engine failed, so nothing is permitted and nothing is settled."""
+
 
 @dataclass(frozen=True, slots=True)
 class Question:

@@ -14,6 +14,7 @@ from tests.builders import NOW, handling
 
 
 async def ack(gateway, sealed, index, *, by="us-dea", event=AckEvent.OPENED, reason=None, **over):
+    await gateway.page(by, sealed.header.kind)
     named = {"from": sealed.header.from_, "id": sealed.header.id, "digest": sealed.digest, "index": index, **over}
     statement = Statement(
         aud=gateway.in_force.audience,
@@ -43,6 +44,26 @@ async def test_an_acknowledgement_is_an_entry_and_its_answer_the_entrys_receipt(
         sealed.digest,
     )
     assert states(gateway, sealed) == {"us-dea": "opened"}
+
+
+async def test_what_was_never_offered_cannot_be_acknowledged(gateway):
+    """Else an acknowledgement by hearsay would let the bytes leave without an entry that says so."""
+    sealed, sent = await gateway.send()
+    named = {"from": "in-ncb", "id": sealed.header.id, "digest": sealed.digest, "index": sent.receipt.index}
+    statement = Statement(
+        aud=gateway.in_force.audience,
+        by="us-dea",
+        event=AckEvent.RECEIVED,
+        reason=None,
+        at=NOW,
+        packet=AckPacket.from_object(named),
+    )
+    raw = acknowledge(statement, gateway.realm.members["us-dea"].sign, gateway.realm.suite)
+    with pytest.raises(NotFoundError):
+        await gateway.acknowledge(gateway.caller("us-dea"), raw)
+    assert gateway.entries("acknowledged") == []
+    await gateway.page()
+    assert len(gateway.entries("delivered")) == 1
 
 
 async def test_the_same_acknowledgement_again_gets_the_same_receipt(gateway):
