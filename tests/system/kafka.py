@@ -2,7 +2,6 @@
 
 import asyncio
 import atexit
-import contextlib
 import importlib.util
 import shutil
 import tempfile
@@ -86,9 +85,9 @@ class Cluster:
                 done.result()
 
     def drop(self, *names: str) -> None:
-        for done in self.client().delete_topics(list(names)).values():
-            with contextlib.suppress(Exception):
-                done.result()
+        client = self.client()  # held until it has answered
+        for done in client.delete_topics(list(names)).values():
+            done.result()
 
     def client(self, name: str = ADMIN) -> AdminClient:
         return AdminClient(self.librdkafka(name))
