@@ -98,7 +98,8 @@ def mirror_(
 
     def show(console: Console) -> None:
         console.print(f"{folder} holds {found.size} entries of {trust.log.origin}", style="bold green", end="")
-        console.print(f" ({found.size - found.before} new); it continues what was there, and holds in itself.")
+        continues = "it continues what was there, and holds in itself" if found.before else "it holds in itself"
+        console.print(f" ({found.size - found.before} new); {continues}.")
         console.print(f"  root {found.root.hex()}", style="dim")
 
     emit(ctx, document, show)

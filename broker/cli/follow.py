@@ -46,6 +46,9 @@ def follow(
     shown = console()
     said = Answer.NONE if from_start else ack
     cursors = MemoryCursors() if from_start else None
+    if not set(kinds or ()) <= set(registry.kinds()):
+        # A misspelt kind would be a topic in which nothing ever comes.
+        raise typer.BadParameter(f"expected kinds among {', '.join(registry.kinds())}, found another")
     named = tuple(kinds or ()) or (() if once else registry.kinds())
     with connect(profile) as client:
         packets = client.follow(
