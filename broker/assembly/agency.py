@@ -40,28 +40,32 @@ def connect(
     """
     settings = load(AgencySettings, Path(profile))
     transport = transport_of(settings)
-    keys = keys_in(settings.at(settings.keys))
-    cache = settings.at(settings.cache)
-    directory = remote_directory(settings, transport, now=now)
     try:
-        directory.current()
-    except IntegrityError:
-        directory.refresh()
-    return Client(
-        settings.agency,
-        transport,
-        directory,
-        signer_of(keys),
-        wrap_keys_of(keys),
-        settings.gateway,
-        policy=_policy(settings),
-        trust_gateway=settings.trust_gateway,
-        cursors=FileCursors(cache / "cursors"),
-        outbox=Outbox(cache / "outbox", settings.agency),
-        patience=patience,
-        now=now,
-        sleep=sleep,
-    )
+        keys = keys_in(settings.at(settings.keys))
+        cache = settings.at(settings.cache)
+        directory = remote_directory(settings, transport, now=now)
+        try:
+            directory.current()
+        except IntegrityError:
+            directory.refresh()
+        return Client(
+            settings.agency,
+            transport,
+            directory,
+            signer_of(keys),
+            wrap_keys_of(keys),
+            settings.gateway,
+            policy=_policy(settings),
+            trust_gateway=settings.trust_gateway,
+            cursors=FileCursors(cache / "cursors"),
+            outbox=Outbox(cache / "outbox", settings.agency),
+            patience=patience,
+            now=now,
+            sleep=sleep,
+        )
+    except BaseException:
+        transport.close()
+        raise
 
 
 def transport_of(settings: AgencySettings) -> httpx.Client:
