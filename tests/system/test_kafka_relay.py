@@ -135,6 +135,7 @@ async def test_the_entry_is_committed_before_bytes_leave(site):
     assert site.gateway.reader.packet(sent.digest).states["us-dea"] is State.OFFERED
 
 
+@pytest.mark.long
 async def test_nothing_goes_to_kafka_for_agencies_that_did_not_ask_for_it(site):
     await site.accept(to=("us-cbp",))
     await site.drain()
@@ -149,7 +150,7 @@ async def test_each_channel_has_its_own_entry(site):
     assert [each["channel"] for each in site.gateway.entries("delivered")] == ["https", "kafka"]
 
 
-@pytest.mark.parametrize("keep", [0, 1, 3, 5])
+@pytest.mark.parametrize("keep", [3, *(pytest.param(each, marks=pytest.mark.long) for each in (0, 1, 5))])
 async def test_after_a_failed_send_it_goes_on_from_what_kafka_holds(site, keep):
     sent = await site.accept(5)
     site.publisher.keep = keep
@@ -205,6 +206,7 @@ async def test_a_stranger_at_the_end_of_a_topic_moves_no_position(site):
     assert found == [sent[0].raw, sent[1].raw, b"x", sent[2].raw, sent[3].raw]
 
 
+@pytest.mark.long
 async def test_a_suspended_agency_gets_nothing_until_it_is_active_again(site):
     sent = await site.accept(2)
     await site.gateway.change(us_dea={"state": AgencyState.SUSPENDED})
@@ -215,6 +217,7 @@ async def test_a_suspended_agency_gets_nothing_until_it_is_active_again(site):
     assert await site.digests() == [each.digest for each in sent]
 
 
+@pytest.mark.long
 async def test_what_policy_no_longer_permits_stays_and_leaves_a_gap_that_says_so(site):
     mandates = site.gateway.realm.snapshot.agency("us-dea").mandates
     sent = await site.accept(1)
@@ -231,6 +234,7 @@ async def test_what_policy_no_longer_permits_stays_and_leaves_a_gap_that_says_so
     assert records.previous_of(found[1]) == site.gateway.reader.packet(sent[1].digest).index
 
 
+@pytest.mark.long
 async def test_what_expired_while_kafka_was_away_does_not_leave(site):
     await site.accept(1)
     site.gateway.clock.at = NOW + 40 * 86_400
@@ -239,6 +243,7 @@ async def test_what_expired_while_kafka_was_away_does_not_leave(site):
     assert [each["type"] for each in site.gateway.entries("expired", "delivered")] == ["expired"]
 
 
+@pytest.mark.long
 async def test_run_goes_on_through_failures_and_hears_what_is_committed(site):
     site.gateway.ledger._on_commit = site.relay.ring
     site.relay._pause = 0.05
