@@ -1,10 +1,11 @@
-"""Settings: one TOML file for a gateway, one for an agency's program. Paths are relative to the file."""
+"""Settings: a TOML file for a gateway, a guard, an agency's program each. Paths are relative to the file."""
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from broker.errors import IntegrityError
 from broker.gateway.limits import Limits
@@ -83,12 +84,40 @@ class AgencyKafka(Settings):
     ca: Path | None = None
 
 
+def _engine(store: str) -> str:
+    if store == "sqlite":
+        return store
+    parts = urlsplit(store)
+    if parts.scheme != "postgresql" or parts.fragment:
+        raise ValueError('expected "sqlite", or the URL of a PostgreSQL: postgresql://user@host:5432/database')
+    if parts.password or "password=" in parts.query:
+        raise ValueError("expected no password here, for settings are read by many: name a passfile (?passfile=...)")
+    return store
+
+
+Url = Annotated[str, Field(pattern=r"^https://[^/@?#]+$")]
+
+
+class SharedGuard(Settings):
+    """`[guard]`: the rollback guard that all gateways of one ledger share (`setu guard`), and who one is there."""
+
+    url: Url
+    ca: Path = Path("tls/clients-ca.pem")
+    certificate: Path = Path("guard/client.pem")
+    certificate_key: Path = Path("guard/client.key")
+
+
 class GatewaySettings(Settings):
-    """`setu.toml`. `threads`: for processor work beyond one request at a time."""
+    """`setu.toml`. `threads`: for processor work beyond one request at a time. `workers`: processes that listen.
+
+    store: `sqlite` for a file of one process, or the URL of a PostgreSQL that several gateways share.
+    """
 
     gateway: AgencyId
     threads: Annotated[int, Field(ge=1, le=64)] = 2
-    store: Literal["sqlite"] = "sqlite"
+    workers: Annotated[int, Field(ge=1, le=64)] = 1
+    store: Annotated[str, AfterValidator(_engine)] = "sqlite"
+    guard: SharedGuard | None = None
     listen: Listen = Listen()
     limits: Limits = Limits()
     acceptance: Acceptance = Acceptance()
@@ -96,18 +125,58 @@ class GatewaySettings(Settings):
     paths: Places = Places()
     base: Annotated[Path, Field(exclude=True)] = Path()
 
+    @model_validator(mode="after")
+    def _one_engine(self) -> Self:
+        if self.embedded and self.guard is not None:
+            raise ValueError("expected `guard` only beside a PostgreSQL store; the embedded one has a file of its own")
+        if not self.embedded and self.guard is None:
+            raise ValueError("expected `guard` beside a PostgreSQL store: its url, for all gateways share one guard")
+        if self.embedded and self.workers > 1:
+            raise ValueError("expected `workers` of 1, for the embedded store serves one process")
+        return self
+
+    @property
+    def embedded(self) -> bool:
+        """One process on a file of its own?"""
+        return self.store == "sqlite"
+
     def at(self, place: Path) -> Path:
         """A configured path, from where the settings file stands."""
         return self.base / place
 
 
+class GuardSettings(Settings):
+    """`guard.toml`, of `setu guard`. Best on another machine than the store's, in other hands.
+
+    file: the newest head, which is all that a guard keeps. origin, vkeys: the log's name and its two verifier keys.
+    clients_ca: whoever has a certificate of it may write, but nothing that the log's keys have not signed.
+    """
+
+    origin: str
+    vkeys: Annotated[tuple[str, ...], Field(min_length=2, max_length=2)]
+    file: Path = Path("head")
+    address: str = "127.0.0.1:8543"
+    operations: str = "127.0.0.1:9543"
+    certificate: Path = Path("server.pem")
+    certificate_key: Path = Path("server.key")
+    clients_ca: Path = Path("clients-ca.pem")
+    base: Annotated[Path, Field(exclude=True)] = Path()
+
+    def at(self, place: Path) -> Path:
+        return self.base / place
+
+
+def _one_or_more(found: Any) -> Any:
+    return (found,) if isinstance(found, str) else found
+
+
 class AgencySettings(Settings):
     """`agency.toml`, beside an agency's own keys. `trust_gateway`: whether this agency's own judgement lets
-    the gateway's operator read (open mode).
+    the gateway's operator read (open mode). `url`: of the gateway, or of each of several on one ledger.
     """
 
     agency: AgencyId
-    url: Annotated[str, Field(pattern=r"^https://[^/@?#]+$")]
+    url: Annotated[tuple[Url, ...], Field(min_length=1), BeforeValidator(_one_or_more)]
     gateway: AgencyId
     trust_gateway: bool = True
     keys: Path = Path("keys")
@@ -127,7 +196,7 @@ class AgencySettings(Settings):
 
 MAX_PORT = 65_536
 
-S = TypeVar("S", GatewaySettings, AgencySettings)
+S = TypeVar("S", GatewaySettings, GuardSettings, AgencySettings)
 
 
 def load(kind: type[S], path: Path) -> S:

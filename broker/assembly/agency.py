@@ -87,7 +87,7 @@ def transport_of(settings: AgencySettings) -> httpx.Client:
             f"Expected a certificate, its key and the gateway's CA beside the settings, found {type(error).__name__}.",
             advice="Check `certificate`, `certificate_key` and `gateway_ca` in agency.toml.",
         ) from None
-    return httpx.Client(base_url=settings.url, verify=context, trust_env=False, timeout=30.0)
+    return httpx.Client(base_url=settings.url[0], verify=context, trust_env=False, timeout=30.0)
 
 
 def remote_directory(

@@ -1,0 +1,55 @@
+"""Settings of a gateway, a guard and an agency: what is taken, and what is refused with which words."""
+
+import pytest
+
+from broker.config import AgencySettings, GatewaySettings, GuardSettings, load
+from broker.errors import IntegrityError
+
+GUARD = '\n[guard]\nurl = "https://guard.example:8543"\n'
+POSTGRES = 'gateway = "in-setu"\nstore = "postgresql://setu@db.example/setu?passfile=/etc/setu/pgpass"\n'
+
+
+def written(tmp_path, text):
+    path = tmp_path / "settings.toml"
+    path.write_text(text)
+    return path
+
+
+def test_a_gateway_is_embedded_unless_it_names_a_database(tmp_path):
+    assert load(GatewaySettings, written(tmp_path, 'gateway = "in-setu"\n')).embedded
+    shared = load(GatewaySettings, written(tmp_path, POSTGRES + "workers = 4\n" + GUARD))
+    assert (shared.embedded, shared.workers, shared.guard.url) == (False, 4, "https://guard.example:8543")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        pytest.param(POSTGRES, "expected `guard` beside a PostgreSQL store", id="no-guard"),
+        pytest.param('gateway = "in-setu"\n' + GUARD, "only beside a PostgreSQL store", id="guard-embedded"),
+        pytest.param('gateway = "in-setu"\nworkers = 2\n', "`workers` of 1", id="workers-embedded"),
+        pytest.param(POSTGRES.replace("setu@", "setu:hunter2@") + GUARD, "no password", id="password"),
+        pytest.param(POSTGRES.replace("passfile=", "password=") + GUARD, "no password", id="password-as-option"),
+        pytest.param('gateway = "in-setu"\nstore = "mysql://x/y"\n', 'expected "sqlite"', id="another-database"),
+    ],
+)
+def test_what_does_not_fit_together_is_refused(tmp_path, text, said):
+    with pytest.raises(IntegrityError, match=said) as caught:
+        load(GatewaySettings, written(tmp_path, text))
+    assert "hunter2" not in str(caught.value)
+
+
+def test_an_agency_names_one_gateway_or_several(tmp_path):
+    base = 'agency = "us-dea"\ngateway = "in-setu"\n'
+    one = load(AgencySettings, written(tmp_path, base + 'url = "https://a:1"\n'))
+    two = load(AgencySettings, written(tmp_path, base + 'url = ["https://a:1", "https://b:2"]\n'))
+    assert (one.url, two.url) == (("https://a:1",), ("https://a:1", "https://b:2"))
+    for wrong in ("[]", '["http://a:1"]', '"https://a:1/path"'):
+        with pytest.raises(IntegrityError, match="url"):
+            load(AgencySettings, written(tmp_path, base + f"url = {wrong}\n"))
+
+
+def test_a_guard_needs_both_keys_of_the_log(tmp_path):
+    text = 'origin = "in-setu.example/log"\nvkeys = ["a", "b"]\n'
+    assert load(GuardSettings, written(tmp_path, text)).at(GuardSettings.model_fields["file"].default).name == "head"
+    with pytest.raises(IntegrityError, match="vkeys"):
+        load(GuardSettings, written(tmp_path, text.replace('["a", "b"]', '["a"]')))
