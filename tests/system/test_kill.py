@@ -83,7 +83,7 @@ class Follower(threading.Thread):
 
 @pytest.mark.timeout(1200)
 # A server killed within a TLS handshake leaves the client library a socket that it closes only when collected.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
+@pytest.mark.filterwarnings("ignore:Exception ignored in. <ssl.SSLSocket:pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("lives", [pytest.param(30, id="30"), pytest.param(200, id="200", marks=pytest.mark.long)])
 def test_the_guarantees_hold_over_deaths(tmp_path, lives):
     chance = random.Random(20261123)
