@@ -14,6 +14,7 @@ from contextlib import AsyncExitStack, contextmanager, suppress
 import uvloop
 
 from broker.assembly.keys import cursor_key, keys_in, log_keys_of, wrap_keys_of
+from broker.assembly.ledger import open_books
 from broker.assembly.policy import policy_in
 from broker.assembly.realm import keep_fresh, local_directory
 from broker.config import GatewaySettings, split_address
@@ -42,11 +43,7 @@ from broker.gateway.server import Listener, Server, bind, bind_unix
 from broker.gateway.services import Services
 from broker.gateway.tls import server_context
 from broker.ledger.committer import Committer
-from broker.ledger.guard import FileGuard
-from broker.ledger.publisher import Publisher
-from broker.ledger.reader import Reader
 from broker.merkle.note import LogSigner, verify_checkpoint
-from broker.store.sql import SqlStore
 from broker.telemetry.logs import Bridge, Log
 from broker.telemetry.metrics import Metrics
 
@@ -57,9 +54,6 @@ FRESH_SECONDS = 3600.0
 REFUSALS_SECONDS = 15.0
 EXPIRE_SECONDS = 10.0
 PROOF_PATIENCE = 3.0
-
-
-Ring = Callable[[frozenset[tuple[str, str]]], None]
 
 
 class Gateway:
@@ -108,29 +102,10 @@ class Gateway:
 
         log, metrics = Log(sys.stderr, now), Metrics()
         bell = Bell(asyncio.get_running_loop())
-        heard: list[Ring] = [bell.ring]
-        guard = FileGuard(settings.at(settings.paths.guard))
-        stack.callback(guard.close)
-        store = SqlStore(f"sqlite:///{settings.at(settings.paths.store)}")
-        stack.callback(store.close)
-        signer = LogSigner(origin, log_keys["Ed25519"], log_keys["ML-DSA-44"])
-        committer = Committer(
-            store,
-            signer,
-            guard,
-            now,
-            on_commit=_to_each(heard),
-            probe=probe,
-            max_queue=settings.acceptance.queue,
-        )
-        committer.start()
-        publisher = Publisher(store, guard)
-        publisher.start()
-        # Ends after the committer, so that the last head is published too.
-        stack.push_async_callback(asyncio.to_thread, publisher.close)
-        stack.push_async_callback(asyncio.to_thread, committer.close)
+        books = await open_books(settings, stack, origin=origin, log_keys=log_keys, now=now, probe=probe)
+        books.heard.append(bell.ring)
+        committer, reader = books.committer, books.reader
         metrics.watch_queue(committer.waiting)
-        reader = Reader(store, guard)
 
         in_force = InForce(directory, policy, committer, reader, gateway=settings.gateway)
         await in_force.start()
@@ -140,7 +115,7 @@ class Gateway:
         stack.push_async_callback(refusals.flush, everything=True)
 
         identify = Identify(in_force, now)
-        health = Health(in_force, reader, lambda: _check_signing(signer, committer))
+        health = Health(in_force, reader, lambda: _check_signing(books.signer, committer))
         services = Services(
             identify=identify,
             submit=Submit(
@@ -194,7 +169,7 @@ class Gateway:
             from broker.assembly.relay import relay_of  # noqa: PLC0415
 
             relay = relay_of(settings, in_force, committer, reader, now=now, probe=probe)
-            heard.append(relay.ring)
+            books.heard.append(relay.ring)
             stack.push_async_callback(_ended, asyncio.create_task(relay.run()))
         expire = Expire(in_force, committer, reader, now=now)
         for work, seconds in (
@@ -224,14 +199,6 @@ class Gateway:
             settings.at(paths.certificate), settings.at(paths.certificate_key), settings.at(paths.clients_ca)
         )
         return bind(*split_address(settings.listen.address)), tls
-
-
-def _to_each(heard: list[Ring]) -> Ring:
-    def ring(topics: frozenset[tuple[str, str]]) -> None:
-        for each in heard:
-            each(topics)
-
-    return ring
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

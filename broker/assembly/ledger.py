@@ -1,0 +1,67 @@
+"""The ledger of a deployment, open for writing: a store, its rollback guard, and this process's committer."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from broker.config import GatewaySettings
+from broker.crypto.keys import PrivateKey
+from broker.ledger.committer import Committer
+from broker.ledger.guard import FileGuard, Guard
+from broker.ledger.publisher import Publisher
+from broker.ledger.reader import Reader
+from broker.merkle.note import LogSigner
+from broker.store.sql import SqlStore
+
+Topics = frozenset[tuple[str, str]]
+Ring = Callable[[Topics], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """What reads and writes a ledger. `heard`: whoever is told of the (recipient, kind) topics that grew."""
+
+    store: SqlStore
+    guard: Guard
+    signer: LogSigner
+    committer: Committer
+    reader: Reader
+    heard: list[Ring]
+
+
+async def open_books(
+    settings: GatewaySettings,
+    stack: AsyncExitStack,
+    *,
+    origin: str,
+    log_keys: Mapping[str, PrivateKey],
+    now: Callable[[], float] = time.time,
+    probe: Callable[[str], None] = lambda _: None,
+) -> Books:
+    """Open them, and let `stack` close them in an order in which nothing is lost.
+
+    Raises:
+        IntegrityError: `config-invalid`, `log-invalid` or `rollback`: nothing was signed.
+        UnavailableError: the store or the guard does not answer.
+    """
+    heard: list[Ring] = []
+
+    def ring(topics: Topics) -> None:
+        for each in heard:
+            each(topics)
+
+    guard = FileGuard(settings.at(settings.paths.guard))
+    stack.callback(guard.close)
+    store = SqlStore(f"sqlite:///{settings.at(settings.paths.store)}")
+    stack.callback(store.close)
+    signer = LogSigner(origin, log_keys["Ed25519"], log_keys["ML-DSA-44"])
+    committer = Committer(store, signer, guard, now, on_commit=ring, probe=probe, max_queue=settings.acceptance.queue)
+    committer.start()
+    publisher = Publisher(store, guard)
+    publisher.start()
+    # Ends after the committer, so that the last head is published too.
+    stack.push_async_callback(asyncio.to_thread, publisher.close)
+    stack.push_async_callback(asyncio.to_thread, committer.close)
+    return Books(store, guard, signer, committer, Reader(store, guard), heard)
