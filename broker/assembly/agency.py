@@ -59,6 +59,7 @@ def connect(
             trust_gateway=settings.trust_gateway,
             cursors=FileCursors(cache / "cursors"),
             outbox=Outbox(cache / "outbox", settings.agency),
+            gateways=settings.url,
             patience=patience,
             now=now,
             sleep=sleep,
@@ -69,7 +70,7 @@ def connect(
 
 
 def transport_of(settings: AgencySettings) -> httpx.Client:
-    """Mutual TLS 1.3 to the gateway.
+    """Mutual TLS 1.3 to the gateway: to the first of its addresses where a request names none.
 
     Raises:
         IntegrityError: code `config-invalid`.
@@ -94,7 +95,7 @@ def remote_directory(
     settings: AgencySettings, transport: httpx.Client, *, now: Callable[[], float] = time.time
 ) -> RemoteDirectory:
     """The realm's directory, fetched through the gateway and verified from the pinned root."""
-    http = Http(transport)
+    http = Http(transport, gateways=settings.url)
 
     def fetch(name: str) -> bytes:
         return http.request("GET", f"/v1/directory/{name}", accept="*/*").body

@@ -48,6 +48,7 @@ class Client(Lookups):
         trust_gateway: True: seal open, with the gateway as a reader, which checks the content. False: seal for the
             recipients alone.
         cursors: where `follow` keeps its place; by default in memory, so that every run begins at the start.
+        gateways: the gateway's addresses, `https://host:port`, where it has several; none for the transport's own.
         outbox: where packets stay until they have their receipt; None to keep none.
         patience: seconds for which a packet or acknowledgement without an answer is posted again.
         now, monotonic, random, sleep: unix seconds; seconds that never jump; random bytes; a pause.
@@ -65,6 +66,7 @@ class Client(Lookups):
         policy: Policy | None = None,
         trust_gateway: bool = True,
         cursors: Cursors | None = None,
+        gateways: Sequence[str] = (),
         outbox: Outbox | None = None,
         patience: float = 120.0,
         now: Callable[[], float] = time.time,
@@ -81,7 +83,7 @@ class Client(Lookups):
         self._monotonic = monotonic
         self._sleep = sleep
         self._backoff = Backoff(random=random)
-        self._http = Http(transport, now=now, monotonic=monotonic)
+        self._http = Http(transport, gateways=gateways, now=now, monotonic=monotonic)
         persistence = Persistence(self._backoff, patience, sleep, monotonic)
         super().__init__(self._http, persistence)
         self._verifier = Verifier(agency, gateway, directory, wrap_keys)

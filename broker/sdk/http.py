@@ -2,10 +2,10 @@
 
 import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
@@ -19,7 +19,11 @@ MAX_PROBLEM = 256 * 2**10
 JSON = "application/json, application/problem+json"
 OK = (200, 201)
 
+SILENT_ONE_OF_MANY = 5.0
+"""Seconds without a byte after which a gateway that is one of several counts as lost, and the next is asked."""
+
 Params = Mapping[str, str | int | list[str]]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +50,15 @@ class Answer:
 class Http:
     """A gateway's HTTP API over mutual TLS. Safe to call from several threads.
 
+    Several gateways of one ledger are one gateway with several addresses: where one does not answer, or says that it
+    cannot now, the next is asked at once with the same bytes, which is safe, for asking again always is. The one that
+    answered is asked first from then on.
+
     Args:
-        client: with the gateway's address as `base_url`, the agency's certificate, and the CA that signs the gateway's.
-        timeout: seconds without a byte before a request counts as lost.
+        client: with the agency's certificate, and the CA that signs the gateway's; with the gateway's address as its
+            `base_url` where `gateways` names none.
+        gateways: the addresses, `https://host:port`.
+        timeout: seconds without a byte before a request counts as lost; None for 30, or 5 where there are several.
         now: unix seconds.
     """
 
@@ -56,12 +66,15 @@ class Http:
         self,
         client: httpx.Client,
         *,
-        timeout: float = 30.0,
+        gateways: Sequence[str] = (),
+        timeout: float | None = None,
         now: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
-        self._timeout = timeout
+        self._gateways = tuple(gateways) or ("",)
+        self._first = 0
+        self._timeout = timeout or (SILENT_ONE_OF_MANY if len(self._gateways) > 1 else 30.0)
         self._now = now
         self._monotonic = monotonic
 
@@ -77,7 +90,7 @@ class Http:
         within: float | None = None,
         silent_for: float = 0.0,
     ) -> Answer:
-        """Ask once.
+        """Ask once; each gateway at most.
 
         `within`: seconds after which the answer no longer counts. `silent_for`: seconds the gateway may take by
         agreement before it answers (long poll).
@@ -88,30 +101,63 @@ class Http:
             IntegrityError: code `config-invalid`; the other side is not the gateway of the configuration.
         """
         deadline = None if within is None else self._monotonic() + within
-        timeout = self._timeout if within is None else min(self._timeout, within)
         headers = {} if media_type is None else {"content-type": media_type}
-        with self._asking(
-            method, path, headers=headers, content=content, params=params, accept=accept, timeout=timeout + silent_for
-        ) as response:
-            limit = MAX_ANSWER if response.status_code in OK else MAX_PROBLEM
-            body = self._read(response, limit, deadline)
-            if response.status_code not in OK:
-                raise error_of(response.status_code, body, response.headers.get("retry-after"), self._now())
-            return Answer(response.status_code, body)
+
+        def once(gateway: str) -> Answer:
+            timeout = self._timeout if deadline is None else min(self._timeout, deadline - self._monotonic())
+            with self._asking(
+                method,
+                gateway + path,
+                headers=headers,
+                content=content,
+                params=params,
+                accept=accept,
+                timeout=max(timeout, 0.001) + silent_for,
+            ) as response:
+                limit = MAX_ANSWER if response.status_code in OK else MAX_PROBLEM
+                body = self._read(response, limit, deadline)
+                if response.status_code not in OK:
+                    raise error_of(response.status_code, body, response.headers.get("retry-after"), self._now())
+                return Answer(response.status_code, body)
+
+        return self._of_any(once, deadline)
 
     @contextmanager
     def stream(
         self, path: str, *, headers: Mapping[str, str], accept: str, silence: float
     ) -> Iterator[Iterator[bytes]]:
         """An answer without end, as pieces of bytes; `silence` seconds without one end it with UnavailableError."""
-        with self._asking("GET", path, headers=headers, accept=accept, timeout=silence) as response:
-            if response.status_code not in OK:
-                body = self._read(response, MAX_PROBLEM, None)
-                raise error_of(response.status_code, body, response.headers.get("retry-after"), self._now())
+
+        def opened(gateway: str) -> tuple[httpx.Response, ExitStack]:
+            with ExitStack() as stack:
+                asking = self._asking("GET", gateway + path, headers=headers, accept=accept, timeout=silence)
+                response = stack.enter_context(asking)
+                if response.status_code not in OK:
+                    body = self._read(response, MAX_PROBLEM, None)
+                    raise error_of(response.status_code, body, response.headers.get("retry-after"), self._now())
+                return response, stack.pop_all()
+
+        response, stack = self._of_any(opened, None)
+        with stack:
             yield _pieces(response)
 
     def close(self) -> None:
         self._client.close()
+
+    def _of_any(self, ask: Callable[[str], T], deadline: float | None) -> T:
+        """The first answer, from the gateway that answered last time on; the last one's error where none answers."""
+        first, many, failed = self._first, len(self._gateways), 0
+        while True:
+            place = (first + failed) % many
+            try:
+                found = ask(self._gateways[place])
+            except UnavailableError:
+                failed += 1
+                if failed == many or (deadline is not None and self._monotonic() >= deadline):
+                    raise
+            else:
+                self._first = place
+                return found
 
     @contextmanager
     def _asking(

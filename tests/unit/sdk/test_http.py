@@ -227,3 +227,116 @@ def test_a_stream_that_is_none_is_refused(pieces):
 
 def test_an_event_has_room_for_the_largest_packet():
     assert MAX_EVENT > 2 * 2**20
+
+
+# several gateways
+
+
+TWO = ("https://a.test", "https://b.test")
+
+
+def gateways(answers, **over):
+    """Two gateways; `answers`: host -> a response, or the error of its connection. Also the hosts asked, in order."""
+    asked = []
+
+    def answer(request):
+        asked.append(request.url.host[0])
+        found = answers[request.url.host[0]]
+        if isinstance(found, Exception):
+            raise found
+        return found()
+
+    client = httpx.Client(transport=httpx.MockTransport(answer), base_url=TWO[0])
+    return Http(client, gateways=TWO, **over), asked
+
+
+def good():
+    return streamed([b"{}"])
+
+
+def says(status, code):
+    problem = Problem(type="t", title="x", status=status, code=code, detail="No.").canonical()
+    return lambda: streamed([problem], status, **{"retry-after": "2"})
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        pytest.param(httpx.ConnectError("refused"), id="no-connection"),
+        pytest.param(httpx.ReadTimeout("silent"), id="silent"),
+        pytest.param(httpx.RemoteProtocolError("cut"), id="cut"),
+        pytest.param(says(503, Code.UNAVAILABLE), id="unavailable"),
+        pytest.param(says(500, Code.INTERNAL), id="internal"),
+    ],
+)
+def test_the_next_gateway_is_asked_at_once_and_then_first(trouble):
+    asking, asked = gateways({"a": trouble, "b": good})
+    for _ in range(3):
+        assert asking.request("POST", "/v1/packets", content=b"{}").status == 200
+    assert "".join(asked) == "abbb"
+
+
+def test_a_gateway_that_came_back_is_asked_when_the_other_goes():
+    answers = {"a": httpx.ConnectError("refused"), "b": good}
+    asking, asked = gateways(answers)
+    asking.request("GET", "/")
+    answers.update(a=good, b=says(503, Code.BUSY))
+    asking.request("GET", "/")
+    assert "".join(asked) == "abba"
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "error"),
+    [
+        pytest.param(403, Code.FORBIDDEN, CallerError, id="forbidden"),
+        pytest.param(429, Code.RATE_LIMITED, CallerError, id="rate"),
+        pytest.param(422, Code.SCHEMA, SetuError, id="schema"),
+    ],
+)
+def test_a_refusal_is_the_answer_of_all(status, code, error):
+    asking, asked = gateways({"a": says(status, code), "b": good})
+    with pytest.raises(error) as caught:
+        asking.request("GET", "/")
+    assert (caught.value.code, asked) == (code, ["a"])
+
+
+def test_where_no_gateway_answers_each_was_asked_once():
+    asking, asked = gateways({"a": httpx.ConnectError("refused"), "b": says(503, Code.UNAVAILABLE)})
+    with pytest.raises(UnavailableError) as caught:
+        asking.request("GET", "/")
+    assert (caught.value.retry_after, "".join(asked)) == (2, "ab")
+
+
+def test_no_other_gateway_is_asked_when_the_time_is_over():
+    clock = Clock()
+
+    def late():
+        clock.sleep(11)
+        return says(503, Code.UNAVAILABLE)()
+
+    asking, asked = gateways({"a": late, "b": good}, monotonic=clock)
+    with pytest.raises(UnavailableError):
+        asking.request("GET", "/", within=10)
+    assert asked == ["a"]
+
+
+def test_a_silent_gateway_that_is_one_of_several_is_waited_for_less():
+    waits = []
+
+    def answer(request):
+        waits.append(request.extensions["timeout"]["read"])
+        return good()
+
+    client = httpx.Client(transport=httpx.MockTransport(answer), base_url=TWO[0])
+    Http(client).request("GET", "/")
+    Http(client, gateways=TWO).request("GET", "/", silent_for=25)
+    assert waits == [30, 30]
+    Http(client, gateways=TWO).request("GET", "/", within=4)
+    assert waits[2] <= 4
+
+
+def test_a_stream_is_opened_at_the_gateway_that_answers():
+    asking, asked = gateways({"a": says(503, Code.UNAVAILABLE), "b": lambda: streamed([b"x", b"y"])})
+    with asking.stream("/", headers={}, accept="*/*", silence=1) as pieces:
+        assert b"".join(pieces) == b"xy"
+    assert "".join(asked) == "ab"
