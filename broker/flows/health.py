@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from broker.errors import UnavailableError
 from broker.flows.inforce import InForce
 from broker.ledger.port import LedgerReader
 
@@ -22,6 +23,11 @@ class Health:
         await asyncio.to_thread(self._reader.probe)
         size, _ = await asyncio.to_thread(self._reader.head)
         view = self._in_force.view()
+        if await asyncio.to_thread(self._reader.in_force) != view.basis:
+            raise UnavailableError(
+                "Expected this gateway's directory and policy in force, found those of another gateway.",
+                advice=self._in_force.trouble or "It follows within a second, or says here why not.",
+            )
         found: dict[str, Any] = {
             "ready": True,
             "directory": view.snapshot.ref.version,

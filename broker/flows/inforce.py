@@ -57,7 +57,7 @@ class InForce:
 
     async def start(self) -> None:
         """Record the directory and policy found at start where they differ from those last in force."""
-        await self._adopt(await asyncio.to_thread(self._directory.refresh))
+        await self._adopt(await asyncio.to_thread(self._directory.refresh), starting=True)
 
     async def poll(self) -> None:
         """Look for a newer directory and adopt it. A directory that does not verify changes nothing but `trouble`."""
@@ -86,9 +86,16 @@ class InForce:
                 await self.poll()
         raise UnavailableError("Expected the directory and policy in force, found that they are being changed.")
 
-    async def _adopt(self, snapshot: Snapshot) -> None:
+    async def _adopt(self, snapshot: Snapshot, *, starting: bool = False) -> None:
         view = self._view_of(snapshot)
         before = await asyncio.to_thread(self._reader.in_force)
+        if before is not None and before.policy != view.basis.policy and not starting:
+            # Two gateways of two policies would else put now the one and now the other in force.
+            raise IntegrityError(
+                Code.CONFIG_INVALID,
+                "Expected this gateway's policy in force, found that another gateway put its own there.",
+                advice="Start this gateway again with the policy of the others.",
+            )
         if before is not None and before.directory > view.basis.directory:
             raise IntegrityError(
                 Code.DIRECTORY_INVALID,
