@@ -140,6 +140,15 @@ class GatewaySettings(Settings):
         """One process on a file of its own?"""
         return self.store == "sqlite"
 
+    def worker(self, number: int) -> Self:
+        """The settings of one worker: it has an operations listener, and behind a proxy a socket, of its own."""
+        host, port = split_address(self.listen.operations)
+        own = {"operations": f"{host}:{port + number}"}
+        if self.listen.socket is not None and number:
+            socket = self.listen.socket
+            own["socket"] = socket.with_name(f"{socket.stem}-{number}{socket.suffix}")
+        return self.model_copy(update={"listen": self.listen.model_copy(update=own)})
+
     def at(self, place: Path) -> Path:
         """A configured path, from where the settings file stands."""
         return self.base / place

@@ -198,7 +198,7 @@ class Gateway:
         tls = server_context(
             settings.at(paths.certificate), settings.at(paths.certificate_key), settings.at(paths.clients_ca)
         )
-        return bind(*split_address(settings.listen.address)), tls
+        return bind(*split_address(settings.listen.address), shared=settings.workers > 1), tls
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

@@ -24,8 +24,10 @@ TICK = 0.02
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-def bind(host: str, port: int) -> socket.socket:
+def bind(host: str, port: int, *, shared: bool = False) -> socket.socket:
     """A bound TCP socket; port 0 takes a free one, `getsockname()` says which.
+
+    `shared`: other processes of this user bind it too (SO_REUSEPORT), and the kernel shares out connections.
 
     Raises:
         IntegrityError: code `config-invalid`.
@@ -33,6 +35,8 @@ def bind(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     found = socket.socket(family, socket.SOCK_STREAM)
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if shared:
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
         found.bind((host, port))
     except OSError as error:
