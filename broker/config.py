@@ -143,7 +143,7 @@ class GatewaySettings(Settings):
     def worker(self, number: int) -> Self:
         """The settings of one worker: it has an operations listener, and behind a proxy a socket, of its own."""
         host, port = split_address(self.listen.operations)
-        own = {"operations": f"{host}:{port + number}"}
+        own: dict[str, Any] = {"operations": f"{host}:{port + number}"}
         if self.listen.socket is not None and number:
             socket = self.listen.socket
             own["socket"] = socket.with_name(f"{socket.stem}-{number}{socket.suffix}")
