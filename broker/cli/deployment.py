@@ -7,19 +7,20 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from broker import assembly
 from broker.cli.keyring import Made, Random, write_agency_keys, write_country_keys, write_log_keys, write_operator_keys
 from broker.cli.realm import COUNTRIES, DEMO, GATEWAY, OPERATOR, Enrolled, Member, document
+from broker.cli.sharing import Shared, agency_settings, further_settings, gateway_settings, write_guard
 from broker.config import AgencySettings, GatewaySettings, load
 from broker.crypto.certificates import Authority, directory_row
 from broker.crypto.keys import PublicKey
 from broker.errors import IntegrityError
 from broker.merkle.note import LogSigner
 from broker.policy.load import default_rules
-from schemas.directory import KeyUse, Log
+from schemas.directory import Channel, KeyUse, Log
 from schemas.packet import SuiteName
 from schemas.problem import Code
 
@@ -39,6 +40,7 @@ class Deployment:
     """A deployment folder.
 
     config: its `setu.toml`. url: where agencies reach the gateway; operations: its operator's listener, also a URL.
+    further: the same three of each further gateway that shares this one's ledger.
     agencies: agency id -> its `agency.toml`, for those that have their home here. now: the clock it was made by.
     """
 
@@ -48,6 +50,7 @@ class Deployment:
     operations: str
     agencies: Mapping[str, Path]
     now: Callable[[], float]
+    further: tuple[tuple[Path, str, str], ...] = ()
 
     def gateway(self) -> GatewaySettings:
         return load(GatewaySettings, self.config)
@@ -65,6 +68,7 @@ def create(
     operations_port: int = 9443,
     suite: SuiteName = SuiteName.HYBRID_768,
     limits: Mapping[str, float] | None = None,
+    shared: Shared | None = None,
     now: Callable[[], float] = time.time,
     random: Random = os.urandom,
     progress: Progress = lambda _: None,
@@ -79,6 +83,7 @@ def create(
         operations_port: where its operator does, on loopback.
         suite: the realm's.
         limits: members of `broker.config.Limits` to write into the settings.
+        shared: what several gateways share, for a cluster instead of one gateway with an embedded ledger.
         now: unix seconds.
         random: where the seeds of keys come from; certificates take the system's own.
         progress: is told each step before it is done.
@@ -101,7 +106,7 @@ def create(
     path.chmod(0o700)
     members = DEMO if demo else ()
     try:
-        _Making(path, host, port, operations_port, suite, limits or {}, now, random, progress).make(members)
+        _Making(path, host, port, operations_port, suite, limits or {}, shared, now, random, progress).make(members)
     except BaseException:
         for each in path.iterdir():
             shutil.rmtree(each) if each.is_dir() else each.unlink()
@@ -115,6 +120,10 @@ def create(
         operations=f"http://{LOOPBACK}:{operations_port}",
         agencies={member.id: path / "agencies" / member.id / "agency.toml" for member in members},
         now=now,
+        further=tuple(
+            (path / f"setu-{number}.toml", f"https://{host}:{other}", f"http://{LOOPBACK}:{others_operations}")
+            for number, (other, others_operations) in enumerate(shared.further if shared else (), 2)
+        ),
     )
 
 
@@ -126,6 +135,7 @@ class _Making:
     operations_port: int
     suite: SuiteName
     limits: Mapping[str, float]
+    shared: Shared | None
     now: Callable[[], float]
     random: Random
     progress: Progress
@@ -135,6 +145,8 @@ class _Making:
         authorities = {country: self._authority(country) for country in COUNTRIES}
         self.progress("the gateway's keys and certificate")
         operator, log = self._gateway(authorities[OPERATOR.country])
+        if self.shared is not None:
+            write_guard(self.path, self.shared, log, authorities[OPERATOR.country], self.now(), CERTIFICATE_DAYS)
         enrolled = [operator]
         for member in members:
             self.progress(f"keys and certificate of {member.id}")
@@ -178,10 +190,18 @@ class _Making:
         issued = authority.issue_client(member.id, 1, now=self.now(), days=CERTIFICATE_DAYS)
         issued.save(home / "tls.pem", home / "tls.key")
         shutil.copyfile(self.path / "ca" / OPERATOR.country / "ca.pem", home / "gateway-ca.pem")
-        (home / "agency.toml").write_text(
-            _AGENCY.format(agency=member.id, url=f"https://{self.host}:{self.port}", gateway=GATEWAY), "utf-8"
-        )
+        shared = self.shared
+        urls = [f"https://{self.host}:{port}" for port in (self.port, *(each for each, _ in self._further()))]
+        text = _AGENCY.format(agency=member.id, url=json.dumps(urls if len(urls) > 1 else urls[0]), gateway=GATEWAY)
+        if shared is not None:
+            text = agency_settings(text, member.id, shared)
+            if member.id in shared.readers:
+                member = replace(member, channels=(Channel.HTTPS, Channel.KAFKA))
+        (home / "agency.toml").write_text(text, "utf-8")
         return Enrolled(member, _public(made), directory_row(issued.der))
+
+    def _further(self) -> tuple[tuple[int, int], ...]:
+        return self.shared.further if self.shared is not None else ()
 
     def _policies(self) -> None:
         folder = self._folder("policies")
@@ -197,6 +217,10 @@ class _Making:
         )
         if self.limits:
             text += "\n[limits]\n" + "".join(f"{name} = {value}\n" for name, value in self.limits.items())
+        if self.shared is not None:
+            text = gateway_settings(text, self.shared)
+            for name, other in further_settings(text, (self.port, self.operations_port), self.shared):
+                (self.path / name).write_text(other, "utf-8")
         (self.path / "setu.toml").write_text(text, "utf-8")
 
     def _directory(self, enrolled: Sequence[Enrolled], log: Log) -> bytes:
@@ -247,7 +271,7 @@ operations = "{operations}"
 _AGENCY = """\
 # One agency's own program. Paths are relative to this file; what is left out has its default (broker/config.py).
 agency = "{agency}"
-url = "{url}"
+url = {url}
 gateway = "{gateway}"
 # The gateway's operator may read what this agency sends, so that it can check the content (open mode).
 trust_gateway = true

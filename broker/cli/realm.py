@@ -5,7 +5,19 @@ from dataclasses import dataclass
 
 from broker.crypto.keys import PublicKey
 from schemas.canonical import b64u
-from schemas.directory import Agency, Agreement, Certificate, Community, Directory, Key, KeyUse, Log, Rank, Role
+from schemas.directory import (
+    Agency,
+    Agreement,
+    Certificate,
+    Channel,
+    Community,
+    Directory,
+    Key,
+    KeyUse,
+    Log,
+    Rank,
+    Role,
+)
 from schemas.handling import Classification, Level, Purpose
 from schemas.packet import SuiteName
 
@@ -20,13 +32,14 @@ _CLEARANCE = {"in": _IN_RESTRICTED, "us": _US_LES}
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """An agency before it has keys. `mandates`: what it may use information for."""
+    """An agency before it has keys. `mandates`: what it may use information for; `channels`: where it reads."""
 
     id: str
     name: str
     roles: tuple[Role, ...] = (Role.AGENCY,)
     mandates: tuple[Purpose, ...] = ()
     sealed_kinds: tuple[str, ...] = ()
+    channels: tuple[Channel, ...] = (Channel.HTTPS,)
 
     @property
     def country(self) -> str:
@@ -125,6 +138,7 @@ def _agency(enrolled: Enrolled, valid: tuple[int, int]) -> Agency:
         # so that a packet marked TLP AMBER can be sent open: the operator serves its sender as a registered client
         clients=(GATEWAY,) if Role.AGENCY in member.roles else (),
         sealed_kinds=member.sealed_kinds,
+        channels=member.channels,
         keys=tuple(_key(use, key, valid) for use, key in enrolled.keys),
         certificates=(enrolled.certificate,) if enrolled.certificate is not None else (),
     )

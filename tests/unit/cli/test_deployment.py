@@ -96,7 +96,7 @@ def test_each_agencys_certificate_is_its_countrys(made, snapshot, agency):
 def test_every_agency_pins_the_same_root(made):
     roots = {settings.at(settings.root).read_bytes() for settings in map(made.agency, made.agencies)}
     assert roots == {(made.path / "directory/root.json").read_bytes()}
-    assert {made.agency(each).url for each in made.agencies} == {made.url}
+    assert {made.agency(each).url for each in made.agencies} == {(made.url,)}
 
 
 def test_the_policies_are_the_brokers_own(made):
