@@ -1,25 +1,46 @@
 """Search of the exchange log by those who may, and an entry that says it was searched."""
 
 import asyncio
-from dataclasses import replace
+import json
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
 
 from broker.flows.identify import Caller
 from broker.flows.inforce import InForce
+from broker.flows.offer import was_offered
 from broker.flows.record import entry
 from broker.ledger.port import EntryFilter, Ledger, LedgerReader, LoggedEntry, Proposal
 from schemas.directory import Role
 from schemas.evidence import EntryType
 
 
-class Audit:
-    """Auditors search everything, an agency what it is party to."""
+@dataclass(frozen=True, slots=True)
+class Found:
+    """`more`: the index to go on after, where there may be more."""
 
-    def __init__(self, in_force: InForce, ledger: Ledger, reader: LedgerReader) -> None:
+    entries: tuple[LoggedEntry, ...]
+    more: int | None = None
+
+
+class Audit:
+    """Auditors search everything, an agency what it is party to: what it sent, what names it alone, and of what was
+    addressed to it the acceptance, once it was offered the packet.
+
+    Args:
+        at_once, rounds: an agency's search reads so many entries at a time, so many times at most.
+    """
+
+    def __init__(
+        self, in_force: InForce, ledger: Ledger, reader: LedgerReader, *, at_once: int = 500, rounds: int = 8
+    ) -> None:
         self._in_force = in_force
         self._ledger = ledger
         self._reader = reader
+        self._at_once = at_once
+        self._rounds = rounds
 
-    async def search(self, caller: Caller, what: EntryFilter, trace: str | None = None) -> list[LoggedEntry]:
+    async def search(self, caller: Caller, what: EntryFilter, trace: str | None = None) -> Found:
         """The entries found, by index. The entry that records the search is committed first.
 
         Raises:
@@ -27,7 +48,6 @@ class Audit:
             UnavailableError: the log cannot be written, so it cannot be searched here; mirrors still can.
         """
         caller.require(Role.AUDITOR, Role.AGENCY)
-        view = None if caller.has(Role.AUDITOR) else caller.agency.id
         found = entry(
             EntryType.LEDGER_READ,
             actor=caller.agency.id,
@@ -38,7 +58,36 @@ class Audit:
             trace=trace,
         )
         await asyncio.wrap_future(self._ledger.propose(Proposal(found)))
-        return await asyncio.to_thread(self._reader.search, replace(what, parties_view=view))
+        if caller.has(Role.AUDITOR):
+            return await asyncio.to_thread(self._everything, replace(what, parties_view=None))
+        return await asyncio.to_thread(self._own_part, replace(what, parties_view=caller.agency.id), caller.agency.id)
+
+    def _everything(self, what: EntryFilter) -> Found:
+        return _cut(self._reader.search(what), what.limit)
+
+    def _own_part(self, what: EntryFilter, agency: str) -> Found:
+        offered = cache(lambda digest: was_offered(self._reader, digest, agency))
+        found: list[LoggedEntry] = []
+        after = what.after
+        for _ in range(self._rounds):
+            read = self._reader.search(replace(what, after=after, limit=self._at_once))
+            for each in read:
+                logged = json.loads(each.entry)
+                if _named(logged, agency) or offered(logged["packet"]["digest"]):
+                    found.append(each)
+            if len(found) >= what.limit or len(read) < self._at_once:
+                return _cut(found, what.limit)
+            after = read[-1].index
+        return Found(tuple(found), after)
+
+
+def _named(logged: dict[str, Any], agency: str) -> bool:
+    """Is the entry the agency's own, or does it concern the agency alone? (Else it is only among those addressed.)"""
+    return agency in (logged["actor"], logged.get("recipient"), (logged.get("packet") or {}).get("from"))
+
+
+def _cut(found: list[LoggedEntry], limit: int) -> Found:
+    return Found(tuple(found[:limit]), found[limit - 1].index if len(found) >= limit else None)
 
 
 def _described(what: EntryFilter) -> str:

@@ -10,6 +10,7 @@ from broker.flows.judge import release
 from broker.flows.record import decided, entry, packet_ref, stored_header
 from broker.ledger.port import (
     SERVED,
+    EntryFilter,
     Ledger,
     LedgerReader,
     NoTransition,
@@ -117,6 +118,14 @@ class Offer:
         await asyncio.wrap_future(
             self._ledger.propose(Proposal(found, once=once, transitions=transitions, basis=view.basis))
         )
+
+
+def was_offered(reader: LedgerReader, digest: str, agency: str) -> bool:
+    """Has this recipient been offered this packet, by any channel? What never was is not there for it: it may read
+    nothing of its evidence, as it may not acknowledge it.
+    """
+    asked = EntryFilter(packet=digest, party=agency, types=(EntryType.DELIVERED,), limit=1)
+    return bool(reader.search(asked))
 
 
 def within(rows: list[TopicRow], packets: Mapping[str, StoredPacket], most: int) -> list[TopicRow]:

@@ -2,9 +2,10 @@
 
 import asyncio
 
-from broker.envelope.verify import parse
+from broker.envelope.verify import Parsed, parse
 from broker.errors import NotFoundError, UnavailableError
 from broker.flows.identify import Caller
+from broker.flows.offer import was_offered
 from broker.ledger.port import LedgerReader, LoggedEntry, StoredPacket
 from schemas.directory import Role
 from schemas.evidence import Acknowledgement, Entry, EntryType, Proof, Timeline, TimelineItem
@@ -13,7 +14,13 @@ PRIVATE = frozenset({EntryType.REFUSED, EntryType.CONFLICT})
 
 
 class Timelines:
-    """Args: patience: how long a proof waits for the published checkpoint to cover its entries, seconds."""
+    """Auditors and the packet's sender see all of it; a recipient its own part, once it was offered the packet.
+
+    Everything that grows with a packet or its entries is done in threads, so that no reader holds up another caller.
+
+    Args:
+        patience: how long a proof waits for the published checkpoint to cover its entries, seconds.
+    """
 
     def __init__(self, reader: LedgerReader, *, patience: float) -> None:
         self._reader = reader
@@ -21,22 +28,11 @@ class Timelines:
 
     async def timeline(self, caller: Caller, digest: str) -> Timeline:
         """Raises NotFoundError where there is nothing that the caller may see."""
-        packet, seen = await self._visible(caller, digest)
-        states = {} if packet is None else {agency: state.value for agency, state in packet.states.items()}
-        if not self._sees_all(caller, packet):
-            states = {agency: state for agency, state in states.items() if agency == caller.agency.id}
-        return Timeline(
-            digest=digest,
-            states=states,
-            items=tuple(TimelineItem(index=each.index, entry=entry) for each, entry in seen),
-        )
+        return await asyncio.to_thread(self._timeline, caller, digest)
 
     async def proof(self, caller: Caller, digest: str) -> Proof:
         """Raises NotFoundError; UnavailableError where the published checkpoint does not cover the packet yet."""
-        packet, seen = await self._visible(caller, digest)
-        if packet is None or packet.raw is None:
-            raise NotFoundError
-        parsed = parse(packet.raw)
+        parsed, seen = await asyncio.to_thread(self._provable, caller, digest)
         indices = [each.index for each, _ in seen]
         waited = 0.0
         receipts = await asyncio.to_thread(self._reader.receipts_at_checkpoint, indices)
@@ -60,15 +56,29 @@ class Timelines:
             receipts=tuple(receipts),
         )
 
-    async def _visible(
-        self, caller: Caller, digest: str
-    ) -> tuple[StoredPacket | None, list[tuple[LoggedEntry, Entry]]]:
-        packet = await asyncio.to_thread(self._reader.packet, digest)
-        logged = await asyncio.to_thread(self._reader.timeline, digest)
-        entries = [(each, Entry.model_validate_json(each.entry)) for each in logged]
-        agency = caller.agency.id
+    def _timeline(self, caller: Caller, digest: str) -> Timeline:
+        packet, seen = self._visible(caller, digest)
+        states = {} if packet is None else {agency: state.value for agency, state in packet.states.items()}
+        if not self._sees_all(caller, packet):
+            states = {agency: state for agency, state in states.items() if agency == caller.agency.id}
+        return Timeline(
+            digest=digest,
+            states=states,
+            items=tuple(TimelineItem(index=each.index, entry=entry) for each, entry in seen),
+        )
+
+    def _provable(self, caller: Caller, digest: str) -> tuple[Parsed, list[tuple[LoggedEntry, Entry]]]:
+        packet, seen = self._visible(caller, digest)
+        if packet is None or packet.raw is None:
+            raise NotFoundError
+        return parse(packet.raw), seen
+
+    def _visible(self, caller: Caller, digest: str) -> tuple[StoredPacket | None, list[tuple[LoggedEntry, Entry]]]:
+        packet, agency = self._reader.packet(digest), caller.agency.id
+        entries = [(each, Entry.model_validate_json(each.entry)) for each in self._reader.timeline(digest)]
         if not caller.has(Role.AUDITOR):
-            entries = [(each, entry) for each, entry in entries if _may_see(entry, agency, packet)]
+            offered = packet is not None and agency in packet.states and was_offered(self._reader, digest, agency)
+            entries = [(each, entry) for each, entry in entries if _may_see(entry, agency, offered=offered)]
         if not entries:
             raise NotFoundError
         return packet, entries
@@ -77,9 +87,9 @@ class Timelines:
         return caller.has(Role.AUDITOR) or (packet is not None and packet.sender == caller.agency.id)
 
 
-def _may_see(entry: Entry, agency: str, packet: StoredPacket | None) -> bool:
+def _may_see(entry: Entry, agency: str, *, offered: bool) -> bool:
     if entry.packet is not None and entry.packet.from_ == agency:
         return True
-    if entry.type in PRIVATE or packet is None or agency not in packet.states:
+    if entry.type in PRIVATE or not offered:
         return False
     return entry.type is EntryType.ACCEPTED or agency in (entry.recipient, entry.actor)

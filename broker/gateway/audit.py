@@ -1,11 +1,13 @@
 """Search of the exchange log, and the log itself as auditors and witnesses mirror it."""
 
+import asyncio
 import re
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from broker.flows.audit import Found
 from broker.gateway.exchange import exchange_of, json_answer
 from broker.gateway.queries import DIGEST, Query, bad_query
 from broker.ledger.port import EntryFilter
@@ -53,9 +55,12 @@ async def search(request: Request) -> Response:
         ),
         exchange.trace,
     )
-    answer = {"entries": [{"index": each.index, "entry": parse(each.entry)} for each in found]}
-    more = {"next": found[-1].index} if len(found) == limit else {}
-    return json_answer(canonical({**answer, **more}))
+    return json_answer(await asyncio.to_thread(_written, found) if found.entries else _written(found))
+
+
+def _written(found: Found) -> bytes:
+    entries = [{"index": each.index, "entry": parse(each.entry)} for each in found.entries]
+    return canonical({"entries": entries} | ({} if found.more is None else {"next": found.more}))
 
 
 @router.get("/log/checkpoint")

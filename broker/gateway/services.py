@@ -4,9 +4,10 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from broker.flows.audit import Found
 from broker.flows.identify import Caller
 from broker.flows.submit import Submitted
-from broker.ledger.port import EntryFilter, LoggedEntry
+from broker.ledger.port import EntryFilter
 from schemas.evidence import Delivery, Page, Proof, Timeline, Tombstone, TopicInfo
 from schemas.problem import Code
 
@@ -50,7 +51,7 @@ class Timelines(Protocol):
 
 
 class Audit(Protocol):
-    async def search(self, caller: Caller, what: EntryFilter, trace: str | None, /) -> Sequence[LoggedEntry]: ...
+    async def search(self, caller: Caller, what: EntryFilter, trace: str | None, /) -> Found: ...
 
 
 class Log(Protocol):

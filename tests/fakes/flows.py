@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from broker.errors import CallerError, NotFoundError, SetuError
+from broker.flows.audit import Found
 from broker.flows.identify import Caller
 from broker.flows.submit import Submitted
 from broker.gateway.services import Services, StreamItem
@@ -171,9 +172,10 @@ class FakeAudit(Scripted):
         super().__init__()
         self.found: list[LoggedEntry] = []
 
-    async def search(self, caller: Caller, what: EntryFilter, trace: str | None) -> list[LoggedEntry]:
+    async def search(self, caller: Caller, what: EntryFilter, trace: str | None) -> Found:
         self.called(caller.agency.id, what, trace)
-        return self.found[: what.limit]
+        found = tuple(self.found[: what.limit])
+        return Found(found, found[-1].index if len(found) == what.limit else None)
 
 
 class FakeLog(Scripted):

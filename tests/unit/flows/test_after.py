@@ -1,10 +1,13 @@
 """What follows a delivery: acknowledgements, timelines, proofs, search; and who may see which part."""
 
+import json
+
 import pytest
 
 from broker.crypto.certificates import Authority, directory_row
 from broker.envelope.acknowledge import Statement, acknowledge
 from broker.errors import CallerError, MalformedError, NotFoundError, PacketError, PolicyError
+from broker.flows.audit import Audit, Found
 from broker.flows.identify import Identify
 from broker.ledger.port import EntryFilter
 from broker.merkle.receipt import verify_receipt
@@ -173,9 +176,79 @@ async def test_a_refusal_is_for_its_sender_and_the_auditors(gateway):
     with pytest.raises(NotFoundError):
         await gateway.timelines.timeline(gateway.caller("us-dea"), sealed.digest)
     refusals = EntryFilter(types=[EntryType.REFUSED])
-    assert await gateway.audit.search(gateway.caller("us-dea"), refusals) == []
-    assert len(await gateway.audit.search(gateway.caller("in-ncb"), refusals)) == 1
-    assert len(await gateway.audit.search(gateway.caller("in-audit"), refusals)) == 1
+    assert await found_by(gateway, "us-dea", refusals) == []
+    assert await found_by(gateway, "in-ncb", refusals) == ["refused"]
+    assert await found_by(gateway, "in-audit", refusals) == ["refused"]
+
+
+async def found_by(gateway, agency, what=None):
+    found = await gateway.audit.search(gateway.caller(agency), what or EntryFilter())
+    types = [json.loads(each.entry)["type"] for each in found.entries]
+    return [each for each in types if each not in ("ledger_read", "directory_changed", "policy_changed")]
+
+
+DENIED = {"us_dea": {"mandates": ["border"]}}
+
+
+async def nothing_shown(gateway, agency, digest):
+    """The same answer as for what does not exist."""
+    for ask in (gateway.timelines.timeline, gateway.timelines.proof):
+        with pytest.raises(NotFoundError):
+            await ask(gateway.caller(agency), digest)
+
+
+async def test_what_was_never_offered_to_a_recipient_is_not_there_for_it(gateway):
+    """Neither while it waits, nor once policy has denied it: no header, no co-recipient, no time of acceptance."""
+    sealed, _ = await gateway.send(("us-dea", "us-cbp"))
+    of_it = EntryFilter(packet=sealed.digest, limit=1)
+    await nothing_shown(gateway, "us-dea", sealed.digest)
+    assert await gateway.audit.search(gateway.caller("us-dea"), of_it) == Found(())
+    await gateway.change(**DENIED)
+    await nothing_shown(gateway, "us-dea", sealed.digest)
+    assert [item.gone for item in (await gateway.page()).items] == ["withheld"]
+    await nothing_shown(gateway, "us-dea", sealed.digest)
+    assert await found_by(gateway, "us-dea") == ["withheld"]
+    await gateway.page("us-cbp")
+    assert await found_by(gateway, "us-cbp") == ["accepted", "delivered"]
+    assert await found_by(gateway, "in-ncb") == ["accepted", "withheld", "delivered"]
+
+
+async def test_what_a_recipient_had_been_offered_stays_visible_to_it(gateway):
+    sealed, _ = await gateway.send(("us-dea", "us-cbp"))
+    await gateway.page()
+    await gateway.change(**DENIED)
+    assert [item.gone for item in (await gateway.page()).items] == ["withheld"]
+    mine = [("accepted", None), ("delivered", "us-dea"), ("withheld", "us-dea")]
+    assert await seen_by(gateway, "us-dea", sealed.digest) == (mine, {"us-dea": "withheld"})
+    assert await found_by(gateway, "us-dea") == ["accepted", "delivered", "withheld"]
+    proof = await gateway.timelines.proof(gateway.caller("us-dea"), sealed.digest)
+    assert [str(verify_receipt(each, gateway.realm.directory.logs[0]).type) for each in proof.receipts] == [
+        "accepted",
+        "delivered",
+        "withheld",
+    ]
+
+
+async def test_a_search_passes_over_what_was_never_offered_and_misses_nothing_behind_it(gateway):
+    audit = Audit(gateway.in_force, gateway.ledger, gateway.reader, at_once=2)
+    for _ in range(3):
+        await gateway.send()
+    seen, _ = await gateway.send(kind="pen")
+    await gateway.page(kind="pen")
+    caller = gateway.caller("us-dea")
+    first = await audit.search(caller, EntryFilter(limit=1, kind="pen"))
+    assert [json.loads(each.entry)["packet"]["digest"] for each in first.entries] == [seen.digest]
+    rest = await audit.search(caller, EntryFilter(limit=10, kind="pen", after=first.more))
+    assert [json.loads(each.entry)["type"] for each in rest.entries] == ["delivered"]
+    assert rest.more is None
+    assert await found_by(gateway, "us-dea") == ["accepted", "delivered"]
+
+
+async def test_a_search_that_looked_at_much_says_where_to_go_on(gateway):
+    audit = Audit(gateway.in_force, gateway.ledger, gateway.reader, at_once=1, rounds=2)
+    sent = [(await gateway.send())[1].receipt.index for _ in range(3)]
+    found = await audit.search(gateway.caller("us-dea"), EntryFilter(types=[EntryType.ACCEPTED]))
+    assert found == Found((), sent[1])
 
 
 async def test_a_proof_holds_against_one_checkpoint(gateway):
