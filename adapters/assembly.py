@@ -6,17 +6,19 @@ import threading
 import time
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from adapters.filedrop import FileDrop
 from adapters.port import PermanentFailure
 from adapters.runner import Delivered, Event, Quarantined, Report, Retrying, Runner
 from broker.assembly import connect
 from broker.errors import IntegrityError
-from broker.sdk.cursors import FileCursors
+from broker.sdk.client import Client
+from broker.sdk.cursors import Cursors, FileCursors
 from broker.sdk.reading import Gone, Rejected, Waiting
+from broker.sdk.source import Source
 from broker.telemetry.logs import Log
 from schemas.base import Kind
 from schemas.problem import Code
@@ -42,16 +44,26 @@ class AdapterSettings(Settings):
 
     profile: the agency's `agency.toml`.
     kinds: what to hand on; all kinds where none is named.
-    stream: read by server-sent events instead of long poll.
+    source: where it reads; for Kafka the profile says where that is, in its table `[kafka]`.
+    stream: read HTTPS by server-sent events instead of long poll.
+    name: of this adapter among the agency's; Kafka's tools show its place as the group `setu.<agency>.<name>`.
     state: a directory of the adapter's own, for its place in each topic and for its quarantine.
     """
 
     profile: Path
     kinds: tuple[Kind, ...] = ()
+    source: Literal["https", "kafka"] = "https"
     stream: bool = False
+    name: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$")] = "adapter"
     state: Path = Path("adapter-state")
     filedrop: FileDropSettings
     base: Annotated[Path, Field(exclude=True)] = Path()
+
+    @model_validator(mode="after")
+    def _streams_are_https(self) -> Self:
+        if self.stream and self.source != "https":
+            raise ValueError("expected `stream` only where the source is https")
+        return self
 
 
 def load(path: Path) -> AdapterSettings:
@@ -91,10 +103,25 @@ def run(path: Path, *, drain: bool = False, stop: threading.Event | None = None,
     except PermanentFailure as failure:
         raise _invalid(failure.message) from None
     with connect(settings.base / settings.profile, patience=PATIENCE) as client:
-        source = client.source(FileCursors(state / "cursors"), stream=settings.stream)
+        source = _source(settings, client, FileCursors(state / "cursors"))
         told = report if report is not None else logged(Log(sys.stderr, time.time))
         runner = Runner(client, source, adapter, state / "quarantine", stop=stopping, report=told)
         runner.run(*settings.kinds, drain=drain)
+
+
+def _source(settings: AdapterSettings, client: Client, cursors: Cursors) -> Source:
+    if settings.source == "https":
+        return client.source(cursors, stream=settings.stream)
+    try:
+        # Imported where it is wanted: who reads HTTPS needs no Kafka client.
+        from broker.assembly.kafka import kafka_source  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise IntegrityError(
+            Code.CONFIG_INVALID,
+            f"Expected what reading Kafka needs to be installed, found no module {error.name}.",
+            advice="Install the extra: pip install 'setu-broker[kafka]'.",
+        ) from None
+    return kafka_source(settings.base / settings.profile, client, cursors, name=settings.name)
 
 
 def logged(log: Log) -> Report:

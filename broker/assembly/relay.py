@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from broker.assembly.kafka import RELAY, place_of
+from broker.assembly.topics import RELAY, place_of
 from broker.config import GatewaySettings
 from broker.flows.inforce import InForce
 from broker.flows.relay import Relay

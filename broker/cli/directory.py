@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,8 +21,10 @@ from broker.cli.output import JsonOption, emit, wants_json
 from broker.cli.trust import DirectoryOption, Trust, trusting
 from broker.config import GatewaySettings, load
 from broker.directory.lookup import Snapshot
+from broker.errors import MalformedError
 from schemas.canonical import unb64u
-from schemas.directory import Agency, Directory
+from schemas.directory import Agency, AgencyState, Channel, Directory
+from schemas.problem import Code
 
 app = typer.Typer(no_args_is_help=True, help="Show, verify, renew the agency directory; publish a new version.")
 
@@ -118,9 +121,7 @@ def publish(
     before = local_directory(settings).current().document
     changes = differences(before, document)
     if not dry_run:
-        secrets = settings.at(settings.paths.realm_keys)
-        signers = [key for use, key in keys_in(secrets) if use == "targets"]
-        publish_directory(settings.at(settings.paths.directory), document, signers, operator_keys(secrets))
+        _put_in_force(settings, document)
     found = {"ok": True, "published": not dry_run, "version": document.version, "changes": changes}
 
     def human(console: Console) -> None:
@@ -130,6 +131,61 @@ def publish(
             console.print(f"  {each}")
 
     emit(ctx, found, human)
+
+
+@app.command(
+    epilog="Example: setu directory change us-dea --channel https --channel kafka --config deployment/setu.toml"
+)
+def change(
+    ctx: typer.Context,
+    agency: Annotated[list[str], typer.Argument(metavar="AGENCY...", help="Ids of agencies in the directory.")],
+    config: GatewayOption,
+    channel: Annotated[
+        list[Channel] | None, typer.Option(help="A way it reads its topics; may be repeated, and replaces what was.")
+    ] = None,
+    state: Annotated[AgencyState | None, typer.Option(help="Whether it takes part.")] = None,
+    _json: JsonOption = False,
+) -> None:
+    """Change by which ways agencies read, or whether they take part, and put that in force.
+
+    As `publish`, for realms whose keys are all in one place. Where Kafka is a way, `setu topics apply` comes next.
+    """
+    settings = load(GatewaySettings, config)
+    before = local_directory(settings).current().document
+    asked: dict[str, Any] = {} if channel is None else {"channels": tuple(sorted(set(channel)))}
+    asked |= {} if state is None else {"state": state}
+    document = _changed(before, frozenset(agency), asked)
+    changes = differences(before, document)
+    if changes:
+        _put_in_force(settings, document)
+    found = {"ok": True, "published": bool(changes), "version": (document if changes else before).version}
+
+    def human(console: Console) -> None:
+        if changes:
+            console.print(f"Version {document.version} is in force after version {before.version}.", style="bold green")
+        for each in changes or ["It is so already; nothing was changed."]:
+            console.print(f"  {each}")
+
+    emit(ctx, {**found, "changes": changes}, human)
+
+
+def _changed(before: Directory, names: frozenset[str], asked: Mapping[str, Any]) -> Directory:
+    missing = sorted(names - {each.id for each in before.agencies})
+    if missing or not asked:
+        raise MalformedError(
+            Code.BAD_REQUEST,
+            "Expected agencies of the directory and what to change, found "
+            + (f"{len(missing)} of {len(names)} that are not in it." if missing else "nothing to change."),
+            advice="`setu directory show` lists them; name --channel or --state.",
+        )
+    agencies = tuple(each.model_copy(update=asked) if each.id in names else each for each in before.agencies)
+    return before.model_copy(update={"version": before.version + 1, "agencies": agencies})
+
+
+def _put_in_force(settings: GatewaySettings, document: Directory) -> None:
+    secrets = settings.at(settings.paths.realm_keys)
+    signers = [key for use, key in keys_in(secrets) if use == "targets"]
+    publish_directory(settings.at(settings.paths.directory), document, signers, operator_keys(secrets))
 
 
 def differences(before: Directory, after: Directory) -> list[str]:

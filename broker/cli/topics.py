@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from broker.assembly.kafka import make_certificates, topics_of
 from broker.assembly.realm import local_directory
+from broker.assembly.topics import make_certificates, topics_of
 from broker.cli.output import JsonOption, emit, note, print_json, wants_json
 from broker.config import GatewaySettings, load
 from broker.errors import IntegrityError, UnavailableError

@@ -53,7 +53,9 @@ class KafkaSource:
 
     def commit(self, topic: str, position: Position) -> None:
         reader = self._topics.get(topic)
-        self._cursors.write(topic, position if reader is None else reader.settled(position))
+        settled = position if reader is None else reader.settled(position)
+        self._cursors.write(topic, settled)
+        self._log.mark(topic, _offset(settled))
 
     def close(self) -> None:
         self._log.close()
@@ -74,9 +76,7 @@ class _Topic:
         self._agency = agency
         self._name = name
         self._kind = (split(name) or ("", ""))[1]
-        # Another engine's token says nothing here: from the start, and what is done is passed over.
-        token = done.token or ""
-        self._offset = int(token) if token.isdecimal() else 0
+        self._offset = _offset(done)
         self._last = done
         self._log = log
         self._check = check
@@ -171,6 +171,12 @@ class _Topic:
         missing = [each for each in self._ahead if self._last.index < each.index < before]
         self._ahead = [each for each in self._ahead if each.index >= before]
         return missing
+
+
+def _offset(position: Position) -> int:
+    """Where to go on. Another engine's token says nothing here: from the start, and what is done is passed over."""
+    token = position.token or ""
+    return int(token) if token.isdecimal() else 0
 
 
 def _resumed_at(place: Position, token: str | None) -> Position:

@@ -89,6 +89,10 @@ class RecordLog(Protocol):
         """
         ...
 
+    def mark(self, topic: str, offset: int) -> None:
+        """Show whoever watches that everything below `offset` is done with. Returns at once, promises nothing."""
+        ...
+
     def close(self) -> None: ...
 
 

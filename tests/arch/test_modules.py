@@ -11,7 +11,7 @@ LONGEST = 400
 
 # library -> the only places that may name it
 DOORS = {
-    "aiokafka": ("broker/transport/kafka.py",),
+    "aiokafka": tuple(f"broker/transport/kafka{each}.py" for each in ("", "_client", "_group", "_log")),
     "alembic": ("broker/store/",),
     "cedarpy": ("broker/policy/cedar.py",),
     "confluent_kafka": ("broker/transport/kafka_admin.py",),

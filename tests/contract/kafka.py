@@ -5,7 +5,7 @@ import httpx
 from broker.errors import UnavailableError
 from broker.sdk.cursors import Cursors, MemoryCursors
 from broker.sdk.kafka import KafkaSource
-from broker.transport.kafka import KafkaLog
+from broker.transport.kafka_log import KafkaLog
 from broker.transport.records import FIRST, record
 from schemas import registry
 from schemas.evidence import Receipt
@@ -96,6 +96,9 @@ class _Log:
                 self._log.read(topic, offset, wait)
             raise UnavailableError("Expected an answer, found none.")
         return self._log.read(topic, offset, wait)
+
+    def mark(self, topic, offset):
+        self._log.mark(topic, offset)
 
     def close(self):
         self._log.close()

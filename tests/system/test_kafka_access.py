@@ -9,7 +9,7 @@ from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 from broker.crypto.certificates import Authority
 from broker.errors import CallerError, IntegrityError, UnavailableError
 from broker.flows.topics import Topics
-from broker.transport.kafka import KafkaLog
+from broker.transport.kafka_log import KafkaLog
 from broker.transport.port import Grant, Record
 from schemas.directory import AgencyState, Channel
 from tests.builders import NOW, Realm
