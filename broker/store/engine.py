@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import Any
 
-from sqlalchemy import Engine
+from sqlalchemy import ColumnElement, Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -25,11 +26,20 @@ class Fault(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Engines:
-    """`write` begins each transaction with the head lock; `read` never blocks it."""
+    """`write` begins each transaction with the head lock; `side` writes without it where the engine can; `read` never
+    blocks it.
+
+    insert: the dialect's INSERT, which knows ON CONFLICT. now: the database's unix seconds, in SQL. clock: whether
+    `now` may be another machine's, so that writers have to go by it.
+    """
 
     write: Engine
+    side: Engine
     read: Engine
     fault: Callable[[DBAPIError], Fault]
+    insert: Callable[[Any], Any]
+    now: ColumnElement[float]
+    clock: bool
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -64,6 +74,7 @@ class Engines:
 
     def dispose(self) -> None:
         self.write.dispose()
+        self.side.dispose()
         self.read.dispose()
 
 

@@ -2,8 +2,9 @@
 
 Durability: when `Store.transaction` returns without an error, what was written survives power loss.
 Concurrency: a transaction holds the head lock from its first statement to its end, against every thread and process.
-Reads may come from any thread; each sees a committed state. All raise UnavailableError where the store does not
-answer, IntegrityError (code `log-invalid`) where its file is damaged.
+Reads may come from any thread; each sees a committed state. Leases: a task that one process at a time does; its `epoch`
+is checked in each write that must not come late. All raise UnavailableError where the store does not answer,
+IntegrityError (code `log-invalid`) where its file is damaged.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -20,6 +21,10 @@ class DataRefusedError(Exception):
 
 class StoreBrokenError(Exception):
     """An fsync or I/O error. What the store holds is unknown until a new process reopens it: end this one."""
+
+
+class LeaseLostError(Exception):
+    """The lease's epoch is over: another took the task. Nothing of the write was kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +151,14 @@ class Known(NamedTuple):
     states: dict[str, str]
 
 
+class Lease(NamedTuple):
+    """A task held by one of several processes. `epoch` grows with each change of holder."""
+
+    name: str
+    holder: str
+    epoch: int
+
+
 class Transaction(Protocol):
     """A write transaction; holds the head lock."""
 
@@ -171,6 +184,14 @@ class Transaction(Protocol):
         """Keep the signed note of a head, where it has none."""
         ...
 
+    def holds(self, lease: Lease) -> bool:
+        """Whether the lease's epoch goes on. Where it does, it goes on until this transaction is over."""
+        ...
+
+    def clock(self) -> float | None:
+        """The database's unix seconds; None where the engine has no clock but the caller's."""
+        ...
+
 
 class Reads(Protocol):
     """Reads of committed rows."""
@@ -178,6 +199,10 @@ class Reads(Protocol):
     def head(self) -> Head | None: ...
 
     def has_head(self, size: int, root: bytes) -> bool: ...
+
+    def noted(self) -> tuple[int, bytes] | None:
+        """(size, note) of the newest head that has a note."""
+        ...
 
     def heads_after(self, indices: Collection[int]) -> dict[int, Head]:
         """For each entry's index the head of the batch that committed it; indices beyond the last are left out."""
@@ -211,6 +236,13 @@ class Reads(Protocol):
 
     def topic(self, recipient: str, kind: str, after: int, limit: int) -> list[tuple[int, str, str]]:
         """(index, digest, state) of the places after an index, in ledger order."""
+        ...
+
+    def grown(self, after: int, limit: int) -> list[tuple[int, str, str]]:
+        """(index, recipient, kind) of the places after an index, in ledger order, of every topic.
+
+        A packet's places stay together, so that a few more than `limit` may come.
+        """
         ...
 
     def topics(self, recipient: str, waiting: Collection[str]) -> list[tuple[str, int, int]]:
@@ -249,8 +281,25 @@ class Store(Reads, Protocol):
         """Move the published checkpoint forward; False where it is at this size or beyond."""
         ...
 
-    def set_positions(self, positions: Mapping[str, int]) -> None:
-        """Keep these topics' positions; others stay. Durable when it returns."""
+    def save_note(self, size: int, note: bytes) -> bytes:
+        """Keep the signed note of a head where it has none, without the head lock where the engine can; returns the one
+        that is kept. Raises IntegrityError (ROLLBACK) where there is no head of this size.
+        """
+        ...
+
+    def lease(self, name: str, holder: str, seconds: float) -> Lease | None:
+        """Take a lease or renew it, for `seconds` of the database's clock; None while another holds it."""
+        ...
+
+    def release(self, lease: Lease) -> None:
+        """Give a lease back at once; no error where it is no longer held."""
+        ...
+
+    def set_positions(self, positions: Mapping[str, int], lease: Lease | None = None) -> None:
+        """Keep these topics' positions; others stay. Durable when it returns.
+
+        Raises LeaseLostError where the epoch of `lease` is over.
+        """
         ...
 
     def probe(self) -> None:

@@ -52,6 +52,18 @@ _TOPIC = (
     .order_by(places.c.idx)
     .limit(bindparam("most"))
 )
+_LAST_GROWN = (
+    select(places.c.idx)
+    .where(places.c.idx > bindparam("after"))
+    .order_by(places.c.idx, places.c.recipient)
+    .limit(bindparam("most"))
+    .subquery()
+)
+_GROWN = (
+    select(places.c.idx, places.c.recipient, places.c.kind)
+    .where(places.c.idx > bindparam("after"), places.c.idx <= select(func.max(_LAST_GROWN.c.idx)).scalar_subquery())
+    .order_by(places.c.idx, places.c.recipient)
+)
 _TOPICS = (
     select(
         places.c.kind,
@@ -76,6 +88,7 @@ _WITH_DOCUMENT = select(*_ENTRY, documents.c.raw, documents.c.hash).select_from(
 _ABOUT = _WITH_DOCUMENT.where(or_(entries.c.about == _ACCEPTED_AS, entries.c.stray == bindparam("digest"))).order_by(
     entries.c.idx
 )
+_NOTED = select(heads.c.size, heads.c.note).where(heads.c.note.is_not(None)).order_by(heads.c.size.desc()).limit(1)
 _PUBLISHED = select(published.c.note)
 _FIRST_FROM = (
     select(entries.c.idx).where(entries.c.time >= bindparam("time")).order_by(entries.c.time, entries.c.idx).limit(1)
@@ -95,6 +108,11 @@ class SqlReads:
     def has_head(self, size: int, root: bytes) -> bool:
         with self._connected() as connection:
             return has_head(connection, size, root)
+
+    def noted(self) -> tuple[int, bytes] | None:
+        with self._connected() as connection:
+            row = connection.execute(_NOTED).first()
+        return None if row is None else (row.size, stored_bytes(row.note))
 
     def heads_after(self, indices: Collection[int]) -> dict[int, Head]:
         found = self._in_chunks(_SIZE_AFTER, "indices", sorted(indices))
@@ -142,6 +160,11 @@ class SqlReads:
         asked = {"recipient": recipient, "kind": kind, "after": after, "most": limit}
         with self._connected() as connection:
             return [(index, digest, state) for index, digest, state in connection.execute(_TOPIC, asked)]
+
+    def grown(self, after: int, limit: int) -> list[tuple[int, str, str]]:
+        with self._connected() as connection:
+            rows = connection.execute(_GROWN, {"after": after, "most": limit})
+            return [(index, recipient, kind) for index, recipient, kind in rows]
 
     def topics(self, recipient: str, waiting: Collection[str]) -> list[tuple[str, int, int]]:
         asked = {"recipient": recipient, "waiting": list(waiting)}

@@ -7,15 +7,16 @@ nothing that a receipt, a mirror or the rollback guard does not show.
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from sqlalchemy import insert, make_url, select, update
+from sqlalchemy import Connection, make_url, select
 from sqlalchemy.exc import ArgumentError
 
 from broker.errors import IntegrityError, UnavailableError
-from broker.store import migrate, sqlite, tables
+from broker.store import leases, migrate, sqlite, tables
 from broker.store.engine import Engines
+from broker.store.port import Lease, LeaseLostError
 from broker.store.reads import SqlReads
 from broker.store.tables import health, published
-from broker.store.writes import SqlTransaction
+from broker.store.writes import SqlTransaction, keep_note
 from schemas.problem import Code
 
 _ONLY_ROW = 1
@@ -44,33 +45,53 @@ class SqlStore(SqlReads):
             yield transaction
 
     def publish(self, size: int, note: bytes) -> bool:
-        forward = update(published).where(published.c.id == _ONLY_ROW, published.c.size < size)
-        with self._engines.writing(), self._engines.write.begin() as connection:
-            if connection.execute(forward.values(size=size, note=note)).rowcount:
-                return True
-            if connection.execute(select(published.c.id)).first() is not None:
-                return False
-            connection.execute(insert(published).values(id=_ONLY_ROW, size=size, note=note))
-            return True
+        offered = self._engines.insert(published).values(id=_ONLY_ROW, size=size, note=note)
+        forward = offered.on_conflict_do_update(
+            index_elements=[published.c.id], set_={"size": size, "note": note}, where=published.c.size < size
+        )
+        with self._aside() as connection:
+            return connection.execute(forward.returning(published.c.id)).first() is not None
 
-    def set_positions(self, positions: Mapping[str, int]) -> None:
-        with self._engines.writing(), self._engines.write.begin() as connection:
-            for topic, index in positions.items():
-                moved = update(tables.positions).where(tables.positions.c.topic == topic).values(idx=index)
-                if not connection.execute(moved).rowcount:
-                    connection.execute(insert(tables.positions).values(topic=topic, idx=index))
+    def save_note(self, size: int, note: bytes) -> bytes:
+        with self._aside() as connection:
+            return keep_note(connection, size, note)
+
+    def lease(self, name: str, holder: str, seconds: float) -> Lease | None:
+        with self._aside() as connection:
+            return leases.take(connection, self._engines, name, holder, seconds)
+
+    def release(self, lease: Lease) -> None:
+        with self._aside() as connection:
+            leases.release(connection, lease)
+
+    def set_positions(self, positions: Mapping[str, int], lease: Lease | None = None) -> None:
+        with self._aside() as connection:
+            if lease is not None and not leases.holds(connection, lease):
+                raise LeaseLostError(f"the lease {lease.name} went to another holder")
+            # In one order, so that two who move the same topics wait for each other and not in a ring.
+            for topic, index in sorted(positions.items()):
+                moved = self._engines.insert(tables.positions).values(topic=topic, idx=index)
+                connection.execute(
+                    moved.on_conflict_do_update(index_elements=[tables.positions.c.topic], set_={"idx": index})
+                )
 
     def probe(self) -> None:
-        with self._engines.writing(), self._engines.write.begin() as connection:
-            counted = update(health).where(health.c.id == _ONLY_ROW).values(count=health.c.count + 1)
-            if not connection.execute(counted).rowcount:
-                connection.execute(insert(health).values(id=_ONLY_ROW, count=1))
+        counted = self._engines.insert(health).values(id=_ONLY_ROW, count=1)
+        with self._aside() as connection:
+            connection.execute(
+                counted.on_conflict_do_update(index_elements=[health.c.id], set_={"count": health.c.count + 1})
+            )
         with self._connected() as connection:
             if connection.execute(select(health.c.count)).scalar() is None:
                 raise UnavailableError("Expected to read the row just written, found none.")
 
     def close(self) -> None:
         self._engines.dispose()
+
+    @contextmanager
+    def _aside(self) -> Iterator[Connection]:
+        with self._engines.writing(), self._engines.side.begin() as connection:
+            yield connection
 
     @contextmanager
     def _locked(self) -> Iterator[SqlTransaction]:

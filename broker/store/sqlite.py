@@ -5,7 +5,8 @@ import sqlite3
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import ColumnElement, Connection, Double, Engine, create_engine, event, literal_column
+from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
@@ -17,6 +18,8 @@ BUSY_MILLISECONDS = 2_000
 WRITE_CACHE_KIB = 65_536
 READ_CACHE_KIB = 8_192
 READERS = 16
+
+NOW: ColumnElement[float] = literal_column("((julianday('now') - 2440587.5) * 86400.0)", Double())
 
 # Primary result codes, the low byte of an extended one (sqlite.org/rescode.html). All others are the data's fault.
 _FAULTS = {
@@ -57,7 +60,7 @@ def open_engines(url: URL) -> Engines:
     # IMMEDIATE takes the one write lock at once, so that nothing read under it can be stale at the first write.
     _listen(write, WRITE_CACHE_KIB, "BEGIN IMMEDIATE")
     _listen(read, READ_CACHE_KIB, "BEGIN")
-    return Engines(write, read, fault)
+    return Engines(write, write, read, fault, insert, NOW, clock=False)
 
 
 def fault(error: DBAPIError) -> Fault:

@@ -8,8 +8,9 @@ from sqlalchemy import Connection, Dialect, Table, bindparam, func, insert, sele
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from broker.errors import IntegrityError
+from broker.store import leases
 from broker.store.engine import Engines, damaged
-from broker.store.port import Batch, Head, Known
+from broker.store.port import Batch, Head, Known, Lease
 from broker.store.tables import documents, entries, heads, onces, packets, parties, places, tiles
 from schemas.problem import Code
 
@@ -31,6 +32,7 @@ _MOVE = (
 _SAVE_NOTE = (
     update(heads).where(heads.c.size == bindparam("at_size"), heads.c.note.is_(None)).values(note=bindparam("signed"))
 )
+_NOTE = select(heads.c.note).where(heads.c.size == bindparam("size"))
 _APPEND_HEAD = (
     insert(heads)
     .from_select(
@@ -50,6 +52,18 @@ def newest_head(connection: Connection) -> Head | None:
 
 def has_head(connection: Connection, size: int, root: bytes) -> bool:
     return connection.execute(_HAS_HEAD, {"size": size, "root": root}).first() is not None
+
+
+def keep_note(connection: Connection, size: int, note: bytes) -> bytes:
+    connection.execute(_SAVE_NOTE, {"at_size": size, "signed": note})
+    row = connection.execute(_NOTE, {"size": size}).first()
+    if row is None:
+        raise IntegrityError(
+            Code.ROLLBACK,
+            f"Expected a head of size {size} to keep its note with, found none.",
+            advice="The store was replaced under a running ledger: stop, and restore its newest state.",
+        )
+    return stored_bytes(row.note)
 
 
 def to_head(row: Any) -> Head:
@@ -109,6 +123,16 @@ class SqlTransaction:
     def save_note(self, size: int, note: bytes) -> None:
         with self._engines.writing():
             self._connection.execute(_SAVE_NOTE, {"at_size": size, "signed": note})
+
+    def holds(self, lease: Lease) -> bool:
+        with self._engines.writing():
+            return leases.holds(self._connection, lease)
+
+    def clock(self) -> float | None:
+        if not self._engines.clock:
+            return None
+        with self._engines.writing():
+            return self._connection.execute(select(self._engines.now)).scalar()
 
     def _append_head(self, batch: Batch) -> None:
         swap = _head_row(batch.head) | {"previous": batch.previous.size}

@@ -6,13 +6,14 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine
+from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import OperationalError
 
 from broker.errors import IntegrityError, UnavailableError
 from broker.store.engine import Engines, Fault
 from broker.store.port import DataRefusedError, StoreBrokenError
 from broker.store.sql import SqlStore
-from broker.store.sqlite import READ_CACHE_KIB, _connector, fault, open_engines
+from broker.store.sqlite import NOW, READ_CACHE_KIB, _connector, fault, open_engines
 from broker.store.tables import metadata
 from schemas.problem import Code
 
@@ -87,7 +88,7 @@ def test_a_newer_schema_is_refused_and_left_alone(path: Path):
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
     connection.close()
     before = path.read_bytes()
-    with pytest.raises(IntegrityError, match="Expected a store of schema 0002 or older, found a newer one") as caught:
+    with pytest.raises(IntegrityError, match="Expected a store of schema 0003 or older, found a newer one") as caught:
         SqlStore(f"sqlite:///{path}")
     assert caught.value.code is Code.CONFIG_INVALID
     assert path.read_bytes() == before
@@ -160,7 +161,8 @@ def test_what_errors_mean(code: int | None, meaning: Fault):
     ],
 )
 def test_what_callers_are_told(code: int, writing: type[Exception], reading: type[Exception]):
-    engines = Engines(create_engine("sqlite://"), create_engine("sqlite://"), fault)
+    engine = create_engine("sqlite://")
+    engines = Engines(engine, engine, engine, fault, insert, NOW, clock=False)
     with pytest.raises(writing), engines.writing():
         raise _error(code)
     with pytest.raises(reading), engines.reading():
