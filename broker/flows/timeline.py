@@ -3,12 +3,13 @@
 import asyncio
 
 from broker.envelope.verify import Parsed, parse
-from broker.errors import NotFoundError, UnavailableError
+from broker.errors import NotFoundError, PacketError, SetuError, UnavailableError
 from broker.flows.identify import Caller
 from broker.flows.offer import was_offered
 from broker.ledger.port import LedgerReader, LoggedEntry, StoredPacket
 from schemas.directory import Role
 from schemas.evidence import Acknowledgement, Entry, EntryType, Proof, Timeline, TimelineItem
+from schemas.problem import Code
 
 PRIVATE = frozenset({EntryType.REFUSED, EntryType.CONFLICT})
 
@@ -71,7 +72,10 @@ class Timelines:
         packet, seen = self._visible(caller, digest)
         if packet is None or packet.raw is None:
             raise NotFoundError
-        return parse(packet.raw), seen
+        try:
+            return parse(packet.raw), seen
+        except PacketError as error:
+            raise SetuError(Code.INTERNAL, "Expected a packet that was accepted to be one, found another.") from error
 
     def _visible(self, caller: Caller, digest: str) -> tuple[StoredPacket | None, list[tuple[LoggedEntry, Entry]]]:
         packet, agency = self._reader.packet(digest), caller.agency.id

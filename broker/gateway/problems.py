@@ -1,16 +1,15 @@
-"""Error -> HTTP: the only place that knows a status code. RFC 9457 problem documents, nothing of the input in them."""
+"""Error -> HTTP: the only place that knows a status code. RFC 9457 problem documents, nothing of the input in them.
 
-import re
-from collections.abc import Sequence
+What reads a body raises a SetuError of its own. A pydantic or parser's error that comes as far as here is therefore of
+something the gateway itself keeps: its own fault, never the caller's.
+"""
+
 from dataclasses import dataclass
-from typing import Any
 
 from fastapi.exceptions import RequestValidationError
-from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
 from broker.errors import CallerError, IntegrityError, PolicyError, SetuError, UnavailableError
-from schemas.canonical import MalformedBase64Error, MalformedJsonError
 from schemas.problem import Code, Problem
 
 MEDIA_TYPE = b"application/problem+json"
@@ -78,8 +77,6 @@ OWN = frozenset(
     }
 )
 """Refusals that are made before any flow is asked."""
-
-_MEMBER = re.compile(r"[a-z][a-z_]{0,31}\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,30 +146,9 @@ def _known(error: Exception) -> SetuError:
             return SetuError(Code.BAD_REQUEST, "Expected a request as documented, found another.")
         case RequestValidationError():
             return SetuError(Code.BAD_QUERY, "Expected the parameters documented for this path, found others.")
-        case ValidationError():
-            return _schema(error.errors(include_url=False, include_context=False, include_input=False))
-        case MalformedJsonError() | MalformedBase64Error():
-            return SetuError(Code.JSON_INVALID, f"{str(error).capitalize()}.")
         case _:
             return SetuError(
                 Code.INTERNAL,
                 "Something failed that nobody foresaw.",
                 advice="Ask again later; give the operator this trace id.",
             )
-
-
-def _schema(errors: Sequence[Any]) -> SetuError:
-    """Pydantic's messages and locations may hold the caller's own text (a tag, an extra member's name): use neither."""
-    first = errors[0]
-    pointer = ""
-    for part in first["loc"] if first["type"] != "extra_forbidden" else first["loc"][:-1]:
-        if not isinstance(part, int) and not _MEMBER.match(part):
-            break
-        pointer += f"/{part}"
-    return SetuError(
-        Code.SCHEMA,
-        f"Expected a document of the schema, found {len(errors)} members that do not fit, the first by rule "
-        f"{first['type']}.",
-        advice="Compare with GET /v1/schemas.",
-        pointer=pointer or None,
-    )

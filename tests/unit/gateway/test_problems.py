@@ -6,8 +6,7 @@ from starlette.exceptions import HTTPException
 from broker.errors import CallerError, IntegrityError, NotFoundError, SetuError, UnavailableError
 from broker.gateway.problems import OWN, TABLE, answer
 from schemas.base import Model
-from schemas.canonical import MalformedJsonError
-from schemas.directory import Agency
+from schemas.canonical import MalformedBase64Error, MalformedJsonError
 from schemas.handling import Classification
 from schemas.problem import Code, Problem
 
@@ -74,14 +73,13 @@ def refused(model: type[Model], raw: str) -> ValidationError:
 @pytest.mark.parametrize(
     ("error", "status", "code", "pointer"),
     [
-        pytest.param(refused(Classification, f'{{"system":"{SECRET}","level":"U"}}'), 422, "schema", "/system", id="literal"),
-        pytest.param(refused(Classification, f'{{"system":"US","level":"U","{SECRET}":1}}'), 422, "schema", None, id="extra-member"),
-        pytest.param(refused(Classification, '{"system":"US","level":"RESTRICTED"}'), 422, "schema", None, id="own-rule"),
-        pytest.param(refused(Agency, f'{{"roles":["agency","{SECRET}"]}}'), 422, "schema", "/id", id="many"),
+        pytest.param(refused(Classification, f'{{"system":"{SECRET}","level":"U"}}'), 500, "internal", None, id="stored-record"),
+        pytest.param(refused(Classification, f'{{"system":"US","level":"U","{SECRET}":1}}'), 500, "internal", None, id="stored-record-extra"),
+        pytest.param(MalformedJsonError(SECRET), 500, "internal", None, id="stored-json"),
+        pytest.param(MalformedBase64Error(SECRET), 500, "internal", None, id="stored-base64"),
         pytest.param(RequestValidationError([{"loc": (SECRET,), "msg": SECRET, "input": SECRET}]), 400, "bad-query", None, id="framework"),
         pytest.param(HTTPException(400, SECRET), 400, "bad-request", None, id="http-exception"),
         pytest.param(HTTPException(413, SECRET), 400, "bad-request", None, id="another-http-exception"),
-        pytest.param(MalformedJsonError("expected one JSON text, found none"), 400, "json-invalid", None, id="json"),
         pytest.param(RuntimeError(SECRET), 500, "internal", None, id="unforeseen"),
         pytest.param(ExceptionGroup(SECRET, [ValueError(SECRET)]), 500, "internal", None, id="group"),
     ],
