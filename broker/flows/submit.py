@@ -1,32 +1,36 @@
-"""Acceptance of a packet, step by step as numbered in schemas/spec/http.md ("What a gateway does with a packet").
+"""Acceptance of packets, step by step as numbered in schemas/spec/http.md ("What a gateway does with a packet").
 
 Steps 0 and 1 (the caller's certificate and rate, size, media type) are the gateway's, before it reads a body.
 The order is part of the contract: nothing expensive before the caller is known, nothing that may change with time
 before a repeat is recognised.
 """
 
-import asyncio
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
+from typing import TypeVar
 
-from broker.crypto.keys import PrivateKey, PublicKey
-from broker.envelope.open import open_packet
-from broker.envelope.verify import Parsed, check_audience, check_signatures, parse
-from broker.errors import ConflictError, MalformedError, PacketError, PolicyError, SignatureError
+from broker.crypto.keys import PrivateKey
+from broker.envelope.verify import Parsed, parse
+from broker.errors import ConflictError, PacketError, PolicyError, SetuError, UnavailableError
 from broker.flows.identify import Caller
-from broker.flows.inforce import InForce, View, under_view
-from broker.flows.judge import require_release
+from broker.flows.inforce import InForce, View
 from broker.flows.record import decided, entry, handling_summary, packet_ref
 from broker.flows.refusals import Refusals
-from broker.flows.workers import Workers
-from broker.ledger.port import Committed, Ledger, LedgerReader, NewPacket, Proposal
-from schemas import registry
-from schemas.directory import Agency, KeyUse, Role
+from broker.flows.steps import CLOCK_SKEW, Steps
+from broker.flows.workers import Lane, Workers, settled
+from broker.ledger.port import Committed, Ledger, LedgerReader, NewPacket, Proposal, StaleBasis
 from schemas.evidence import EntryType, Receipt
-from schemas.packet import MAX_RECIPIENTS
-from schemas.problem import Code, RuleHit
+from schemas.problem import Code
 
-CLOCK_SKEW = 300
+__all__ = ["CLOCK_SKEW", "Submit", "Submitted"]
+
+TOGETHER = 16
+"""Packets that one thread takes at a time: some 15 ms of work, which is what others wait at most for their turn."""
+TRIES = 4
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +41,29 @@ class Submitted:
     fresh: bool
 
 
+@dataclass(slots=True)
+class _Asked:
+    """One submission on its way: `submitted` at once, or `future` first and then what it says or `error`, or `error`
+    alone, which is only counted.
+    """
+
+    caller: Caller
+    raw: bytes
+    trace: str | None
+    parsed: Parsed | None = None
+    conflict: bool = False
+    view: View | None = None
+    submitted: Submitted | None = None
+    error: Exception | None = None
+    future: Future[Committed] | None = None
+
+    @property
+    def open(self) -> bool:
+        return self.error is None and self.submitted is None
+
+
 class Submit:
-    """Accept a packet, or say why not.
+    """Accept packets, or say why not.
 
     Args:
         keys: the gateway's own wrap keys by kid, to open packets that name it as a reader.
@@ -64,11 +89,9 @@ class Submit:
         self._reader = reader
         self._refusals = refusals
         self._workers = workers
-        self._keys = keys
-        self._now = now
-        self._max_lifetime = max_lifetime
+        self._steps = Steps(in_force.audience, keys=keys, now=now, max_lifetime=max_lifetime)
         self._probe = probe
-        self._known = {(kind, version) for kind in registry.kinds() for version in registry.versions(kind)}
+        self._lane = Lane(workers, self._decide, most=TOGETHER)
 
     async def __call__(self, caller: Caller, raw: bytes, trace: str | None = None) -> Submitted:
         """Steps 2 to 11.
@@ -77,181 +100,150 @@ class Submit:
             PacketError: the packet is refused; its class and code say why.
             UnavailableError: in doubt; asking again is safe.
         """
-        try:
-            parsed = parse(raw)  # steps 2 and 3
-            self._check_addressed(parsed, caller)  # step 4
-        except PacketError as error:
-            self._refusals.count(caller.agency.id, error.code)
-            raise
-        # Step 5: a repeat is recognised before anything that may change with time.
-        seen = await asyncio.to_thread(self._reader.find, parsed.header.from_, parsed.header.id)
-        if seen is not None and seen[1] == parsed.digest:
-            return Submitted(await asyncio.to_thread(self._reader.receipt, seen[0]), fresh=False)
+        (found,) = await self.many(caller, (raw,), trace)
+        if isinstance(found, Exception):
+            raise found
+        return found
 
-        async def attempt(view: View) -> Submitted:
-            return await self._decide_and_commit(caller, parsed, view, trace, conflict=seen is not None)
-
-        return await under_view(self._in_force, attempt)
+    async def many(
+        self, caller: Caller, raws: Sequence[bytes], trace: str | None = None
+    ) -> list[Submitted | Exception]:
+        """As many calls, each packet judged for itself, and committed in this order where nothing is in the way."""
+        asked = [_Asked(caller, raw, trace) for raw in raws]
+        await self._pass(asked)
+        found: list[Submitted | Exception] = []
+        for each in asked:
+            try:
+                found.append(await self._answer(each))
+            except Exception as error:  # noqa: BLE001 - one packet's, to be told or raised
+                found.append(error)
+        return found
 
     async def check(self, caller: Caller, raw: bytes) -> tuple[str, ...]:
         """Every step but the commit; the ids of the rules that would permit it, none where it was accepted before."""
         try:
-            parsed = parse(raw)
-            self._check_addressed(parsed, caller)
-            seen = await asyncio.to_thread(self._reader.find, parsed.header.from_, parsed.header.id)
-            if seen is not None and seen[1] == parsed.digest:
-                return ()
-            view = self._in_force.view()
-            await self._workers.run(self._check_signatures, parsed, view)
-            if seen is not None:
-                raise _conflict()
-            return await self._workers.run(self._judge, parsed, view)
+            return await self._workers.run(self._checked, caller, raw)
         except PacketError as error:
             self._refusals.count(caller.agency.id, error.code)
             raise
 
-    async def _decide_and_commit(
-        self, caller: Caller, parsed: Parsed, view: View, trace: str | None, *, conflict: bool
-    ) -> Submitted:
-        try:
-            await self._workers.run(self._check_signatures, parsed, view)  # step 6
-        except PacketError as error:
-            self._refusals.count(caller.agency.id, error.code)
-            raise
-        if conflict:
-            await self._record_conflict(parsed, view, trace)
-        try:
-            rules = await self._workers.run(self._judge, parsed, view)  # steps 7 to 10
-        except PacketError as error:
-            await self._record_refusal(parsed, view, error, trace)
-            raise
-        self._probe("decided")
-        committed = await self._commit(parsed, view, rules, trace)  # step 11
-        if not committed.fresh:
-            found = await asyncio.to_thread(self._reader.find, parsed.header.from_, parsed.header.id)
-            if found is None or found[1] != parsed.digest:
-                await self._record_conflict(parsed, view, trace)
-        return Submitted(committed.receipt, committed.fresh)
+    def _checked(self, caller: Caller, raw: bytes) -> tuple[str, ...]:
+        view = self._in_force.view()
+        parsed = parse(raw)
+        self._steps.check_addressed(parsed, caller, view)
+        sender, packet_id = parsed.header.from_, parsed.header.id
+        seen = self._reader.found(sender, (packet_id,)).get(packet_id)
+        if seen is not None and seen[1] == parsed.digest:
+            return ()
+        self._steps.check_signatures(parsed, view)
+        if seen is not None:
+            raise _conflict()
+        return self._steps.judge(parsed, view)
 
-    def _check_addressed(self, parsed: Parsed, caller: Caller) -> None:
-        header = parsed.header
-        if header.from_ != caller.agency.id:
-            raise PacketError(
-                Code.SENDER_MISMATCH,
-                "Expected a packet from the agency whose certificate this is, found one from another.",
-                advice="Send each agency's packets over its own connection.",
-                pointer="/from",
-            )
-        audience = self._in_force.audience
-        check_audience(
-            parsed, realm=audience.realm, gateway=audience.gateway, suite=self._in_force.view().snapshot.suite
-        )
-        if Role.AGENCY not in caller.agency.roles:
-            raise PacketError(
-                Code.SENDER_MISMATCH,
-                "Expected a sender in the role agency, found one without it.",
-                advice="Only agencies send; auditors, witnesses and operators read.",
-            )
+    async def _pass(self, asked: Sequence[_Asked]) -> None:
+        await self._lane.through(asked)
+        await settled([each.future for each in asked if each.future is not None])
 
-    def _check_signatures(self, parsed: Parsed, view: View) -> None:
-        now = int(self._now())
-
-        def key(kid: str, alg: str) -> PublicKey:
-            found = view.snapshot.key(kid, agency=parsed.header.from_, use=KeyUse.SIGN, at=now)
-            if found.alg != alg:
-                raise SignatureError(
-                    Code.KEY_UNKNOWN,
-                    "Expected a key of the suite's algorithm for this kid, found one of another.",
-                    advice="Sign with the two keys that the directory lists for the suite.",
-                )
-            return PublicKey.from_directory(found)
-
-        check_signatures(parsed, key)
-
-    def _judge(self, parsed: Parsed, view: View) -> tuple[str, ...]:
-        self._check_time(parsed)  # step 7
-        recipients = self._recipients(parsed, view)  # step 8
-        rules = require_release(view, parsed.header, recipients)  # step 9
-        self._check_content(parsed)  # step 10
-        return rules
-
-    def _check_time(self, parsed: Parsed) -> None:
-        header, now = parsed.header, self._now()
-        if header.iat > now + CLOCK_SKEW:
-            raise PacketError(
-                Code.CLOCK_SKEW,
-                f"Expected a packet issued at most {CLOCK_SKEW} s ahead of the gateway's clock, "
-                f"found one {int(header.iat - now)} s ahead.",
-                advice="Set the sender's clock.",
-                pointer="/iat",
-            )
-        if header.exp <= now:
-            raise PacketError(
-                Code.EXPIRED,
-                f"Expected a packet that is still valid, found one that expired {int(now - header.exp)} s ago.",
-                advice="Seal it anew with a later expiry.",
-                pointer="/exp",
-            )
-        if not 0 < header.exp - header.iat <= self._max_lifetime:
-            raise PacketError(
-                Code.LIFETIME,
-                f"Expected a lifetime of 1 to {self._max_lifetime} s, found {header.exp - header.iat} s.",
-                advice="Seal it with an expiry within the gateway's limit.",
-                pointer="/exp",
-            )
-
-    def _recipients(self, parsed: Parsed, view: View) -> list[Agency]:
-        header, now = parsed.header, int(self._now())
-        addressees = header.recipients()
-        if not 1 <= len(addressees) <= MAX_RECIPIENTS:
-            raise MalformedError(
-                Code.ENVELOPE_INVALID,
-                f"Expected 1 to {MAX_RECIPIENTS} recipients beside the gateway, found {len(addressees)}.",
-                advice="Send the packet to fewer recipients at a time.",
-                pointer="/to",
-            )
-        recipients = []
-        for place, each in enumerate(header.to):
-            is_gateway = each.agency == header.aud.gateway
-            agency = view.snapshot.active(each.agency, Role.GATEWAY if is_gateway else Role.AGENCY)
+    async def _answer(self, asked: _Asked) -> Submitted:
+        for _ in range(TRIES):
+            if asked.submitted is not None:
+                return asked.submitted
+            if asked.future is None:
+                raise self._counted(asked)
             try:
-                key = view.snapshot.key(each.kid, agency=each.agency, use=KeyUse.WRAP, at=now)
-                expected = parsed.packet.jwe.recipients[place].header.alg
-                PublicKey.from_directory(key)
-            except SignatureError as error:
-                raise _stale_wrap(place, error.message) from None
-            if key.alg != expected:
-                raise _stale_wrap(place, "Expected a wrap key of the suite's algorithm, found another.")
-            if not is_gateway:
-                recipients.append(agency)
-        return recipients
+                committed = asked.future.result()
+            except StaleBasis:
+                await self._in_force.settled(_known(asked.view).basis)
+                asked.future = None
+                await self._pass((asked,))
+                continue
+            if asked.error is not None:
+                raise asked.error
+            if committed.fresh or _digest_in(committed.entry) == _known(asked.parsed).digest:
+                return Submitted(committed.receipt, committed.fresh)
+            # Another packet under this id was committed between step 5 and step 11.
+            self._record_conflict(asked, _known(asked.view))
+            await settled((asked.future,))
+        raise UnavailableError(
+            "Expected the directory and policy to stay in force for one decision, found them changing."
+        )
 
-    def _check_content(self, parsed: Parsed) -> None:
-        header = parsed.header
-        if (header.kind, header.kind_version) not in self._known:
-            raise MalformedError(
-                Code.KIND_UNKNOWN,
-                "Expected a kind and version of this gateway's registry, found another.",
-                advice="Ask GET /v1/schemas which there are.",
-                pointer="/kind",
-            )
-        if not header.open:
+    def _counted(self, asked: _Asked) -> Exception:
+        error = _known(asked.error)
+        if isinstance(error, PacketError):
+            self._refusals.count(asked.caller.agency.id, error.code)
+        return error
+
+    # From here on in a worker thread. An error of one submission is that one's, and the others go on.
+
+    def _decide(self, asked: Sequence[_Asked]) -> None:
+        view = self._in_force.view()
+        new = [each for each in asked if each.parsed is None]
+        for each in new:
+            try:
+                each.parsed = parse(each.raw)  # steps 2 and 3
+                self._steps.check_addressed(each.parsed, each.caller, view)  # step 4
+            except Exception as error:  # noqa: BLE001
+                each.error = error
+        # Step 5: a repeat is recognised before anything that may change with time.
+        self._recognise([each for each in new if each.open])
+        for each in asked:
+            if each.open:
+                try:
+                    self._judge(each, view)
+                except Exception as error:  # noqa: BLE001
+                    each.error = error
+
+    def _recognise(self, asked: Sequence[_Asked]) -> None:
+        by_sender: dict[str, list[_Asked]] = {}
+        for each in asked:
+            by_sender.setdefault(_known(each.parsed).header.from_, []).append(each)
+        for sender, theirs in by_sender.items():
+            try:
+                seen = self._reader.found(sender, [_known(each.parsed).header.id for each in theirs])
+            except SetuError as error:
+                for each in theirs:
+                    each.error = error
+                continue
+            repeats = []
+            for each in theirs:
+                index, digest = seen.get(_known(each.parsed).header.id, (None, None))
+                if index is not None and digest == _known(each.parsed).digest:
+                    repeats.append((each, index))
+                each.conflict = index is not None
+            self._tell_again(repeats)
+
+    def _tell_again(self, repeats: Sequence[tuple[_Asked, int]]) -> None:
+        if not repeats:
             return
-        raw = open_packet(parsed, header.aud.gateway, self._keys)
         try:
-            registry.check_with_handling(registry.load(header.kind, header.kind_version, raw), header.handling)
-        except registry.HandlingRuleError as error:
-            hit = RuleHit(rule=error.rule, recipient=header.aud.gateway, sentence=error.message, remedy=error.advice)
-            raise PolicyError(error.message, [hit], advice=error.advice) from None
-        except registry.PayloadError as error:
-            raise MalformedError(
-                error.code,
-                f"In the payload: {error.message}.",
-                advice=error.advice,
-                pointer=error.pointer,
-            ) from None
+            receipts = self._reader.receipts([index for _, index in repeats])
+            for (each, _), receipt in zip(repeats, receipts, strict=True):
+                each.submitted = Submitted(receipt, fresh=False)
+        except SetuError as error:
+            if len(repeats) == 1:
+                repeats[0][0].error = error
+                return
+            for one in repeats:
+                self._tell_again((one,))
 
-    async def _commit(self, parsed: Parsed, view: View, rules: tuple[str, ...], trace: str | None) -> Committed:
+    def _judge(self, asked: _Asked, view: View) -> None:
+        parsed = _known(asked.parsed)
+        asked.view = view
+        self._steps.check_signatures(parsed, view)  # step 6
+        if asked.conflict:
+            self._record_conflict(asked, view)
+            return
+        try:
+            rules = self._steps.judge(parsed, view)  # steps 7 to 10
+        except PacketError as error:
+            named = tuple(sorted({hit.rule for hit in error.rules})) if isinstance(error, PolicyError) else None
+            self._record(EntryType.REFUSED, asked, view, error, named)
+            return
+        self._probe("decided")
+        asked.future = self._ledger.propose(self._accepted(asked, parsed, view, rules))  # step 11
+
+    def _accepted(self, asked: _Asked, parsed: Parsed, view: View, rules: tuple[str, ...]) -> Proposal:
         header = parsed.header
         found = entry(
             EntryType.ACCEPTED,
@@ -262,7 +254,7 @@ class Submit:
             handling=handling_summary(header),
             decision=decided("permit", rules),
             evidence=parsed.evidence,
-            trace=trace,
+            trace=asked.trace,
         )
         packet = NewPacket(
             sender=header.from_,
@@ -273,40 +265,38 @@ class Submit:
             recipients=tuple(each.agency for each in header.recipients()),
             raw=parsed.raw,
         )
-        once = f"accepted/{header.from_}/{header.id}"
-        proposal = Proposal(found, once=once, packet=packet, basis=view.basis)
-        return await asyncio.wrap_future(self._ledger.propose(proposal))
+        return Proposal(found, once=f"accepted/{header.from_}/{header.id}", packet=packet, basis=view.basis)
 
-    async def _record_conflict(self, parsed: Parsed, view: View, trace: str | None) -> None:
-        await self._record(EntryType.CONFLICT, parsed, view, Code.ID_CONFLICT, None, trace)
-        raise _conflict()
+    def _record_conflict(self, asked: _Asked, view: View) -> None:
+        self._record(EntryType.CONFLICT, asked, view, _conflict(), None)
 
-    async def _record_refusal(self, parsed: Parsed, view: View, error: PacketError, trace: str | None) -> None:
-        rules = tuple(sorted({hit.rule for hit in error.rules})) if isinstance(error, PolicyError) else None
-        await self._record(EntryType.REFUSED, parsed, view, error.code, rules, trace)
-
-    async def _record(
-        self,
-        kind: EntryType,
-        parsed: Parsed,
-        view: View,
-        code: Code,
-        rules: tuple[str, ...] | None,
-        trace: str | None,
+    def _record(
+        self, kind: EntryType, asked: _Asked, view: View, error: PacketError, rules: tuple[str, ...] | None
     ) -> None:
-        header = parsed.header
+        parsed = _known(asked.parsed)
         found = entry(
             kind,
-            actor=header.from_,
+            actor=parsed.header.from_,
             audience=self._in_force.audience,
             view=view,
-            packet=packet_ref(header, parsed.digest),
+            packet=packet_ref(parsed.header, parsed.digest),
             decision=decided("deny", rules) if rules is not None else None,
-            code=code.value,
+            code=error.code.value,
             evidence=parsed.evidence,
-            trace=trace,
+            trace=asked.trace,
         )
-        await asyncio.wrap_future(self._ledger.propose(Proposal(found)))
+        asked.error = error
+        asked.future = self._ledger.propose(Proposal(found))
+
+
+def _known(value: T | None) -> T:
+    assert value is not None  # noqa: S101 - set by a step before
+    return value
+
+
+def _digest_in(accepted: bytes) -> str:
+    found: str = json.loads(accepted)["packet"]["digest"]
+    return found
 
 
 def _conflict() -> ConflictError:
@@ -315,13 +305,4 @@ def _conflict() -> ConflictError:
         "Expected an id that this sender has not used, found one that names another packet.",
         advice="Use a new UUIDv7 for each packet; to repeat a packet, send the same bytes.",
         pointer="/id",
-    )
-
-
-def _stale_wrap(place: int, message: str) -> PacketError:
-    return PacketError(
-        Code.RECIPIENT_UNKNOWN,
-        message,
-        advice="Refresh the directory and seal to each recipient's current key.",
-        pointer=f"/to/{place}/kid",
     )

@@ -230,6 +230,10 @@ class Reads(Protocol):
 
     def find(self, sender: str, packet_id: str) -> tuple[int, str] | None: ...
 
+    def found(self, sender: str, packet_ids: Collection[str]) -> dict[str, tuple[int, str]]:
+        """`find` for many ids of one sender; those that are not there are left out."""
+        ...
+
     def packets(self, digests: Collection[str]) -> list[tuple[PacketRow, dict[str, str]]]:
         """Packets and their recipients' states."""
         ...

@@ -34,8 +34,8 @@ _ROOTS = (
     .where(tiles.c.level == bindparam("level"), tiles.c.n >= bindparam("start"), tiles.c.n < bindparam("end"))
     .order_by(tiles.c.n)
 )
-_FIND = select(packets.c.idx, packets.c.digest).where(
-    packets.c.sender == bindparam("sender"), packets.c.id == bindparam("id")
+_FOUND = select(packets.c.id, packets.c.idx, packets.c.digest).where(
+    packets.c.sender == bindparam("sender"), packets.c.id.in_(bindparam("ids", expanding=True))
 )
 _PACKETS = select(packets).where(packets.c.digest.in_(bindparam("digests", expanding=True)))
 _STATES = select(places.c.idx, places.c.recipient, places.c.state).where(
@@ -145,9 +145,12 @@ class SqlReads:
             ]
 
     def find(self, sender: str, packet_id: str) -> tuple[int, str] | None:
+        return self.found(sender, (packet_id,)).get(packet_id)
+
+    def found(self, sender: str, packet_ids: Collection[str]) -> dict[str, tuple[int, str]]:
         with self._connected() as connection:
-            row = connection.execute(_FIND, {"sender": sender, "id": packet_id}).first()
-        return None if row is None else (row.idx, row.digest)
+            rows = connection.execute(_FOUND, {"sender": sender, "ids": list(packet_ids)})
+            return {packet_id: (index, digest) for packet_id, index, digest in rows}
 
     def packets(self, digests: Collection[str]) -> list[tuple[PacketRow, dict[str, str]]]:
         found = [PacketRow(*row) for row in self._in_chunks(_PACKETS, "digests", list(digests))]

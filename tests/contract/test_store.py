@@ -228,6 +228,7 @@ def test_packets_places_and_moves(store: Store):
     assert store.topics("us-fincen", ["pending"]) == []
     assert store.find("in-ncb", "id-1") == (1, "digest-1")
     assert store.find("in-nia", "id-1") is None
+    assert store.found("in-ncb", ["id-1", "id-none"]) == {"id-1": (1, "digest-1")}
 
 
 def test_a_topic_is_in_ledger_order_and_paged(store: Store):

@@ -1,0 +1,169 @@
+"""The checks of an acceptance that need no ledger: steps 4 and 6 to 10. `submit.py` holds their order."""
+
+from collections.abc import Callable, Mapping
+
+from broker.crypto.keys import PrivateKey, PublicKey
+from broker.envelope.open import open_packet
+from broker.envelope.verify import Parsed, check_audience, check_signatures
+from broker.errors import MalformedError, PacketError, PolicyError, SignatureError
+from broker.flows.identify import Caller
+from broker.flows.inforce import View
+from broker.flows.judge import require_release
+from schemas import registry
+from schemas.directory import Agency, KeyUse, Role
+from schemas.packet import MAX_RECIPIENTS, Audience
+from schemas.problem import Code, RuleHit
+
+CLOCK_SKEW = 300
+
+
+class Steps:
+    """Safe to call from several threads.
+
+    Args:
+        audience: this realm and gateway.
+        keys: the gateway's own wrap keys by kid, to open packets that name it as a reader.
+        max_lifetime: longest `exp - iat`, seconds.
+    """
+
+    def __init__(
+        self, audience: Audience, *, keys: Mapping[str, PrivateKey], now: Callable[[], float], max_lifetime: int
+    ) -> None:
+        self._audience = audience
+        self._keys = keys
+        self._now = now
+        self._max_lifetime = max_lifetime
+        self._known = {(kind, version) for kind in registry.kinds() for version in registry.versions(kind)}
+
+    def check_addressed(self, parsed: Parsed, caller: Caller, view: View) -> None:
+        """Step 4. Raises PacketError."""
+        header = parsed.header
+        if header.from_ != caller.agency.id:
+            raise PacketError(
+                Code.SENDER_MISMATCH,
+                "Expected a packet from the agency whose certificate this is, found one from another.",
+                advice="Send each agency's packets over its own connection.",
+                pointer="/from",
+            )
+        audience = self._audience
+        check_audience(parsed, realm=audience.realm, gateway=audience.gateway, suite=view.snapshot.suite)
+        if Role.AGENCY not in caller.agency.roles:
+            raise PacketError(
+                Code.SENDER_MISMATCH,
+                "Expected a sender in the role agency, found one without it.",
+                advice="Only agencies send; auditors, witnesses and operators read.",
+            )
+
+    def check_signatures(self, parsed: Parsed, view: View) -> None:
+        """Step 6. Raises SignatureError."""
+        now = int(self._now())
+
+        def key(kid: str, alg: str) -> PublicKey:
+            found = view.snapshot.key(kid, agency=parsed.header.from_, use=KeyUse.SIGN, at=now)
+            if found.alg != alg:
+                raise SignatureError(
+                    Code.KEY_UNKNOWN,
+                    "Expected a key of the suite's algorithm for this kid, found one of another.",
+                    advice="Sign with the two keys that the directory lists for the suite.",
+                )
+            return PublicKey.from_directory(found)
+
+        check_signatures(parsed, key)
+
+    def judge(self, parsed: Parsed, view: View) -> tuple[str, ...]:
+        """Steps 7 to 10; the ids of the rules that permit it.
+
+        Raises:
+            PacketError: refused.
+            UnavailableError: the policy engine failed.
+        """
+        self._check_time(parsed)  # step 7
+        recipients = self._recipients(parsed, view)  # step 8
+        rules = require_release(view, parsed.header, recipients)  # step 9
+        self._check_content(parsed)  # step 10
+        return rules
+
+    def _check_time(self, parsed: Parsed) -> None:
+        header, now = parsed.header, self._now()
+        if header.iat > now + CLOCK_SKEW:
+            raise PacketError(
+                Code.CLOCK_SKEW,
+                f"Expected a packet issued at most {CLOCK_SKEW} s ahead of the gateway's clock, "
+                f"found one {int(header.iat - now)} s ahead.",
+                advice="Set the sender's clock.",
+                pointer="/iat",
+            )
+        if header.exp <= now:
+            raise PacketError(
+                Code.EXPIRED,
+                f"Expected a packet that is still valid, found one that expired {int(now - header.exp)} s ago.",
+                advice="Seal it anew with a later expiry.",
+                pointer="/exp",
+            )
+        if not 0 < header.exp - header.iat <= self._max_lifetime:
+            raise PacketError(
+                Code.LIFETIME,
+                f"Expected a lifetime of 1 to {self._max_lifetime} s, found {header.exp - header.iat} s.",
+                advice="Seal it with an expiry within the gateway's limit.",
+                pointer="/exp",
+            )
+
+    def _recipients(self, parsed: Parsed, view: View) -> list[Agency]:
+        header, now = parsed.header, int(self._now())
+        addressees = header.recipients()
+        if not 1 <= len(addressees) <= MAX_RECIPIENTS:
+            raise MalformedError(
+                Code.ENVELOPE_INVALID,
+                f"Expected 1 to {MAX_RECIPIENTS} recipients beside the gateway, found {len(addressees)}.",
+                advice="Send the packet to fewer recipients at a time.",
+                pointer="/to",
+            )
+        recipients = []
+        for place, each in enumerate(header.to):
+            is_gateway = each.agency == header.aud.gateway
+            agency = view.snapshot.active(each.agency, Role.GATEWAY if is_gateway else Role.AGENCY)
+            try:
+                key = view.snapshot.key(each.kid, agency=each.agency, use=KeyUse.WRAP, at=now)
+                expected = parsed.packet.jwe.recipients[place].header.alg
+                PublicKey.from_directory(key)
+            except SignatureError as error:
+                raise _stale_wrap(place, error.message) from None
+            if key.alg != expected:
+                raise _stale_wrap(place, "Expected a wrap key of the suite's algorithm, found another.")
+            if not is_gateway:
+                recipients.append(agency)
+        return recipients
+
+    def _check_content(self, parsed: Parsed) -> None:
+        header = parsed.header
+        if (header.kind, header.kind_version) not in self._known:
+            raise MalformedError(
+                Code.KIND_UNKNOWN,
+                "Expected a kind and version of this gateway's registry, found another.",
+                advice="Ask GET /v1/schemas which there are.",
+                pointer="/kind",
+            )
+        if not header.open:
+            return
+        raw = open_packet(parsed, header.aud.gateway, self._keys)
+        try:
+            registry.check_with_handling(registry.load(header.kind, header.kind_version, raw), header.handling)
+        except registry.HandlingRuleError as error:
+            hit = RuleHit(rule=error.rule, recipient=header.aud.gateway, sentence=error.message, remedy=error.advice)
+            raise PolicyError(error.message, [hit], advice=error.advice) from None
+        except registry.PayloadError as error:
+            raise MalformedError(
+                error.code,
+                f"In the payload: {error.message}.",
+                advice=error.advice,
+                pointer=error.pointer,
+            ) from None
+
+
+def _stale_wrap(place: int, message: str) -> PacketError:
+    return PacketError(
+        Code.RECIPIENT_UNKNOWN,
+        message,
+        advice="Refresh the directory and seal to each recipient's current key.",
+        pointer=f"/to/{place}/kid",
+    )
