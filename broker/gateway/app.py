@@ -7,6 +7,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.telemetry import TelemetryConfig
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.routing import Match, Route
+from starlette.types import Scope
 
 from broker.gateway import acknowledgements, audit, directory, packets, topics
 from broker.gateway.guard import Guard, Watch
@@ -31,12 +33,22 @@ def create_app(
         exception_handlers={HTTPException: _to_guard, RequestValidationError: _to_guard},
     )
     app.add_middleware(Guard, services=services, limits=limits, hosts=hosts, identity=identity, watch=watch)
-    # The two hot routes are Starlette's own, and first: they need none of what FastAPI's do, at 60 us each time.
-    app.add_route("/v1/packets", packets.submit, methods=["POST"])
-    app.add_route("/v1/acknowledgements", acknowledgements.acknowledge, methods=["POST"])
+    # The hot routes are Starlette's own, and first: they need none of what FastAPI's do, at 60 us each time.
+    app.router.routes += [
+        _Plain("/v1/packets", packets.submit, methods=["POST"]),
+        _Plain("/v1/acknowledgements", acknowledgements.acknowledge, methods=["POST"]),
+    ]
     for noun in (packets, topics, directory, audit):
         app.include_router(noun.router)
     return app
+
+
+class _Plain(Route):
+    """Names itself in the scope, as FastAPI's routes do: the log and the figures go by it."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        match, child = super().matches(scope)
+        return match, {**child, "route": self}
 
 
 async def _to_guard(_: Request, error: Exception) -> NoReturn:

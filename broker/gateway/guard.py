@@ -30,6 +30,9 @@ from schemas.problem import Code
 _TRACEPARENT = re.compile(rb"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}\Z")
 _NO_TRACE = b"0" * 32
 
+LEFT = 499
+"""In the log and the figures: the caller hung up before there was an answer. No status of HTTP's own; nginx's."""
+
 
 @dataclass(frozen=True, slots=True)
 class Watch:
@@ -159,11 +162,12 @@ class _Run:
         """The log line and the figures, after the answer."""
         seconds = self._watch.monotonic() - self._begun
         route = getattr(self._scope.get("route"), "path", "none")
-        self._watch.metrics.answered(route, self.status, self.code, seconds)
+        status = self.status or LEFT
+        self._watch.metrics.answered(route, status, self.code, seconds)
         event: dict[str, Any] = {
             "method": self._scope["method"],
             "route": route,
-            "status": self.status,
+            "status": status,
             "code": self.code,
             "agency": self.caller.agency.id if self.caller is not None else None,
             "bytes": self.body.size,

@@ -35,7 +35,7 @@ class Metrics:
         (self._fresh if fresh else self._repeat).inc()
 
     def answered(self, route: str, status: int, code: Code | None, seconds: float) -> None:
-        """A request is over. `route`: the path's template; `status`: 0 where nobody was left to answer."""
+        """A request is over. `route`: the path's template; `status`: 499 where nobody was left to answer."""
         count = self._counts.get((route, status))
         if count is None:
             count = self._counts[route, status] = self._requests.labels(route, str(status))

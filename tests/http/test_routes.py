@@ -175,3 +175,22 @@ def test_one_line_is_logged_for_a_request_and_holds_nothing_of_its_content(site:
     assert SECRET not in line
     logged = parse(line.encode())
     assert {"event": "request", "method": "POST", "agency": "us-dea", "bytes": 17}.items() <= logged.items()
+
+
+@pytest.mark.parametrize(
+    ("sent", "route", "status"),
+    [
+        pytest.param(post(b"{ }"), "/v1/packets", 201, id="packet"),
+        pytest.param(post(b"{}", "/v1/acknowledgements"), "/v1/acknowledgements", 201, id="acknowledgement"),
+        pytest.param(head("GET", "/v1/packets"), "/v1/packets", 405, id="method"),
+        pytest.param(head("GET", f"/v1/packets/{DIGEST}"), "/v1/packets/{digest}", 200, id="digest"),
+        pytest.param(head("GET", f"/v1/{SECRET}"), "none", 404, id="no-route"),
+    ],
+)
+def test_log_and_figures_name_the_route_by_its_template(site: Site, sent: bytes, route: str, status: int) -> None:
+    site.ask(sent)
+    (line,) = site.gateway.lines
+    assert {"route": route, "status": status}.items() <= parse(line.encode()).items()
+    figures = site.gateway.metrics.render().decode()
+    assert f'setu_requests_total{{route="{route}",status="{status}"}}' in figures
+    assert SECRET not in figures

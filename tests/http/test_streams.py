@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from schemas.canonical import parse
 from schemas.evidence import Tombstone
 from tests.fakes.flows import DIGEST
 from tests.http.conftest import Site
@@ -62,7 +63,7 @@ def test_a_stream_nobody_reads_any_more_ends(site: Site, client: httpx.Client) -
     with client.stream("GET", f"{TOPIC}/stream") as stream:
         coming = stream.iter_lines()
         next(coming)
-    wait_for(lambda: 'setu_open_reads{route="stream"} 0.0' in site.gateway.metrics.render().decode())
+    wait_for(lambda: 'setu_open_reads{route="stream"} 0.0' in rendered(site))
 
 
 def test_a_long_poll_waits_and_answers(site: Site, client: httpx.Client) -> None:
@@ -82,6 +83,14 @@ def test_a_long_poll_whose_caller_hangs_up_is_given_up(site: Site) -> None:
         secure.sendall(head("GET", f"{TOPIC}/packets?wait=20"))
         wait_for(lambda: site.fakes.subscribe.calls)
     wait_for(lambda: site.fakes.subscribe.cancelled == before + 1)
+    wait_for(lambda: site.gateway.lines)
+    logged = parse(site.gateway.lines[0].encode())
+    assert {"route": "/v1/topics/{topic}/packets", "status": 499}.items() <= logged.items()
+    assert 'setu_requests_total{route="/v1/topics/{topic}/packets",status="499"}' in rendered(site)
+
+
+def rendered(site: Site) -> str:
+    return site.gateway.metrics.render().decode()
 
 
 def test_pages_default_to_no_wait(site: Site, client: httpx.Client) -> None:
