@@ -191,6 +191,10 @@ class LedgerReader(Protocol):
         """`find` for many ids of one sender, at the cost of one; those that were never accepted are left out."""
         ...
 
+    def found(self, sender: str, packet_ids: Sequence[str]) -> dict[str, tuple[int, str]]:
+        """`find` for many ids of one sender, at the cost of one; those that were never accepted are left out."""
+        ...
+
     def receipt(self, index: int) -> Receipt:
         """The receipt of an entry: the same bytes each time, against the head of the batch that committed it."""
         ...
