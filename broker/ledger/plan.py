@@ -5,9 +5,19 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 
 from broker.ledger.entries import Draft
-from broker.ledger.port import ADVANCES, Basis, NewPacket, NoTransition, Proposal, StaleBasis, State, Transition
+from broker.ledger.port import (
+    ADVANCES,
+    Basis,
+    LeaseLost,
+    NewPacket,
+    NoTransition,
+    Proposal,
+    StaleBasis,
+    State,
+    Transition,
+)
 from broker.merkle.tree import leaf_hash
-from broker.store.port import Document, Head, Known, Move, NewEntry, PacketRow, Place, Transaction
+from broker.store.port import Document, Head, Known, Lease, Move, NewEntry, PacketRow, Place, Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +34,7 @@ class Repeated:
     index: int
 
 
-Outcome = Appended | Repeated | StaleBasis | NoTransition
+Outcome = Appended | Repeated | StaleBasis | NoTransition | LeaseLost
 
 
 @dataclass(slots=True)
@@ -46,15 +56,18 @@ def make_plan(items: Sequence[tuple[Proposal, Draft]], head: Head, time: str, tr
     used = transaction.used({proposal.once for proposal, _ in items if proposal.once is not None})
     digests = {draft.digest for _, draft in items if draft.digest is not None}
     digests |= {each.digest for proposal, _ in items for each in proposal.transitions}
-    return _Planner(head, time, used, transaction.known(digests)).plan(items)
+    leases = {proposal.lease for proposal, _ in items if proposal.lease is not None}
+    lost = {lease for lease in leases if not transaction.holds(lease)}
+    return _Planner(head, time, used, transaction.known(digests), lost).plan(items)
 
 
 class _Planner:
-    def __init__(self, head: Head, time: str, used: dict[str, int], known: dict[str, Known]) -> None:
+    def __init__(self, head: Head, time: str, used: dict[str, int], known: dict[str, Known], lost: set[Lease]) -> None:
         self._size = head.size
         self._time = time
         self._used = dict(used)
         self._known = known
+        self._lost = lost
         basis = None if head.directory is None or head.policy is None else Basis(head.directory, head.policy)
         self._made = Plan(basis=basis)
 
@@ -64,6 +77,8 @@ class _Planner:
         return self._made
 
     def _decide(self, proposal: Proposal, draft: Draft) -> Outcome:
+        if proposal.lease in self._lost:
+            return LeaseLost()
         if proposal.once is not None and proposal.once in self._used:
             return Repeated(self._used[proposal.once])
         if proposal.basis is not None and proposal.basis != self._made.basis:

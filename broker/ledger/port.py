@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
 
+from broker.store.port import Lease
 from schemas.evidence import EntryType, Receipt
 
 
@@ -80,6 +81,7 @@ class Proposal:
     basis: if set and no longer in force under the head lock, nothing is written (`StaleBasis`).
     puts_in_force: the basis from this entry on.
     document: signed bytes to keep beside the entry (an acknowledgement), at most 64 KiB.
+    lease: if set and its epoch is over under the head lock, nothing is written (`LeaseLost`).
     """
 
     entry: dict[str, Any]
@@ -89,6 +91,7 @@ class Proposal:
     basis: Basis | None = None
     puts_in_force: Basis | None = None
     document: bytes | None = None
+    lease: Lease | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,14 +112,19 @@ class NoTransition(Exception):  # noqa: N818 - an outcome, not an error
     """A required transition is not possible any more: somebody else's evidence came first."""
 
 
+class LeaseLost(Exception):  # noqa: N818 - an outcome, not an error
+    """Another process holds the lease now: stop doing what it was for."""
+
+
 class Ledger(Protocol):
     """Durable before it answers: a resolved future means that the entry survives power loss and that its head is in
     the rollback guard. Safe to call from any thread.
     """
 
     def propose(self, proposal: Proposal) -> Future[Committed]:
-        """Queue a proposal. The future raises `StaleBasis`, `NoTransition`, or UnavailableError (code `busy` where the
-        queue is full, at once; code `unavailable` where the store does not answer).
+        """Queue a proposal. The future raises `StaleBasis`, `NoTransition`, `LeaseLost`, or UnavailableError (code
+        `busy` where the queue is full, at once; code `unavailable` where store or shared guard do not answer: it may
+        have been committed, and the same proposal, if it has a `once`, then gets that entry's receipt).
         """
         ...
 
@@ -235,8 +243,24 @@ class LedgerReader(Protocol):
         """How far a relay brought each topic, by name: the ledger index of the last place it dealt with."""
         ...
 
-    def set_positions(self, positions: Mapping[str, int]) -> None:
-        """Keep these topics' positions, durably; others stay. Raises UnavailableError."""
+    def set_positions(self, positions: Mapping[str, int], lease: Lease | None = None) -> None:
+        """Keep these topics' positions, durably; others stay. Raises UnavailableError, or `LeaseLost` where the epoch
+        of `lease` is over.
+        """
+        ...
+
+    def grown(self, after: int, limit: int) -> list[tuple[int, str, str]]:
+        """(index, recipient, kind) of the places after an index, in ledger order, of every topic. A packet's places
+        stay together, so that a few more than `limit` may come.
+        """
+        ...
+
+    def lease(self, name: str, holder: str, seconds: float) -> Lease | None:
+        """Take a lease or renew it, for `seconds` of the database's clock; None while another holds it."""
+        ...
+
+    def release(self, lease: Lease) -> None:
+        """Give a lease back at once; no error where it is no longer held."""
         ...
 
     def probe(self) -> None:

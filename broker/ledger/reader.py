@@ -6,13 +6,14 @@ from hashlib import sha256
 from broker.errors import IntegrityError, UnavailableError
 from broker.ledger.guard import Guard
 from broker.ledger.nodes import StoredNodes
-from broker.ledger.port import Basis, EntryFilter, LoggedEntry, State, StoredPacket, TopicRow
+from broker.ledger.notes import Notes
+from broker.ledger.port import Basis, EntryFilter, LeaseLost, LoggedEntry, State, StoredPacket, TopicRow
 from broker.ledger.receipts import Receipts, check_row
 from broker.ledger.search import to_query
-from broker.merkle.note import parse_checkpoint
+from broker.merkle.note import LogSigner, parse_checkpoint
 from broker.merkle.tiles import TileId, exists, write_bundle
 from broker.merkle.tree import TILE_WIDTH
-from broker.store.port import EntryRow, Head, PacketRow, Store
+from broker.store.port import EntryRow, Head, Lease, LeaseLostError, PacketRow, Store
 from schemas.evidence import Receipt
 from schemas.problem import Code
 
@@ -21,12 +22,16 @@ DUE = tuple(state.value for state in (State.PENDING, State.OFFERED))
 
 
 class Reader:
-    """The `broker.ledger.port.LedgerReader` of a store, from any thread."""
+    """The `broker.ledger.port.LedgerReader` of a store, from any thread.
 
-    def __init__(self, store: Store, guard: Guard) -> None:
+    Args:
+        signer: where several processes write: signs a head that its own writer left unsigned, once it is asked for.
+    """
+
+    def __init__(self, store: Store, guard: Guard, signer: LogSigner | None = None) -> None:
         self._store = store
         self._nodes = StoredNodes(store)
-        self._receipts = Receipts(store, guard, self._nodes)
+        self._receipts = Receipts(store, Notes(store, guard, self._nodes, signer), self._nodes)
 
     def find(self, sender: str, packet_id: str) -> tuple[int, str] | None:
         return self.found(sender, (packet_id,)).get(packet_id)
@@ -102,8 +107,20 @@ class Reader:
     def positions(self) -> dict[str, int]:
         return self._store.positions()
 
-    def set_positions(self, positions: Mapping[str, int]) -> None:
-        self._store.set_positions(positions)
+    def set_positions(self, positions: Mapping[str, int], lease: Lease | None = None) -> None:
+        try:
+            self._store.set_positions(positions, lease)
+        except LeaseLostError as error:
+            raise LeaseLost from error
+
+    def grown(self, after: int, limit: int) -> list[tuple[int, str, str]]:
+        return self._store.grown(after, limit)
+
+    def lease(self, name: str, holder: str, seconds: float) -> Lease | None:
+        return self._store.lease(name, holder, seconds)
+
+    def release(self, lease: Lease) -> None:
+        self._store.release(lease)
 
     def probe(self) -> None:
         self._store.probe()

@@ -1,29 +1,24 @@
 """Receipts of committed entries, checked against the signed head before they are given out."""
 
 from collections.abc import Collection, Iterable
-from functools import lru_cache
 
 from broker.errors import IntegrityError
-from broker.ledger.guard import Guard
 from broker.ledger.nodes import StoredNodes
-from broker.merkle.note import Checkpoint, parse_checkpoint
+from broker.ledger.notes import Notes, checkpoint_of
 from broker.merkle.proof import InclusionPaths, verify_inclusion
 from broker.merkle.receipt import make_receipt
 from broker.merkle.tree import leaf_hash
-from broker.store.port import EntryRow, Head, Reads
+from broker.store.port import EntryRow, Reads
 from schemas.evidence import Receipt
 from schemas.problem import Code
-
-SIGNING = 5.0
-"""Seconds to wait for the head of a batch that is just being signed."""
 
 
 class Receipts:
     """An entry's receipt is against the head of the batch that committed it, and so the same bytes for ever."""
 
-    def __init__(self, store: Reads, guard: Guard, nodes: StoredNodes) -> None:
+    def __init__(self, store: Reads, notes: Notes, nodes: StoredNodes) -> None:
         self._store = store
-        self._guard = guard
+        self._notes = notes
         self._nodes = nodes
 
     def original(self, indices: Collection[int]) -> dict[int, tuple[bytes, Receipt]]:
@@ -38,7 +33,7 @@ class Receipts:
         for index in indices:
             if index not in rows or index not in heads:
                 raise IntegrityError(Code.LOG_INVALID, f"Expected entry {index} in the log, found none.")
-        notes = {head.size: self._note(head) for head in heads.values()}
+        notes = {head.size: self._notes.of(head) for head in heads.values()}
         return {
             receipt.index: (rows[receipt.index].entry, receipt)
             for receipt in self._against((row, notes[heads[row.idx].size]) for row in rows.values())
@@ -47,7 +42,7 @@ class Receipts:
     def at(self, indices: Collection[int], note: bytes) -> list[Receipt]:
         """Receipts against one head, in the order of `indices`; entries beyond it are left out."""
         rows = {row.idx: row for row in self._store.entries_at(indices)}
-        size = _checkpoint(note).size
+        size = checkpoint_of(note).size
         return self._against((rows[index], note) for index in indices if index in rows and index < size)
 
     def _against(self, wanted: Iterable[tuple[EntryRow, bytes]]) -> list[Receipt]:
@@ -57,26 +52,13 @@ class Receipts:
         made = []
         for row, note in wanted:
             check_row(row)
-            head = _checkpoint(note)
+            head = checkpoint_of(note)
             if head.size not in paths:
                 paths[head.size] = InclusionPaths(head.size, nodes)
             path = paths[head.size].of(row.idx)
             verify_inclusion(row.leaf, row.idx, head.size, path, head.root)
             made.append(make_receipt(row.entry, row.idx, path, note.decode()))
         return made
-
-    def _note(self, head: Head) -> bytes:
-        note = head.note
-        if note is None:
-            size, note = self._guard.newest(head.size, SIGNING)
-            if size > head.size:
-                # The transaction that made a later head has put this one's note into its row.
-                kept = self._store.heads_after([head.size - 1]).get(head.size - 1)
-                note = None if kept is None else kept.note
-        found = None if note is None else _checkpoint(note)
-        if note is None or found is None or (found.size, found.root) != (head.size, head.root):
-            raise IntegrityError(Code.LOG_INVALID, f"Expected the signed head of size {head.size}, found another.")
-        return note
 
 
 def check_row(row: EntryRow) -> None:
@@ -87,8 +69,3 @@ def check_row(row: EntryRow) -> None:
             f"Expected entry {row.idx} to match its leaf hash, found that it does not.",
             advice="The store was damaged or altered: keep it, and compare it with a mirror.",
         )
-
-
-@lru_cache(maxsize=1024)
-def _checkpoint(note: bytes) -> Checkpoint:
-    return parse_checkpoint(note)

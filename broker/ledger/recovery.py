@@ -7,6 +7,8 @@
 4. The tree recomputed from the entries has the newest head's root, and the guard's tree is its beginning.
 5. The guard's note is the one that receipts carry: it is written to its head's row if a crash came between.
 6. The newest head, if a crash came before it was signed, is signed now.
+
+Others may write meanwhile: what they guard and publish is read before the heads, which only grow.
 """
 
 from collections.abc import Callable
@@ -15,8 +17,10 @@ from broker.errors import IntegrityError
 from broker.ledger.entries import text_of
 from broker.ledger.guard import Guard
 from broker.ledger.nodes import StoredNodes
+from broker.ledger.notes import check_leaves
 from broker.merkle.note import Checkpoint, LogSigner, parse_checkpoint, verify_checkpoint
-from broker.merkle.tree import EMPTY_ROOT, Edge, leaf_hash, root_hash
+from broker.merkle.proof import consistency_path
+from broker.merkle.tree import EMPTY_ROOT, Edge, root_hash
 from broker.store.port import Head, Store
 from schemas.problem import Code
 
@@ -27,47 +31,42 @@ _ADVICE = (
 )
 
 
-def recover(store: Store, signer: LogSigner, guard: Guard, clock: Callable[[], float]) -> Edge:
-    """Bring store and guard together, or refuse; returns the edge to go on from.
+def recover(
+    store: Store, signer: LogSigner, guard: Guard, nodes: StoredNodes, clock: Callable[[], float]
+) -> tuple[Edge, bytes]:
+    """Bring store and guard together, or refuse; returns the edge to go on from, and the newest guarded note.
 
     Raises:
         IntegrityError: ROLLBACK (an older or another store), LOG_INVALID (a damaged one).
+        UnavailableError: the store or a shared guard does not answer.
     """
     kept = guard.read()
     known = None if kept is None else _verified(kept, signer)  # 1
+    published = store.published()
     head = _head(store, known, clock)  # 2
     if kept is None or known is None:
         if head.size:
-            raise _rollback("Expected the guard to know this log's newest head, found no guard file.")
-        kept = signer.sign(0, EMPTY_ROOT)
-        known = Checkpoint(signer.origin, 0, EMPTY_ROOT)
-        guard.write(kept)
+            # Where others write, one of them may have begun the log since the guard was asked.
+            kept = guard.read() if guard.shared else None
+            if kept is None:
+                raise _rollback("Expected the guard to know this log's newest head, found no guard file.")
+            known = _verified(kept, signer)
+        else:
+            kept = signer.sign(0, EMPTY_ROOT)
+            known = Checkpoint(signer.origin, 0, EMPTY_ROOT)
+            guard.write(kept, _no_proof)
     _check_known(store, head, known, "guard")  # 3
-    published = store.published()
     if published is not None:
         _check_known(store, head, parse_checkpoint(published), "published checkpoint")
-    edge = _check_tree(store, head, known)  # 4
-    with store.transaction() as transaction:
-        transaction.save_note(known.size, kept)  # 5
+    edge = _check_tree(store, nodes, head, known)  # 4
+    kept_note = store.save_note(known.size, kept)  # 5
     guard.adopt(kept)
     if head.size > known.size:  # 6
-        guard.write(signer.sign(head.size, head.root))
-    return edge
-
-
-def check_leaves(store: Store, start: int, leaves: list[bytes]) -> None:
-    """Hash entries anew, as the store gives them back, before a head over them is signed.
-
-    Raises:
-        IntegrityError: LOG_INVALID.
-    """
-    found = [leaf_hash(row.entry) for row in store.entries(start, start + len(leaves))]
-    if found != leaves:
-        raise IntegrityError(
-            Code.LOG_INVALID,
-            f"Expected entries {start} to {start + len(leaves) - 1} as committed, found others in the store.",
-            advice="Memory or disk is failing: stop, check the machine, then start again.",
-        )
+        tree = nodes.within(head.size)
+        note = signer.sign(head.size, head.root)
+        guard.write(note, lambda old: consistency_path(old, head.size, tree))
+        kept_note = store.save_note(head.size, note)
+    return edge, kept_note
 
 
 def _verified(kept: bytes, signer: LogSigner) -> Checkpoint:
@@ -96,8 +95,7 @@ def _check_known(store: Store, head: Head, known: Checkpoint, where: str) -> Non
         raise _rollback(f"Expected the head of size {known.size} that the {where} holds, found another history.")
 
 
-def _check_tree(store: Store, head: Head, known: Checkpoint) -> Edge:
-    nodes = StoredNodes(store)
+def _check_tree(store: Store, nodes: StoredNodes, head: Head, known: Checkpoint) -> Edge:
     edge = nodes.edge(head.size)
     tree = nodes.within(head.size)
     roots = (edge.root(), root_hash(head.size, tree), root_hash(known.size, tree))
@@ -111,6 +109,10 @@ def _check_tree(store: Store, head: Head, known: Checkpoint) -> Edge:
         end = min(start + _CHUNK, head.size)
         check_leaves(store, start, [tree(0, index) for index in range(start, end)])
     return edge
+
+
+def _no_proof(_: int) -> list[bytes]:
+    return []
 
 
 def _rollback(found: str) -> IntegrityError:

@@ -1,107 +1,111 @@
-"""One batch at a time: plan and append under the head lock, then check, sign and guard the new head outside it."""
+"""The first stage of a batch: plan it and append it, in one transaction under the head lock."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
 
 from broker.errors import IntegrityError, SetuError, UnavailableError
 from broker.ledger.entries import Draft, text_of
-from broker.ledger.guard import Guard
 from broker.ledger.nodes import StoredNodes
-from broker.ledger.plan import Appended, Outcome, Plan, Repeated, make_plan
-from broker.ledger.port import Committed, Proposal
-from broker.ledger.receipts import Receipts
-from broker.ledger.recovery import check_leaves, recover
-from broker.merkle.note import LogSigner
-from broker.merkle.proof import InclusionPaths
-from broker.merkle.receipt import make_receipt
+from broker.ledger.plan import Plan, make_plan
+from broker.ledger.port import Proposal
 from broker.merkle.tree import Edge
 from broker.store.port import Batch, DataRefusedError, Head, Store, Transaction
-from schemas.evidence import Receipt
 from schemas.problem import Code
 
-Result = Committed | Exception
+Items = Sequence[tuple[Proposal, Draft]]
 
 
 @dataclass(frozen=True, slots=True)
-class Batched:
-    """Each item's result in order, and the topics that grew."""
+class Written:
+    """What a transaction did with its proposals, in their order: rows `plan.entries` from index `start` on, under a
+    head of `edge` with `root`; `note` is for who signs that head. Nothing is appended where `plan.entries` is empty.
+    """
 
-    results: list[Result]
-    topics: frozenset[tuple[str, str]] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class _Written:
     plan: Plan
     start: int
     edge: Edge
     root: bytes
+    note: Future[bytes] = field(default_factory=Future)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """So many proposals of which nothing was appended."""
+
+    count: int
+    error: Exception
 
 
 class Writer:
     """The one writer of a ledger in this process. Not safe to call from two threads.
 
-    Raises:
-        IntegrityError: on opening, ROLLBACK or LOG_INVALID.
+    Args:
+        edge: of the newest head, as recovery found it. note: its signed note.
+        shared: other processes write heads of this log too, so that each sees to the notes of its own heads. Else the
+            note of a head goes into its row with the transaction after it: one commit, and one fsync, for both.
     """
 
     def __init__(
-        self,
-        store: Store,
-        signer: LogSigner,
-        guard: Guard,
-        clock: Callable[[], float],
-        probe: Callable[[str], None],
+        self, store: Store, nodes: StoredNodes, clock: Callable[[], float], edge: Edge, note: bytes, *, shared: bool
     ) -> None:
         self._store = store
-        self._signer = signer
-        self._guard = guard
+        self._nodes = nodes
         self._clock = clock
-        self._probe = probe
-        self._nodes = StoredNodes(store)
-        self._receipts = Receipts(store, guard, self._nodes)
-        self._edge = recover(store, signer, guard, clock)
-        self._root = self._edge.root()
+        self._shared = shared
+        self._edge = edge
+        self._root = edge.root()
+        self._unsaved: tuple[int, Future[bytes]] = (edge.size, Future())
+        self._unsaved[1].set_result(note)
 
-    def write(self, items: Sequence[tuple[Proposal, Draft]]) -> Batched:
-        """Commit a batch. Where the store refuses its data, halves of it, down to the one item at fault.
+    def write(self, items: Items) -> Iterator[Written | Refused]:
+        """Commit a batch. Where the store refuses its data, halves of it, down to the one item at fault: each part is
+        yielded once it is done, and must then be signed while the next is written.
 
         Raises:
             IntegrityError: the log is not what it was; nothing may be signed any more.
             StoreBrokenError, OSError: the disk failed.
             UnavailableError: whether the batch was committed cannot be found out.
+            CancelledError: the head before this one will not be signed.
         """
-        written: list[_Written] = []
+        written: list[Written] = []
         try:
             with self._store.transaction() as transaction:
                 written.append(self._append(items, transaction))
         except DataRefusedError as error:
-            return self._bisect(items, error)
+            yield from self._bisect(items, error)
+            return
         except UnavailableError as error:
             if not written or not self._was_committed(written[0]):
-                return Batched([error] * len(items))
+                yield Refused(len(items), error)
+                return
         made = written[0]
-        receipts = self._seal(made) if made.plan.entries else {}
-        return Batched(self._results(made, receipts), frozenset(made.plan.topics))
+        if made.plan.entries:
+            self._edge, self._root = made.edge.trimmed(), made.root
+            self._unsaved = (made.edge.size, made.note)
+        yield made
+
+    def newest(self) -> tuple[int, bytes]:
+        """Size and root of the newest head known here."""
+        return self._edge.size, self._root
 
     def close(self) -> None:
         """Keep the note of the last head in the store too."""
-        size, note = self._guard.newest(0, 0)
-        with self._store.transaction() as transaction:
-            transaction.save_note(size, note)
+        if not self._shared:
+            size, note = self._unsaved
+            with self._store.transaction() as transaction:
+                transaction.save_note(size, note.result())
 
-    def _append(self, items: Sequence[tuple[Proposal, Draft]], transaction: Transaction) -> _Written:
+    def _append(self, items: Items, transaction: Transaction) -> Written:
         head = self._check_head(transaction)
-        time = max(head.time, text_of(self._clock()))
+        now = transaction.clock()
+        time = max(head.time, text_of(self._clock() if now is None else now))
         plan = make_plan(items, head, time, transaction)
         if not plan.entries:
-            return _Written(plan, head.size, self._edge, self._root)
+            return Written(plan, head.size, self._edge, self._root)
         edge = self._edge.extended(plan.leaves)
         root = edge.root()
         basis = plan.basis
-        signed, note = self._guard.newest(0, 0)
-        if signed == head.size:
-            transaction.save_note(head.size, note)
         transaction.append(
             Batch(
                 previous=head,
@@ -119,7 +123,11 @@ class Writer:
                 tiles=edge.full_tiles(head.size),
             )
         )
-        return _Written(plan, head.size, edge, root)
+        if not self._shared:
+            # Signed while this transaction was made; a head that has one after it has its note in its row.
+            size, note = self._unsaved
+            transaction.save_note(size, note.result())
+        return Written(plan, head.size, edge, root)
 
     def _check_head(self, transaction: Transaction) -> Head:
         """The newest head, with the edge in memory brought to it; a log that lost the last head known here ends it."""
@@ -140,59 +148,25 @@ class Writer:
         self._edge, self._root = edge, head.root
         return head
 
-    def _was_committed(self, made: _Written) -> bool:
+    def _was_committed(self, made: Written) -> bool:
         # Under the head lock, for a commit whose answer was lost may still be under way.
         if not made.plan.entries:
             return True
-        with self._store.transaction() as transaction:
-            return transaction.has_head(made.edge.size, made.root)
-
-    def _seal(self, made: _Written) -> dict[int, Receipt]:
-        self._probe("committed")
-        check_leaves(self._store, made.start, made.plan.leaves)
-        note = self._signer.sign(made.edge.size, made.root)
-        self._guard.write(note)
-        self._probe("head-signed")
-        self._edge, self._root = made.edge.trimmed(), made.root
-        text = note.decode()
-        paths = InclusionPaths(made.edge.size, made.edge.node)
-        return {
-            entry.idx: make_receipt(entry.entry, entry.idx, paths.of(entry.idx), text) for entry in made.plan.entries
-        }
-
-    def _results(self, made: _Written, receipts: dict[int, Receipt]) -> list[Result]:
-        outcomes = made.plan.outcomes
-        known = self._earlier({each.index for each in outcomes if isinstance(each, Repeated)} - set(receipts))
-
-        def result(outcome: Outcome) -> Result:
-            if not isinstance(outcome, Appended | Repeated):
-                return outcome
-            if outcome.index in known:
-                return known[outcome.index]
-            entry = made.plan.entries[outcome.index - made.start].entry
-            return Committed(outcome.index, entry, receipts[outcome.index], fresh=isinstance(outcome, Appended))
-
-        return [result(each) for each in outcomes]
-
-    def _earlier(self, indices: set[int]) -> dict[int, Result]:
-        """What repeats of earlier entries are told; one that cannot be read is no trouble to the others."""
-        if not indices:
-            return {}
         try:
-            return {
-                index: Committed(index, entry, receipt, fresh=False)
-                for index, (entry, receipt) in self._receipts.original(indices).items()
-            }
-        except (IntegrityError, UnavailableError) as error:
-            if len(indices) == 1:
-                return dict.fromkeys(indices, error)
-        return {index: found for each in indices for index, found in self._earlier({each}).items()}
+            with self._store.transaction() as transaction:
+                return transaction.has_head(made.edge.size, made.root)
+        except UnavailableError:
+            if not self._shared:
+                raise
+            # Whoever needs this head's note signs it, and the next transaction takes the head up as another's.
+            return False
 
-    def _bisect(self, items: Sequence[tuple[Proposal, Draft]], error: DataRefusedError) -> Batched:
+    def _bisect(self, items: Items, error: DataRefusedError) -> Iterator[Written | Refused]:
         if len(items) > 1:
             middle = len(items) // 2
-            first, second = self.write(items[:middle]), self.write(items[middle:])
-            return Batched(first.results + second.results, first.topics | second.topics)
+            yield from self.write(items[:middle])
+            yield from self.write(items[middle:])
+            return
         refused = SetuError(Code.INTERNAL, "Expected a record that the store can keep, found one that it refuses.")
         refused.__cause__ = error
-        return Batched([refused])
+        yield Refused(1, refused)

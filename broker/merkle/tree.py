@@ -108,6 +108,10 @@ class Edge:
     def node(self, level: int, index: int) -> bytes:
         return self._levels[level][index - self._bases[level]]
 
+    def holds(self, level: int, index: int) -> bool:
+        """Whether `node` knows this one; what lies further back is in full tiles."""
+        return level < len(self._levels) and 0 <= index - self._bases[level] < len(self._levels[level])
+
     def root(self) -> bytes:
         """The root: the peaks of the tree, folded from the right."""
         if not self.size:

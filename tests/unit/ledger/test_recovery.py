@@ -196,7 +196,7 @@ def test_a_guard_without_a_directory_is_refused(tmp_path: Path):
 def test_the_guard_leaves_no_half_written_file(tmp_path: Path):
     guard = FileGuard(tmp_path / "head")
     for size in range(3):
-        guard.write(SIGNER.sign(size, bytes(32)))
+        guard.write(SIGNER.sign(size, bytes(32)), lambda _: [])
     assert sorted(each.name for each in tmp_path.iterdir()) == ["head", "head.lock"]
     assert (tmp_path / "head").stat().st_mode & 0o077 == 0
     assert guard.newest(2, 0)[0] == 2
