@@ -164,7 +164,7 @@ class Gateway:
             settings.limits,
             bell.close,
         )
-        if settings.kafka is not None:
+        if settings.kafka is not None and settings.embedded:
             # Imported where it is wanted: a gateway without Kafka needs none of its clients.
             from broker.assembly.relay import relay_of  # noqa: PLC0415
 
@@ -188,7 +188,7 @@ class Gateway:
         if self._settings.listen.identity == "tls":
             return Direct()
         cas = self._settings.at(self._settings.paths.clients_ca).read_bytes()
-        return Proxied(cas, None, self._now)
+        return Proxied(cas, self._settings.listen.proxy, self._now)
 
     def _main_listener(self) -> tuple[socket.socket, ssl.SSLContext | None]:
         settings = self._settings

@@ -3,11 +3,13 @@
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 
+from broker.assembly.store import store_url
 from broker.config import GatewaySettings
 from broker.crypto.keys import PrivateKey
+from broker.flows.grown import Grown
 from broker.ledger.committer import Committer
 from broker.ledger.guard import FileGuard, Guard
 from broker.ledger.publisher import Publisher
@@ -54,14 +56,24 @@ async def open_books(
 
     guard = FileGuard(settings.at(settings.paths.guard))
     stack.callback(guard.close)
-    store = SqlStore(f"sqlite:///{settings.at(settings.paths.store)}")
+    store = await asyncio.to_thread(SqlStore, store_url(settings))
     stack.callback(store.close)
     signer = LogSigner(origin, log_keys["Ed25519"], log_keys["ML-DSA-44"])
     committer = Committer(store, signer, guard, now, on_commit=ring, probe=probe, max_queue=settings.acceptance.queue)
-    committer.start()
+    await asyncio.to_thread(committer.start)
     publisher = Publisher(store, guard)
     publisher.start()
     # Ends after the committer, so that the last head is published too.
     stack.push_async_callback(asyncio.to_thread, publisher.close)
     stack.push_async_callback(asyncio.to_thread, committer.close)
-    return Books(store, guard, signer, committer, Reader(store, guard), heard)
+    reader = Reader(store, guard)
+    if not settings.embedded:
+        grown = Grown(store, ring, after=(await asyncio.to_thread(reader.head))[0] - 1)
+        stack.push_async_callback(_ended, asyncio.create_task(grown.run()))
+    return Books(store, guard, signer, committer, reader, heard)
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

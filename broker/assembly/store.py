@@ -1,4 +1,4 @@
-"""The store of a deployment, for those who only look at it."""
+"""The store of a deployment: where it is, and a look at it that changes nothing."""
 
 from broker.config import GatewaySettings
 from broker.store.look import Look, look
@@ -12,3 +12,8 @@ def look_at_store(settings: GatewaySettings, head: tuple[int, bytes] | None = No
     """
     path = settings.at(settings.paths.store)
     return look(path, head) if path.exists() else None
+
+
+def store_url(settings: GatewaySettings) -> str:
+    """Where the store is, for `SqlStore`."""
+    return f"sqlite:///{settings.at(settings.paths.store)}" if settings.embedded else settings.store
