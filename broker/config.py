@@ -29,7 +29,8 @@ class Acceptance(Settings):
 
 class Listen(Settings):
     """Where a gateway listens. `hosts`: the values of Host it answers to. `identity`: `tls` where it ends TLS
-    itself, `client-cert` (RFC 9440) where a proxy does, over the Unix socket `socket`.
+    itself, `client-cert` (RFC 9440) where a proxy does: over the Unix socket `socket`, or, from another machine, at
+    `address` over mutual TLS with the one certificate whose SHA-256 is `proxy`.
     """
 
     address: str = "127.0.0.1:8443"
@@ -37,11 +38,12 @@ class Listen(Settings):
     operations: str = "127.0.0.1:9443"
     identity: Literal["tls", "client-cert"] = "tls"
     socket: Path | None = None
+    proxy: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
 
     @model_validator(mode="after")
     def _one_mode(self) -> Self:
-        if (self.identity == "client-cert") != (self.socket is not None):
-            raise ValueError("expected `socket` exactly where identity is client-cert")
+        if (self.socket is not None) + (self.proxy is not None) != (self.identity == "client-cert"):
+            raise ValueError("expected one of `socket` and `proxy` exactly where identity is client-cert")
         return self
 
 

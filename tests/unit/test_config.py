@@ -7,6 +7,7 @@ from broker.errors import IntegrityError
 
 GUARD = '\n[guard]\nurl = "https://guard.example:8543"\n'
 POSTGRES = 'gateway = "in-setu"\nstore = "postgresql://setu@db.example/setu?passfile=/etc/setu/pgpass"\n'
+PROXIED = 'gateway = "in-setu"\n[listen]\nidentity = "client-cert"\n'
 
 
 def written(tmp_path, text):
@@ -30,6 +31,10 @@ def test_a_gateway_is_embedded_unless_it_names_a_database(tmp_path):
         pytest.param(POSTGRES.replace("setu@", "setu:hunter2@") + GUARD, "no password", id="password"),
         pytest.param(POSTGRES.replace("passfile=", "password=") + GUARD, "no password", id="password-as-option"),
         pytest.param('gateway = "in-setu"\nstore = "mysql://x/y"\n', 'expected "sqlite"', id="another-database"),
+        pytest.param(PROXIED, "one of `socket` and `proxy`", id="proxied-by-nobody"),
+        pytest.param(PROXIED + f'socket = "a"\nproxy = "{"0" * 64}"\n', "one of `socket` and", id="proxied-twice"),
+        pytest.param(PROXIED + 'proxy = "proxy.example"\n', "proxy", id="a-proxy-by-name"),
+        pytest.param(PROXIED.replace("client-cert", "tls") + 'socket = "a"\n', "one of", id="socket-without-proxy"),
     ],
 )
 def test_what_does_not_fit_together_is_refused(tmp_path, text, said):
