@@ -7,9 +7,11 @@ from broker.assembly.kafka import no_kafka
 from broker.config import GatewayKafka, GatewaySettings
 from broker.crypto.certificates import Authority
 from broker.crypto.keyfile import read_secret
+from broker.errors import IntegrityError
 from broker.flows.topics import Topics
 from broker.transport.kafka_admin import KafkaAdministration
 from broker.transport.place import Place
+from schemas.problem import Code
 
 RELAY, ADMIN, NODE = "relay", "admin", "node"
 DAYS = 397
@@ -19,8 +21,16 @@ def place_of(settings: GatewaySettings, name: str) -> Place:
     """Kafka as the relay or the administrator comes to it; raises IntegrityError (code `config-invalid`)."""
     kafka = _of(settings)
     folder = settings.at(kafka.folder)
-    read_secret(folder / f"{name}.key")
-    return Place(kafka.bootstrap, folder / "ca.pem", folder / f"{name}.pem", folder / f"{name}.key", kafka.cluster)
+    ca, certificate, key = (folder / file for file in ("ca.pem", f"{name}.pem", f"{name}.key"))
+    missing = [each.name for each in (ca, certificate, key) if not each.exists()]
+    if missing:
+        raise IntegrityError(
+            Code.CONFIG_INVALID,
+            f"Expected Kafka's CA and the certificate and key of its {name} in {folder}, found no {missing[0]}.",
+            advice="Make them with `setu topics certificates`, or name their folder in `kafka.folder`.",
+        )
+    read_secret(key)
+    return Place(kafka.bootstrap, ca, certificate, key, kafka.cluster)
 
 
 def topics_of(settings: GatewaySettings, *, now: Callable[[], float] = time.time) -> Topics:

@@ -1,6 +1,8 @@
 """The only door to confluent-kafka: its admin client, for topics and ACLs (aiokafka's has no calls for ACLs)."""
 
-from collections.abc import Collection, Mapping
+import asyncio
+from collections.abc import Collection, Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
@@ -19,6 +21,7 @@ from confluent_kafka.admin import (
 )
 
 from broker.errors import IntegrityError, UnavailableError
+from broker.transport.kafka_client import check_cluster, same_cluster, say_why, silent
 from broker.transport.place import Place
 from broker.transport.port import Grant, Operation, Resource, TopicFacts
 from schemas.problem import Code
@@ -30,6 +33,15 @@ _OPERATIONS: Mapping[Operation, Any] = {
     "write": AclOperation.WRITE,
     "describe": AclOperation.DESCRIBE,
 }
+_NEEDED = {
+    AclOperation.DESCRIBE,
+    AclOperation.ALTER,
+    AclOperation.CREATE,
+    AclOperation.DESCRIBE_CONFIGS,
+    AclOperation.ALTER_CONFIGS,
+}
+"""What an administrator may do to the cluster."""
+
 _USER = "User:"
 _NO_LEAVE = (KafkaError.CLUSTER_AUTHORIZATION_FAILED, KafkaError.TOPIC_AUTHORIZATION_FAILED)
 
@@ -40,6 +52,7 @@ class KafkaAdministration:
     def __init__(self, place: Place) -> None:
         place.tls()
         self._place = place
+        self._answered = False
         self._client = AdminClient(
             {
                 "bootstrap.servers": ",".join(place.bootstrap),
@@ -53,10 +66,14 @@ class KafkaAdministration:
         )
 
     def nodes(self) -> int:
-        return len(self._metadata().brokers)
+        return len(self._cluster().nodes)
 
     def topics(self, names: Collection[str]) -> Mapping[str, TopicFacts]:
-        there = self._metadata().topics
+        self._cluster()
+        try:
+            there = self._client.list_topics(timeout=ASK_SECONDS).topics
+        except KafkaException as error:
+            raise self._said(error) from None
         found = {name: there[name].partitions for name in names if name in there}
         if not found:
             return {}
@@ -104,6 +121,7 @@ class KafkaAdministration:
             AclOperation.ANY,
             AclPermissionType.ALLOW,
         )
+        self._cluster()  # for whoever may not see them, the client finds no ACLs instead of an error
         found = self._answer(self._client.describe_acls(every, request_timeout=ASK_SECONDS))
         resources = {value: name for name, value in _RESOURCES.items()}
         operations = {value: name for name, value in _OPERATIONS.items()}
@@ -122,11 +140,19 @@ class KafkaAdministration:
             filters = [_filter(each) for each in grants]
             self._all(self._client.delete_acls(filters, request_timeout=ASK_SECONDS))
 
-    def _metadata(self) -> Any:
-        try:
-            return self._client.list_topics(timeout=ASK_SECONDS)
-        except KafkaException as error:
-            raise self._said(error) from None
+    def _cluster(self) -> Any:
+        """The cluster, once it is the one that was named and takes this certificate for an administrator's."""
+        if not self._answered:
+            # librdkafka would wait all its time before it said that nobody is there.
+            _wait_for(check_cluster(self._place))
+        found = self._answer(
+            self._client.describe_cluster(include_authorized_operations=True, request_timeout=ASK_SECONDS)
+        )
+        self._answered = True
+        same_cluster(self._place, str(found.cluster_id))
+        if _NEEDED - set(found.authorized_operations or ()):
+            raise self._no_leave()
+        return found
 
     def _all(self, futures: Mapping[Any, Any]) -> None:
         for future in futures.values():
@@ -143,21 +169,30 @@ class KafkaAdministration:
     def _said(self, error: KafkaException) -> UnavailableError | IntegrityError:
         code = error.args[0].code()
         if code in _NO_LEAVE:
-            return IntegrityError(
-                Code.CONFIG_INVALID,
-                "Expected Kafka to take this certificate for an administrator's, found that it does not.",
-                advice=f"Name {self._place.certificate}'s principal in `super.users` of the brokers.",
-            )
+            return self._no_leave()
         if code in (KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._ALL_BROKERS_DOWN):  # noqa: SLF001
             return self._silent()
         return UnavailableError(f"Expected Kafka to do as it was asked, found {error.args[0].name()}.")
 
-    def _silent(self) -> UnavailableError:
-        where = ", ".join(self._place.bootstrap)
-        return UnavailableError(
-            f"Expected Kafka at {where} to answer, found no answer.",
-            advice="Does it run, and does it take our certificate? Its own log says so.",
+    def _no_leave(self) -> IntegrityError:
+        return IntegrityError(
+            Code.CONFIG_INVALID,
+            "Expected Kafka to take this certificate for an administrator's, found that it does not.",
+            advice=f"Name {self._place.certificate}'s principal in `super.users` of the brokers.",
         )
+
+    def _silent(self) -> UnavailableError | IntegrityError:
+        try:
+            _wait_for(say_why(self._place))
+        except IntegrityError as error:
+            return error
+        return silent("answer", self._place)
+
+
+def _wait_for(work: Coroutine[Any, Any, None]) -> None:
+    # On a thread of its own: the one that asks may have an event loop running.
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, work).result()
 
 
 def _binding(grant: Grant) -> AclBinding:

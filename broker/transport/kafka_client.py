@@ -48,10 +48,15 @@ async def check_cluster(place: Place) -> None:
             await client.start()
             found = await client.describe_cluster()
         finally:
-            await client.close()
-    if place.cluster is not None and found["cluster_id"] != place.cluster:
+            await thrown_away(client)
+    same_cluster(place, found["cluster_id"])
+
+
+def same_cluster(place: Place, found: str) -> None:
+    """Raises IntegrityError (code `config-invalid`) where another cluster was named."""
+    if place.cluster is not None and found != place.cluster:
         raise wrong(
-            f"Expected the Kafka cluster {place.cluster} at {', '.join(place.bootstrap)}, found {found['cluster_id']}.",
+            f"Expected the Kafka cluster {place.cluster} at {', '.join(place.bootstrap)}, found {found}.",
             "Mend `kafka.bootstrap` or `kafka.cluster` in the settings; nothing was read or written.",
         )
 
@@ -78,10 +83,11 @@ async def require_topic(consumer: AIOKafkaConsumer, topic: str) -> None:
             raise UnknownTopicOrPartitionError
 
 
-async def thrown_away(client: AIOKafkaProducer | AIOKafkaConsumer | AIOKafkaClient) -> None:
+async def thrown_away(client: AIOKafkaProducer | AIOKafkaConsumer | AIOKafkaAdminClient | AIOKafkaClient) -> None:
+    """Close it, however that ends."""
     with contextlib.suppress(Exception):
-        ended = client.close() if isinstance(client, AIOKafkaClient) else client.stop()
-        await asyncio.wait_for(ended, STOP_SECONDS)
+        closing = client.stop() if isinstance(client, AIOKafkaProducer | AIOKafkaConsumer) else client.close()
+        await asyncio.wait_for(closing, STOP_SECONDS)
 
 
 @contextlib.asynccontextmanager
@@ -106,13 +112,13 @@ async def bounded(what: str, place: Place, seconds: float = ASK_SECONDS) -> Asyn
             "Have the operator run `setu topics apply`; topics are never made by themselves.",
         ) from None
     except KafkaConnectionError:
-        await _say_why(place)
+        await say_why(place)
         raise silent(what, place) from None
     except (KafkaError, OSError) as error:
         raise UnavailableError(f"Expected Kafka to {what}, found {type(error).__name__}.") from None
 
 
-async def _say_why(place: Place) -> None:
+async def say_why(place: Place) -> None:
     """Where nodes answer and TLS is what fails: raises IntegrityError (code `config-invalid`)."""
     context = place.tls()
     for address in place.bootstrap:
@@ -152,7 +158,10 @@ def kept(found: ConsumerRecord[bytes | None, bytes | None]) -> Kept:
 
 
 def silent(what: str, place: Place) -> UnavailableError:
-    return UnavailableError(f"Expected Kafka at {', '.join(place.bootstrap)} to {what}, found no answer.")
+    return UnavailableError(
+        f"Expected Kafka at {', '.join(place.bootstrap)} to {what}, found no answer.",
+        advice="Does it run, and does its log say why not? What waits is not lost; it is tried again.",
+    )
 
 
 def not_open() -> UnavailableError:

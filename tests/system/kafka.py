@@ -14,6 +14,8 @@ import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
+from broker.assembly.topics import make_certificates
+from broker.cli.deployment import create
 from broker.cli.served import free_port
 from broker.crypto.certificates import Authority
 from broker.transport.kafka import KafkaPublisher
@@ -36,16 +38,16 @@ def launcher():
 
 
 class Cluster:
-    """A node, its certificates, and who may do what."""
+    """A deployment with a node, its certificates, and who may do what."""
 
     def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="setu-kafka-"))
-        self.authority = Authority.create("IND", now=time.time())
-        (self.folder / "ca.pem").write_bytes(self.authority.issued.certificate)
-        issued = self.authority.issue_node("n1", ["localhost"], now=time.time())
-        issued.save(self.folder / "node.pem", self.folder / "node.key")
-        for name in (RELAY, ADMIN):
-            self.issue(name, unit="gateway")
+        self.home = Path(tempfile.mkdtemp(prefix="setu-kafka-"))
+        self.deployment = create(
+            self.home / "deployment", demo=True, host="localhost", port=free_port(), operations_port=free_port()
+        )
+        self.folder = self.deployment.path / "kafka"
+        make_certificates(self.deployment.gateway(), ("localhost",))
+        self.authority = Authority.load(*(self.deployment.path / "ca" / "in" / name for name in ("ca.pem", "ca.key")))
         self.node = launcher().Kafka(self.folder, port=free_port(), controller=free_port())
         self.node.start()
         atexit.register(self.node.stop)  # should the session be cut short
@@ -160,4 +162,4 @@ def stop() -> None:
         _started.cache_clear()
         if isinstance(found, Cluster):
             found.node.stop()
-            shutil.rmtree(found.folder, ignore_errors=True)
+            shutil.rmtree(found.home, ignore_errors=True)
