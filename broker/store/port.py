@@ -263,8 +263,20 @@ class Reads(Protocol):
         """(digest, recipient) of the places in `states` whose packet's `exp` is at or before `now`."""
         ...
 
+    def oldest(self, state: str, among: int) -> str | None:
+        """The time of the earliest packet with a place in this state, looked for among so many that expire first."""
+        ...
+
     def published(self) -> bytes | None:
         """The published checkpoint."""
+        ...
+
+    def unpublished(self) -> str | None:
+        """The time of the first entry that the published checkpoint does not cover."""
+        ...
+
+    def behind(self, recipient: str, kind: str, after: int, limit: int) -> int:
+        """How many places of a topic come after an index, counted up to `limit`."""
         ...
 
     def positions(self) -> dict[str, int]:

@@ -81,6 +81,27 @@ _DUE = (
     .order_by(places.c.exp, places.c.idx, places.c.recipient)
     .limit(bindparam("most"))
 )
+_FIRST_TO_EXPIRE = (
+    select(places.c.idx)
+    .where(places.c.state == bindparam("state"))
+    .order_by(places.c.exp)
+    .limit(bindparam("most"))
+    .subquery()
+)
+_OLDEST = select(entries.c.time).where(entries.c.idx == select(func.min(_FIRST_TO_EXPIRE.c.idx)).scalar_subquery())
+_UNPUBLISHED = select(entries.c.time).where(
+    entries.c.idx == func.coalesce(select(published.c.size).scalar_subquery(), 0)
+)
+_BEHIND = select(func.count()).select_from(
+    select(places.c.idx)
+    .where(
+        places.c.recipient == bindparam("recipient"),
+        places.c.kind == bindparam("kind"),
+        places.c.idx > bindparam("after"),
+    )
+    .limit(bindparam("most"))
+    .subquery()
+)
 _ACCEPTED_AS = select(packets.c.idx).where(packets.c.digest == bindparam("digest")).scalar_subquery()
 _WITH_DOCUMENT = select(*_ENTRY, documents.c.raw, documents.c.hash).select_from(
     entries.outerjoin(documents, documents.c.idx == entries.c.idx)
@@ -186,6 +207,19 @@ class SqlReads:
         with self._connected() as connection:
             rows = connection.execute(_DUE, {"now": now, "states": list(states), "most": limit})
             return [(digest, recipient) for digest, recipient in rows]
+
+    def oldest(self, state: str, among: int) -> str | None:
+        with self._connected() as connection:
+            return connection.execute(_OLDEST, {"state": state, "most": among}).scalar()
+
+    def unpublished(self) -> str | None:
+        with self._connected() as connection:
+            return connection.execute(_UNPUBLISHED).scalar()
+
+    def behind(self, recipient: str, kind: str, after: int, limit: int) -> int:
+        asked = {"recipient": recipient, "kind": kind, "after": after, "most": limit}
+        with self._connected() as connection:
+            return connection.execute(_BEHIND, asked).scalar_one()
 
     def positions(self) -> dict[str, int]:
         with self._connected() as connection:

@@ -489,3 +489,38 @@ def test_what_has_grown(store: Store):
     assert store.grown(-1, 2) == [(0, "us-dea", "tip"), *pen]
     assert store.grown(2, 1) == [(3, "us-dea", "tip")]
     assert store.grown(5, 9) == []
+
+
+def test_how_long_a_place_has_waited_a_checkpoint_stood_and_a_topic_been_behind(store: Store):
+    assert (store.oldest("pending", 9), store.unpublished()) == (None, None)
+    _append(
+        store,
+        EMPTY,
+        *(_entry(n) for n in range(6)),
+        packets=[_packet(n) for n in range(6)],
+        places=[_place(0, state="opened"), _place(1, "us-cbp"), *(_place(n) for n in range(2, 6))],
+    )
+    assert store.oldest("pending", 9) == _time(1)
+    assert store.oldest("opened", 9) == _time(0)
+    assert store.oldest("withheld", 9) is None
+    assert store.unpublished() == _time(0)
+    store.publish(5, b"five")
+    assert store.unpublished() == _time(5)
+    store.publish(6, b"six")
+    assert store.unpublished() is None
+    assert [store.behind("us-dea", "tip", after, 9) for after in (-1, 0, 3, 5)] == [5, 4, 2, 0]
+    assert store.behind("us-dea", "tip", -1, 3) == 3
+    assert store.behind("us-dea", "pen", -1, 9) == 0
+
+
+def test_among_few_the_oldest_place_is_looked_for_where_the_end_is_near(store: Store):
+    late = _place(0)._replace(exp=900)
+    _append(
+        store,
+        EMPTY,
+        *(_entry(n) for n in range(3)),
+        packets=[_packet(n) for n in range(3)],
+        places=[late, _place(1), _place(2)],
+    )
+    assert store.oldest("pending", 2) == _time(1)
+    assert store.oldest("pending", 3) == _time(0)
