@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 from broker.crypto.keys import PublicKey
 from broker.envelope.acknowledge import ParsedAck, check_acknowledgement_signatures, parse_acknowledgement
-from broker.errors import MalformedError, NotFoundError, PacketError, SignatureError
+from broker.errors import MalformedError, NotFoundError, PacketError, RequestError, SignatureError
 from broker.flows.identify import Caller
 from broker.flows.inforce import InForce, View, under_view
+from broker.flows.offer import was_offered
 from broker.flows.record import entry, packet_ref, stored_header
 from broker.flows.refusals import Refusals
 from broker.flows.submit import CLOCK_SKEW, Submitted
@@ -22,6 +24,9 @@ STATES = {
     AckEvent.OPENED: State.OPENED,
     AckEvent.REJECTED: State.REJECTED,
 }
+ENDED = frozenset({State.WITHHELD, State.EXPIRED, State.RETRACTED})
+"""States that a packet may reach with or without having been offered."""
+MAX_ACKNOWLEDGEMENT = 65_536
 
 
 class Acknowledge:
@@ -48,23 +53,42 @@ class Acknowledge:
         self._now = now
 
     async def __call__(self, caller: Caller, raw: bytes, trace: str | None = None) -> Submitted:
-        """Raises PacketError (refused), NotFoundError (no such packet for this caller), UnavailableError."""
+        """Raises RequestError (too large), PacketError (refused), NotFoundError (no such packet for this caller),
+        UnavailableError.
+        """
+        if len(raw) > MAX_ACKNOWLEDGEMENT:
+            raise RequestError(
+                Code.TOO_LARGE,
+                f"Expected an acknowledgement of at most {MAX_ACKNOWLEDGEMENT} bytes, found more.",
+                advice="Send it without padding.",
+            )
         try:
             parsed = parse_acknowledgement(raw)
             self._check_addressed(parsed.body, caller)
-            packet = await asyncio.to_thread(self._reader.packet, parsed.body.packet.digest)
-            if packet is None or packet.states.get(caller.agency.id, State.PENDING) is State.PENDING:
+            known = await asyncio.to_thread(self._offered, parsed.body.packet.digest, caller.agency.id)
+            if known is None:
                 # What was never offered to this agency is not there for it, whatever it learnt elsewhere.
                 raise NotFoundError
+            packet, named = known
             _check_names(parsed.body, packet)
         except (PacketError, NotFoundError) as error:
             self._refusals.count(caller.agency.id, error.code)
             raise
 
         async def attempt(view: View) -> Submitted:
-            return await self._check_and_commit(caller, parsed, packet, view, trace)
+            return await self._check_and_commit(parsed, packet, named, view, trace)
 
         return await under_view(self._in_force, attempt)
+
+    def _offered(self, digest: str, agency: str) -> tuple[StoredPacket, dict[str, Any] | None] | None:
+        """A packet that this agency was offered, and how entries name it (None once its bytes were purged)."""
+        packet = self._reader.packet(digest)
+        state = State.PENDING if packet is None else packet.states.get(agency, State.PENDING)
+        if packet is None or state is State.PENDING:
+            return None
+        if state in ENDED and not was_offered(self._reader, digest, agency):
+            return None
+        return packet, packet_ref(stored_header(packet.raw), digest) if packet.raw is not None else None
 
     def _check_addressed(self, body: AckBody, caller: Caller) -> None:
         if body.by != caller.agency.id:
@@ -90,22 +114,21 @@ class Acknowledge:
             )
 
     async def _check_and_commit(
-        self, caller: Caller, parsed: ParsedAck, packet: StoredPacket, view: View, trace: str | None
+        self, parsed: ParsedAck, packet: StoredPacket, named: dict[str, Any] | None, view: View, trace: str | None
     ) -> Submitted:
+        body = parsed.body
         try:
             await self._workers.run(self._check_signatures, parsed, view)
         except PacketError as error:
-            self._refusals.count(caller.agency.id, error.code)
+            self._refusals.count(body.by, error.code)
             raise
-        body = parsed.body
         rejected = body.event is AckEvent.REJECTED
-        raw = packet.raw
         found = entry(
             EntryType.REJECTED_BY_RECIPIENT if rejected else EntryType.ACKNOWLEDGED,
             actor=body.by,
             audience=self._in_force.audience,
             view=view,
-            packet=packet_ref(stored_header(raw), packet.digest) if raw is not None else None,
+            packet=named,
             recipient=body.by,
             event=body.event.value,
             code=body.reason.value if body.reason is not None else None,

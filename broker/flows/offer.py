@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from broker.flows.inforce import InForce, View
@@ -20,9 +20,19 @@ from broker.ledger.port import (
     TopicRow,
     Transition,
 )
+from broker.policy.port import Decision
 from schemas.directory import Agency, Channel
 from schemas.evidence import EntryType
 from schemas.packet import Header
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What policy says of one packet and one recipient under one view."""
+
+    reader: Agency
+    header: Header
+    decision: Decision
 
 
 class Offer:
@@ -43,10 +53,25 @@ class Offer:
         self._channel: Literal["https", "kafka"] = channel
         self._now = now
 
-    async def settle(self, recipient: Agency, row: TopicRow, packet: StoredPacket, view: View) -> State:
+    def judge(self, recipient: Agency, row: TopicRow, packet: StoredPacket, view: View) -> Judged | None:
+        """The part of `settle` that is processor work; None where there is nothing to judge. From any thread.
+
+        Raises: as `broker.flows.judge.release`.
+        """
+        if row.state not in SERVED or packet.raw is None:
+            return None
+        header = stored_header(packet.raw)
+        reader = view.snapshot.agency(recipient.id) or recipient
+        return Judged(reader, header, release(view, header, reader, via=self._channel))
+
+    async def settle(
+        self, recipient: Agency, row: TopicRow, packet: StoredPacket, view: View, judged: Judged | None = None
+    ) -> State:
         """Decide what may leave, and commit the entry that says so before it does (G2, G4).
 
         Returns the state that this channel goes by: one of `SERVED` where the bytes may leave.
+
+        `judged`: what `judge` said of the same packet, recipient and view, where it was asked already.
 
         Raises:
             StaleBasis: decide again.
@@ -54,9 +79,10 @@ class Offer:
         """
         if row.state not in SERVED or packet.raw is None:
             return row.state
-        header = stored_header(packet.raw)
-        reader = view.snapshot.agency(recipient.id) or recipient
-        decision = release(view, header, reader, via=self._channel)
+        judged = judged or self.judge(recipient, row, packet, view)
+        if judged is None:
+            return row.state
+        reader, header, decision = judged.reader, judged.header, judged.decision
         if not decision.permit:
             await self._withhold(reader, row, header, view, decision.rules or ("no-permit",))
             return State.WITHHELD
@@ -73,7 +99,7 @@ class Offer:
         except NoTransition:
             known = await asyncio.to_thread(self._reader.packet, row.digest)
             state = known.states[recipient.id] if known is not None else State.RETRACTED
-            return await self.settle(recipient, replace(row, state=state), packet, view)
+            return await self.settle(recipient, replace(row, state=state), packet, view, judged)
         return row.state
 
     async def _withhold(

@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
+from typing import TypeVar
 
 from broker.errors import NotFoundError
 from broker.flows.bell import Bell
 from broker.flows.cursor import Cursors
 from broker.flows.identify import Caller
 from broker.flows.inforce import InForce, View, under_view
-from broker.flows.offer import Offer, within
+from broker.flows.offer import Judged, Offer, within
 from broker.ledger.port import (
     SERVED,
     Ledger,
@@ -22,10 +24,14 @@ from schemas import registry
 from schemas.evidence import Delivery, Page, Receipt, Tombstone, TopicInfo
 from schemas.packet import Packet
 
+T = TypeVar("T")
+
 LOOK_AGAIN = 1.0
 READ_AT_ONCE = 8
 AT_ONCE = 64
 """Entries one page has in the ledger's queue at a time: no subscriber fills it alone."""
+FEW, LIGHT = 4, 65_536
+"""Rows and bytes of packets up to which a page is judged on the event loop: a hop to a thread costs as much."""
 
 GONE = {State.WITHHELD: "withheld", State.EXPIRED: "expired", State.RETRACTED: "retracted"}
 
@@ -141,13 +147,16 @@ class Subscribe:
 
     async def _offer(self, caller: Caller, rows: list[TopicRow]) -> tuple[Delivery | Tombstone, ...]:
         rows, packets = await asyncio.to_thread(self._load, rows)
+        heavy = len(rows) > FEW or sum(len(each.raw or b"") for each in packets.values()) > LIGHT
 
         async def attempt(view: View) -> list[State]:
+            judge = partial(self._judge, caller, rows, packets, view)
+            judged = await asyncio.to_thread(judge) if heavy else judge()
             states: list[State] = []
-            for part in _parts(rows, AT_ONCE):
+            for part in _parts(list(zip(rows, judged, strict=True)), AT_ONCE):
                 # Waits for all of a part even where one fails, so that none is settled behind an answer given already.
                 found = await asyncio.gather(
-                    *(self._offered.settle(caller.agency, row, packets[row.digest], view) for row in part),
+                    *(self._offered.settle(caller.agency, row, packets[row.digest], view, said) for row, said in part),
                     return_exceptions=True,
                 )
                 for each in found:
@@ -158,17 +167,27 @@ class Subscribe:
 
         states = await under_view(self._in_force, attempt)
         self._probe("delivered")
+        return await asyncio.to_thread(self._items_of, rows, packets, states)
+
+    def _judge(
+        self, caller: Caller, rows: list[TopicRow], packets: dict[str, StoredPacket], view: View
+    ) -> list[Judged | None]:
+        return [self._offered.judge(caller.agency, row, packets[row.digest], view) for row in rows]
+
+    def _items_of(
+        self, rows: list[TopicRow], packets: dict[str, StoredPacket], states: list[State]
+    ) -> tuple[Delivery | Tombstone, ...]:
         served = [row.index for row, state in zip(rows, states, strict=True) if state in SERVED]
-        receipts = dict(zip(served, await asyncio.to_thread(self._reader.receipts, served), strict=True))
+        receipts = dict(zip(served, self._reader.receipts(served), strict=True))
         return tuple(
             _item(row, packets[row.digest], state, receipts.get(row.index))
             for row, state in zip(rows, states, strict=True)
         )
 
 
-def _parts(rows: list[TopicRow], size: int) -> Iterator[list[TopicRow]]:
-    for first in range(0, len(rows), size):
-        yield rows[first : first + size]
+def _parts(whole: list[T], size: int) -> Iterator[list[T]]:
+    for first in range(0, len(whole), size):
+        yield whole[first : first + size]
 
 
 def _item(row: TopicRow, packet: StoredPacket, state: State, receipt: Receipt | None) -> Delivery | Tombstone:

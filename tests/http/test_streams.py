@@ -1,6 +1,7 @@
 """Long polls and server-sent events over real HTTP and TLS."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Iterator
 
@@ -8,8 +9,10 @@ import httpx
 import pytest
 
 from schemas.canonical import parse
-from schemas.evidence import Tombstone
-from tests.fakes.flows import DIGEST
+from schemas.evidence import Delivery, Tombstone
+from schemas.packet import Packet
+from tests.builders import Realm
+from tests.fakes.flows import DIGEST, RECEIPT
 from tests.http.conftest import Site
 from tests.http.harness import head
 
@@ -57,6 +60,35 @@ def test_a_stream_ends_when_standing_does(site: Site, client: httpx.Client) -> N
     assert rest[-2:] == [": agency-suspended", ""]
     again = client.get(f"{TOPIC}/stream")
     assert (again.status_code, again.json()["code"]) == (403, "agency-suspended")
+
+
+class Watched(Delivery):
+    """Keeps on which thread it was written down."""
+
+    def canonical(self) -> bytes:
+        THREADS.append(threading.current_thread().name)
+        return super().canonical()
+
+
+THREADS: list[str] = []
+
+
+def watched(size: int) -> Watched:
+    raw = Realm().sealed("in-ncb", ["us-dea"], "tip", bytes(size)).raw
+    return Watched(index=1, digest=DIGEST, packet=Packet.from_json(raw), receipt=RECEIPT)
+
+
+@pytest.mark.parametrize(
+    ("size", "there"), [pytest.param(2_000, True, id="small"), pytest.param(200_000, False, id="large")]
+)
+def test_a_large_item_is_written_down_beside_the_event_loop(
+    site: Site, client: httpx.Client, size: int, there: bool
+) -> None:
+    THREADS.clear()
+    site.fakes.subscribe.items = [("Y3Vyc29y", watched(size))]
+    with client.stream("GET", f"{TOPIC}/stream") as stream:
+        assert "event: packet" in [next(lines) for lines in [stream.iter_lines()] for _ in range(2)]
+    assert [name == "setu-server" for name in THREADS] == [there]
 
 
 def test_a_stream_nobody_reads_any_more_ends(site: Site, client: httpx.Client) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from broker.crypto.certificates import Authority, directory_row
 from broker.envelope.acknowledge import Statement, acknowledge
-from broker.errors import CallerError, MalformedError, NotFoundError, PacketError, PolicyError
+from broker.errors import CallerError, MalformedError, NotFoundError, PacketError, PolicyError, RequestError
 from broker.flows.audit import Audit, Found
 from broker.flows.identify import Identify
 from broker.ledger.port import EntryFilter
@@ -67,6 +67,21 @@ async def test_what_was_never_offered_cannot_be_acknowledged(gateway):
     assert gateway.entries("acknowledged") == []
     await gateway.page()
     assert len(gateway.entries("delivered")) == 1
+
+
+async def test_what_ended_before_it_was_offered_cannot_be_acknowledged_either(gateway):
+    sealed, sent = await gateway.send()
+    await gateway.change(**DENIED)
+    with pytest.raises(NotFoundError):
+        await ack(gateway, sealed, sent.receipt.index)
+    assert states(gateway, sealed) == {"us-dea": "withheld"}
+    assert gateway.entries("acknowledged") == []
+
+
+async def test_an_acknowledgement_with_padding_is_not_kept(gateway):
+    with pytest.raises(RequestError) as caught:
+        await gateway.acknowledge(gateway.caller("us-dea"), b"{}" + b" " * 65_536)
+    assert caught.value.code is Code.TOO_LARGE
 
 
 async def test_the_same_acknowledgement_again_gets_the_same_receipt(gateway):
