@@ -1,0 +1,124 @@
+"""A client of a drill that sends: `python -m broker.cli.drills.sender PROFILE HISTORY RECIPIENT...`."""
+
+import argparse
+import itertools
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from broker.assembly.agency import connect
+from broker.cli.drills.history import History, Posted, Sealed, clock
+from broker.cli.drills.orders import Orders
+from broker.envelope.seal import Sealed as Packet
+from broker.errors import PacketError, UnavailableError
+from broker.merkle.note import parse_checkpoint
+from broker.sdk.client import Client
+from broker.sdk.posting import Sent
+from schemas import registry
+
+KINDS = ("tip", "pen")
+PATIENCE = 8.0
+"""Seconds after which an answer that did not come is written down as unknown; then the same bytes are posted again."""
+
+PAUSE = 0.5
+REFUSED_ONE_IN = 25
+
+
+class Sender:
+    """Seals, writes down what it will post, posts until it is answered, writes down every answer.
+
+    Args:
+        recipients: of each packet one, of some two.
+    """
+
+    def __init__(self, client: Client, history: History, recipients: Sequence[str], orders: Orders) -> None:
+        self._client = client
+        self._history = history
+        self._recipients = list(recipients)
+        self._orders = orders
+        self._numbers = itertools.count()
+
+    def run(self) -> None:
+        """One thread's work; several may run."""
+        while self._orders.take():
+            self._send(self._seal(next(self._numbers)))
+            self._orders.done()
+
+    def _seal(self, number: int) -> Packet:
+        kind = KINDS[number % len(KINDS)]
+        first = number // len(KINDS) % len(self._recipients)
+        to = [self._recipients[first]]
+        if number % 5 == 0:
+            to.append(self._recipients[(first + 1) % len(self._recipients)])
+        handling = drill_handling()
+        if number % REFUSED_ONE_IN == REFUSED_ONE_IN - 1:
+            handling["releasable_to"] = ["IND"]
+        payload = next(iter(registry.samples(kind).values()))
+        return self._client.seal(kind, to=to, payload=payload, handling=handling)
+
+    def _send(self, packet: Packet) -> None:
+        by = self._client.agency
+        self._history.add(made(packet))
+        while not self._posted(by, packet):
+            pass
+
+    def _posted(self, by: str, packet: Packet) -> bool:
+        began = clock()
+        try:
+            sent = self._client.post(packet.raw)
+        except UnavailableError as error:
+            self._history.add(Posted(by, packet.digest, began, clock(), "unknown", code=str(error.code)))
+            return False
+        except PacketError as error:
+            self._history.add(Posted(by, packet.digest, began, clock(), "refused", code=str(error.code)))
+        else:
+            self._history.add(answered(by, sent, began, clock()))
+        return True
+
+
+def drill_handling() -> dict[str, Any]:
+    """Markings under which every agency of the demonstration may receive the samples."""
+    return {**registry.sample_handling(), "purpose": ["officer-safety"], "tlp": "GREEN"}
+
+
+def made(packet: Packet) -> Sealed:
+    """A packet, as a line of the history; its readers in the header's order, which is the one the ledger has."""
+    header = packet.header
+    return Sealed(header.from_, packet.digest, header.id, header.kind, tuple(each.agency for each in header.to))
+
+
+def answered(by: str, sent: Sent, began: float, ended: float) -> Posted:
+    """A receipt, as a line of the history."""
+    head = parse_checkpoint(sent.receipt.checkpoint.encode())
+    return Posted(by, sent.digest, began, ended, "ok", sent.index, head.size, head.root.hex())
+
+
+def soon(seconds: float) -> None:
+    """Waits less than a program should, so that a drill sees at once that all is well again."""
+    time.sleep(min(seconds, PAUSE))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description="Sends for a drill; its orders come on stdin.")
+    parser.add_argument("profile", type=Path)
+    parser.add_argument("history", type=Path)
+    parser.add_argument("recipients", nargs="+")
+    parser.add_argument("--threads", type=int, default=4)
+    given = parser.parse_args(arguments)
+    orders = Orders(sys.stdin, sys.stdout)
+    with connect(given.profile, patience=PATIENCE, sleep=soon) as client, History(given.history) as history:
+        sender = Sender(client, history, given.recipients, orders)
+        threads = [threading.Thread(target=sender.run, name=f"sender {n}") for n in range(given.threads)]
+        for each in threads:
+            each.start()
+        orders.ready()
+        for each in threads:
+            each.join()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
