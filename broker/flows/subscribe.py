@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from typing import TypeVar
+from weakref import WeakValueDictionary
 
 from broker.errors import NotFoundError
 from broker.flows.bell import Bell
@@ -28,8 +29,10 @@ T = TypeVar("T")
 
 LOOK_AGAIN = 1.0
 READ_AT_ONCE = 8
-AT_ONCE = 64
-"""Entries one page has in the ledger's queue at a time: no subscriber fills it alone."""
+AT_ONCE, TURNS = 64, 4
+"""Entries one page has in the ledger's queue at a time, and pages of one agency that have any: however many pages it
+asks for at once, it fills the queue by none.
+"""
 FEW, LIGHT = 4, 65_536
 """Rows and bytes of packets up to which a page is judged on the event loop: a hop to a thread costs as much."""
 
@@ -41,6 +44,7 @@ class Subscribe:
 
     Args:
         page_bytes: a page stops growing past this many bytes of packets.
+        at_once, turns: see `AT_ONCE` and `TURNS`.
         probe: called with "delivered" once the `delivered` entries are committed and before bytes leave, and with
             "cursor-advanced" when a subscriber comes back with a cursor.
     """
@@ -56,6 +60,8 @@ class Subscribe:
         now: Callable[[], float],
         page_bytes: int,
         probe: Callable[[str], None],
+        at_once: int = AT_ONCE,
+        turns: int = TURNS,
     ) -> None:
         self._in_force = in_force
         self._offered = Offer(in_force, ledger, reader, "https", now=now)
@@ -65,6 +71,9 @@ class Subscribe:
         self._now = now
         self._page_bytes = page_bytes
         self._probe = probe
+        self._at_once = at_once
+        self._turns = turns
+        self._queues: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     async def topics(self, caller: Caller) -> list[TopicInfo]:
         """The caller's topics, one for each kind, with how many packets they hold and how many wait for an answer."""
@@ -147,18 +156,23 @@ class Subscribe:
 
     async def _offer(self, caller: Caller, rows: list[TopicRow]) -> tuple[Delivery | Tombstone, ...]:
         rows, packets = await asyncio.to_thread(self._load, rows)
+        turns = self._queues.setdefault(caller.agency.id, asyncio.Semaphore(self._turns))
         heavy = len(rows) > FEW or sum(len(each.raw or b"") for each in packets.values()) > LIGHT
 
         async def attempt(view: View) -> list[State]:
             judge = partial(self._judge, caller, rows, packets, view)
             judged = await asyncio.to_thread(judge) if heavy else judge()
             states: list[State] = []
-            for part in _parts(list(zip(rows, judged, strict=True)), AT_ONCE):
+            for part in _parts(list(zip(rows, judged, strict=True)), self._at_once):
                 # Waits for all of a part even where one fails, so that none is settled behind an answer given already.
-                found = await asyncio.gather(
-                    *(self._offered.settle(caller.agency, row, packets[row.digest], view, said) for row, said in part),
-                    return_exceptions=True,
-                )
+                async with turns:
+                    found = await asyncio.gather(
+                        *(
+                            self._offered.settle(caller.agency, row, packets[row.digest], view, each)
+                            for row, each in part
+                        ),
+                        return_exceptions=True,
+                    )
                 for each in found:
                     if isinstance(each, BaseException):
                         raise each

@@ -5,6 +5,8 @@ import asyncio
 import pytest
 
 from broker.errors import CallerError, NotFoundError, RequestError
+from broker.flows.cursor import Cursors
+from broker.flows.subscribe import Subscribe
 from broker.merkle.receipt import verify_receipt
 from schemas.evidence import Delivery
 from schemas.problem import Code
@@ -91,6 +93,44 @@ async def test_a_page_stops_growing_but_always_moves(gateway):
         seen += len(page.items)
         page = await gateway.page(cursor=page.cursor)
     assert seen == 8
+
+
+class Watched:
+    """A ledger that keeps how many proposals waited in it at most."""
+
+    def __init__(self, ledger):
+        self.ledger, self.open, self.most = ledger, 0, 0
+
+    def propose(self, proposal):
+        self.open += 1
+        self.most = max(self.most, self.open)
+        found = self.ledger.propose(proposal)
+        found.add_done_callback(lambda _: self.answered())
+        return found
+
+    def answered(self):
+        self.open -= 1
+
+
+async def test_an_agency_that_asks_for_many_pages_at_once_does_not_fill_the_ledgers_queue(gateway):
+    sent = [(await gateway.send())[0].digest for _ in range(4)]
+    ledger = Watched(gateway.ledger)
+    subscribe = Subscribe(
+        gateway.in_force,
+        ledger,
+        gateway.reader,
+        Cursors(b"k" * 32),
+        gateway.bell,
+        now=gateway.now,
+        page_bytes=2**20,
+        probe=gateway.probe,
+        at_once=2,
+        turns=2,
+    )
+    ask = (subscribe.page(gateway.caller("us-dea"), "setu.us-dea.tip", None, 100, 0.0) for _ in range(12))
+    pages = await asyncio.gather(*ask)
+    assert [[item.digest for item in page.items] for page in pages] == [sent] * 12
+    assert ledger.most <= 4
 
 
 @pytest.mark.parametrize("topic", ["setu.us-cbp.tip", "setu.us-deaf.tip", "setu.us-dea.", "tip", "setu.us-dea.tip.x"])
