@@ -34,6 +34,10 @@ class Metrics:
     def accepted(self, *, fresh: bool) -> None:
         (self._fresh if fresh else self._repeat).inc()
 
+    def refused(self, code: Code) -> None:
+        """A packet of a batch was refused, or the rest of a batch."""
+        self._codes[code].inc()
+
     def answered(self, route: str, status: int, code: Code | None, seconds: float) -> None:
         """A request is over. `route`: the path's template; `status`: 499 where nobody was left to answer."""
         count = self._counts.get((route, status))
