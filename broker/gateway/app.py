@@ -10,8 +10,9 @@ from starlette.requests import Request
 from starlette.routing import Match, Route
 from starlette.types import Scope
 
-from broker.gateway import acknowledgements, audit, directory, packets, topics
+from broker.gateway import acknowledgements, audit, batches, directory, packets, topics
 from broker.gateway.guard import Guard, Watch
+from broker.gateway.heads import BATCH
 from broker.gateway.identity import Identity
 from broker.gateway.limits import Limits
 from broker.gateway.services import Services
@@ -36,6 +37,7 @@ def create_app(
     # The hot routes are Starlette's own, and first: they need none of what FastAPI's do, at 60 us each time.
     app.router.routes += [
         _Plain("/v1/packets", packets.submit, methods=["POST"]),
+        _Plain(BATCH, batches.batch, methods=["POST"]),
         _Plain("/v1/acknowledgements", acknowledgements.acknowledge, methods=["POST"]),
     ]
     for noun in (packets, topics, directory, audit):

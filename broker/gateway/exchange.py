@@ -9,7 +9,7 @@ from starlette.responses import Response
 from broker.flows.identify import Caller
 from broker.flows.submit import Submitted
 from broker.gateway.bodies import Body
-from broker.gateway.limits import Limits, Seats
+from broker.gateway.limits import Buckets, Limits, Seats
 from broker.gateway.services import Services
 from broker.telemetry.metrics import Metrics
 
@@ -22,6 +22,7 @@ class Exchange:
 
     services: Services
     limits: Limits
+    buckets: Buckets
     seats: Seats
     caller: Caller
     again: Callable[[], Caller]

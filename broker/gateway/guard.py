@@ -94,11 +94,12 @@ class Guard:
         self._buckets.take(run.caller.agency.id)
         heads.check_connection(named)
         if scope["method"] in heads.METHODS:
-            heads.check_content(scope["method"], named, limits)
+            heads.check_content(scope["method"], scope["path"], named, limits)
             heads.check_accept(scope["path"], named)
         scope[SCOPE] = Exchange(
             services=services,
             limits=limits,
+            buckets=self._buckets,
             seats=self._seats,
             caller=run.caller,
             again=lambda: services.identify(der),

@@ -18,9 +18,11 @@ Headers = Mapping[bytes, Sequence[bytes]]
 
 JSON = "application/json"
 EVENTS = "text/event-stream"
+LINES = "application/x-ndjson"
 NOTE = "text/plain"
 OCTETS = "application/octet-stream"
 READ = frozenset({MEDIA_TYPE.encode(), JSON.encode()})
+BATCH = "/v1/packets:batch"
 METHODS = frozenset({"GET", "POST"})
 """No route has another; the router says which of them a path has."""
 PER_HEADER = 4
@@ -78,7 +80,7 @@ def check_connection(headers: Headers) -> None:
         )
 
 
-def check_content(method: str, headers: Headers, limits: Limits) -> None:
+def check_content(method: str, path: str, headers: Headers, limits: Limits) -> None:
     """Content-Encoding, Transfer-Encoding, Content-Type, and the size as far as it is declared."""
     if b"content-encoding" in headers:
         raise RequestError(
@@ -89,14 +91,16 @@ def check_content(method: str, headers: Headers, limits: Limits) -> None:
     transfer = headers.get(b"transfer-encoding", ())
     if transfer and (len(transfer) != 1 or transfer[0].strip().lower() != b"chunked"):
         raise _bad("Expected chunked as the only transfer encoding, found another.")
-    if int(headers.get(b"content-length", [b"0"])[0]) > limits.body_bytes:
-        raise bodies.too_large(limits)
+    most = limits.batch_bytes if path == BATCH else limits.body_bytes
+    if int(headers.get(b"content-length", [b"0"])[0]) > most:
+        raise bodies.too_large(most)
     if method == "POST":
+        read, said = (frozenset({LINES.encode()}), LINES) if path == BATCH else (READ, f"{MEDIA_TYPE} or {JSON}")
         types = headers.get(b"content-type", ())
-        if len(types) != 1 or types[0].partition(b";")[0].strip().lower() not in READ:
+        if len(types) != 1 or types[0].partition(b";")[0].strip().lower() not in read:
             raise RequestError(
                 Code.MEDIA_TYPE,
-                f"Expected a body of media type {MEDIA_TYPE} or {JSON}, found another.",
+                f"Expected a body of media type {said}, found another.",
                 advice="Set the Content-Type header.",
             )
     elif body_follows(headers):
@@ -120,6 +124,8 @@ def check_accept(path: str, headers: Headers) -> None:
 def _answered_with(path: str) -> str:
     if path.startswith("/log/"):
         return NOTE if path == "/log/checkpoint" else OCTETS
+    if path == BATCH:
+        return LINES
     return EVENTS if path.endswith("/stream") else JSON
 
 

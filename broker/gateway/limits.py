@@ -19,7 +19,10 @@ class Limits:
     head_seconds: from the first moment a request head is awaited to its end (also the TLS handshake).
     body_seconds: from the end of the head to the end of the body. send_seconds: without one byte taken by the reader.
     linger_seconds: how long the rest of a refused body is read and thrown away, so that the answer arrives.
-    rate, burst: requests per second and agency. seats: long polls and streams open at once per agency.
+    rate, burst: requests per second and agency; a batch counts as many as it has lines. seats: long polls, streams and
+    batches open at once per agency.
+    batch_lines, batch_bytes: of one batch. batch_seconds: how long the gateway waits for a batch's bytes, all in all.
+    batch_share: packets of one batch in the gateway's hands at once.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
@@ -39,6 +42,10 @@ class Limits:
     burst: float = 400.0
     seats: int = 64
     connections: int = 4096
+    batch_lines: int = 1000
+    batch_bytes: int = 32 << 20
+    batch_seconds: float = 120.0
+    batch_share: int = 64
 
 
 class Buckets:
@@ -56,9 +63,7 @@ class Buckets:
         Raises:
             CallerError: code `rate-limited`, with the whole seconds until there is a token again.
         """
-        now = self._monotonic()
-        tokens, since = self._held.get(agency, (self._burst, now))
-        tokens = min(self._burst, tokens + max(0.0, now - since) * self._rate)
+        now, tokens = self._tokens(agency)
         if tokens < 1:
             self._held[agency] = (tokens, now)
             raise CallerError(
@@ -69,9 +74,23 @@ class Buckets:
             )
         self._held[agency] = (tokens - 1, now)
 
+    def take_many(self, agency: str, count: int) -> float:
+        """Take `count` tokens if they are there; returns 0.0, or the seconds after which to ask again."""
+        now, tokens = self._tokens(agency)
+        count = min(count, max(1, int(self._burst)))
+        if tokens < count:
+            return max(0.001, (count - tokens) / self._rate)
+        self._held[agency] = (tokens - count, now)
+        return 0.0
+
+    def _tokens(self, agency: str) -> tuple[float, float]:
+        now = self._monotonic()
+        tokens, since = self._held.get(agency, (self._burst, now))
+        return now, min(self._burst, tokens + max(0.0, now - since) * self._rate)
+
 
 class Seats:
-    """How many long polls and streams an agency holds open."""
+    """How many long polls, streams and batches an agency holds open."""
 
     def __init__(self, seats: int) -> None:
         self._seats = seats
@@ -88,7 +107,7 @@ class Seats:
         if taken >= self._seats:
             raise CallerError(
                 Code.RATE_LIMITED,
-                f"Expected at most {self._seats} open polls and streams, found more.",
+                f"Expected at most {self._seats} open polls, streams and batches, found more.",
                 advice="Close some; one stream for each topic is enough.",
                 retry_after=1,
             )

@@ -23,6 +23,12 @@ class Identify(Protocol):
 class Submit(Protocol):
     async def __call__(self, caller: Caller, raw: bytes, trace: str | None, /) -> Submitted: ...
 
+    async def many(
+        self, caller: Caller, raws: Sequence[bytes], trace: str | None, /
+    ) -> Sequence[Submitted | Exception]:
+        """As many calls, each with its own outcome, in the order of `raws`."""
+        ...
+
     async def check(self, caller: Caller, raw: bytes, /) -> tuple[str, ...]:
         """The ids of the rules that would permit it; raises what a submission would."""
         ...

@@ -1,7 +1,7 @@
 """Simulators of the flows' ports: they keep what they were asked, and answer or raise what a test sets."""
 
 import hashlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 from broker.errors import CallerError, NotFoundError, SetuError
@@ -81,6 +81,15 @@ class FakeSubmit(Scripted):
         fresh = raw not in self._seen
         self._seen.add(raw)
         return Submitted(RECEIPT, fresh)
+
+    async def many(self, caller: Caller, raws: Sequence[bytes], trace: str | None) -> list[Submitted | Exception]:
+        found: list[Submitted | Exception] = []
+        for raw in raws:
+            try:
+                found.append(await self(caller, raw, trace))
+            except SetuError as error:
+                found.append(error)
+        return found
 
     async def check(self, caller: Caller, raw: bytes) -> tuple[str, ...]:
         self.called(caller.agency.id, raw)

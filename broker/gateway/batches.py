@@ -1,0 +1,163 @@
+"""Batches: many packets in one request, one per line, each judged and answered for itself.
+
+Packets are decided while the body is still being read. Their answers wait for its end: a client that writes all before
+it reads anything, as most do, and a gateway that waited for it to read would wait for each other.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from broker.errors import CallerError, RequestError
+from broker.flows.submit import Submitted
+from broker.gateway.exchange import Exchange, exchange_of
+from broker.gateway.heads import LINES
+from broker.gateway.problems import OWN, answer
+from schemas.problem import Code
+
+CHUNK_BYTES = 1 << 20
+RETRY_AFTER = b"retry-after"
+
+Line = bytes | RequestError
+
+
+async def batch(request: Request) -> Response:
+    """200; a line for each line of the body, in order, then one that says how many there were."""
+    return _Answer(exchange_of(request))
+
+
+class _Answer(Response):
+    """Holds a seat from before the body's first byte to after its own last one."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        super().__init__(media_type=LINES, headers={"cache-control": "no-store"})
+        del self.headers["content-length"]
+        self._exchange = exchange
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
+        exchange = self._exchange
+        with exchange.seats.taken(exchange.caller.agency.id), exchange.metrics.opened("batch"):
+            made = _Batch(exchange)
+            await made.read()
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            async for piece in made.answers():
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+
+
+class _Batch:
+    """One batch on its way, at most `batch_share` of its packets in the gateway's hands at once."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._chunk = max(1, exchange.limits.batch_share // 2)
+        self._waiting: asyncio.Queue[Line | None] = asyncio.Queue(self._chunk)
+        self._under_way: deque[asyncio.Task[list[bytes]]] = deque()
+        self._told: list[bytes] = []
+        self._rest: RequestError | None = None
+        self._count = 0
+
+    async def read(self) -> None:
+        """Read the body to its end; some of its packets may still be under way then.
+
+        Raises:
+            RequestError: there is no line at all, or the body was refused before its first line.
+            GoneError: the caller hung up; what was read is dealt with.
+        """
+        submitting = asyncio.create_task(self._submit())
+        try:
+            await self._take()
+            await submitting
+        except BaseException:
+            submitting.cancel()
+            await asyncio.gather(submitting, *self._under_way, return_exceptions=True)
+            raise
+        if self._rest is not None and self._count:
+            self._counted(self._rest.code)
+        if not self._count:
+            raise self._rest or RequestError(
+                Code.BAD_REQUEST, "Expected at least one packet, found an empty body.", advice="Write one on each line."
+            )
+
+    async def _take(self) -> None:
+        try:
+            async for line in self._exchange.body.lines():
+                self._count += 1
+                await self._waiting.put(line)
+        except RequestError as error:
+            self._rest = error
+        await self._waiting.put(None)
+
+    async def answers(self) -> AsyncIterator[bytes]:
+        """Lines as they are known, the last one last."""
+        while self._told or self._under_way:
+            if self._told:
+                told, self._told = self._told, []
+                yield b"".join(told)
+            if self._under_way:
+                self._told += await self._under_way.popleft()
+        yield b'{"done":%d%b}\n' % (self._count, b"" if self._rest is None else b',"problem":%b' % self._problem())
+
+    def _problem(self) -> bytes:
+        assert self._rest is not None  # noqa: S101 - asked before
+        return answer(self._rest, self._exchange.trace).body
+
+    async def _submit(self) -> None:
+        """Until the last line: what waits goes together, two chunks at a time."""
+        ended = False
+        while not ended:
+            while len(self._under_way) > 1:
+                self._told += await self._under_way.popleft()
+            lines, ended = await self._next()
+            if lines:
+                await self._pace(len(lines))
+                self._under_way.append(asyncio.create_task(self._chunk_told(lines)))
+
+    async def _next(self) -> tuple[list[Line], bool]:
+        """What waits, at least one line, and whether that was the last of them."""
+        lines: list[Line] = []
+        size = 0
+        found = await self._waiting.get()
+        while found is not None:
+            lines.append(found)
+            size += len(found) if isinstance(found, bytes) else 0
+            if len(lines) == self._chunk or size > CHUNK_BYTES or self._waiting.empty():
+                return lines, False
+            found = self._waiting.get_nowait()
+        return lines, True
+
+    async def _pace(self, count: int) -> None:
+        """A batch is slowed to the agency's rate, never refused for it half-way."""
+        exchange = self._exchange
+        while wait := exchange.buckets.take_many(exchange.caller.agency.id, count):  # noqa: ASYNC110 - only time helps
+            await asyncio.sleep(wait)
+
+    async def _chunk_told(self, lines: Sequence[Line]) -> list[bytes]:
+        exchange = self._exchange
+        sent = [line for line in lines if isinstance(line, bytes)]
+        try:
+            # Standing is looked at again: a batch may be long under way.
+            found = iter(await exchange.services.submit.many(exchange.again(), sent, exchange.trace))
+        except CallerError as error:
+            found = iter([error] * len(sent))
+        return [self._line(line if isinstance(line, RequestError) else next(found)) for line in lines]
+
+    def _line(self, found: Submitted | Exception) -> bytes:
+        exchange = self._exchange
+        if isinstance(found, Submitted):
+            exchange.metrics.accepted(fresh=found.fresh)
+            return b'{"receipt":%b,"status":%d}\n' % (found.receipt.canonical(), 201 if found.fresh else 200)
+        refusal = answer(found, exchange.trace)
+        self._counted(refusal.code)
+        wait = next((b'"retry_after":%b,' % value for name, value in refusal.headers if name == RETRY_AFTER), b"")
+        return b'{"problem":%b,%b"status":%d}\n' % (refusal.body, wait, refusal.status)
+
+    def _counted(self, code: Code) -> None:
+        exchange = self._exchange
+        exchange.metrics.refused(code)
+        if code in OWN:
+            exchange.services.refusals.count(exchange.caller.agency.id, code)
