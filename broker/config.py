@@ -161,11 +161,14 @@ class GuardSettings(Settings):
 
     file: the newest head, which is all that a guard keeps. origin, vkeys: the log's name and its two verifier keys.
     clients_ca: whoever has a certificate of it may write, but nothing that the log's keys have not signed.
+    name, key: what it cosigns with, as a witness; the key's file is made at the first start.
     """
 
     origin: str
     vkeys: Annotated[tuple[str, ...], Field(min_length=2, max_length=2)]
     file: Path = Path("head")
+    name: Annotated[str, Field(pattern=r"^[^\s+]+$")] = "setu-guard"
+    key: Path = Path("witness.key")
     address: str = "127.0.0.1:8543"
     operations: str = "127.0.0.1:9543"
     certificate: Path = Path("server.pem")

@@ -8,7 +8,6 @@ process (reading goes on), and a failed disk ends the process (a retry of a fail
 """
 
 import logging
-import os
 import time as system_time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -19,7 +18,7 @@ from typing import NamedTuple
 
 from broker.errors import IntegrityError, SetuError, UnavailableError
 from broker.ledger.entries import Draft, draft
-from broker.ledger.guard import Guard
+from broker.ledger.guard import Guard, end_process
 from broker.ledger.nodes import StoredNodes
 from broker.ledger.notes import Notes
 from broker.ledger.port import Committed, Proposal
@@ -35,7 +34,6 @@ MAX_QUEUE = 4096
 MUCH = 64
 """So many proposals are written at once, and no longer let grow, while the batch before them is signed."""
 
-EXIT_STATUS = 70
 _log = logging.getLogger(__name__)
 
 
@@ -48,11 +46,6 @@ class _Item(NamedTuple):
 class _Made(NamedTuple):
     items: Sequence[_Item]
     part: Written | Refused
-
-
-def end_process() -> None:
-    """End at once, running nothing more: what the disk holds is unknown."""
-    os._exit(EXIT_STATUS)
 
 
 class Committer:

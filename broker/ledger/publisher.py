@@ -5,8 +5,7 @@ from collections.abc import Callable
 from threading import Event, Thread
 
 from broker.errors import SetuError, UnavailableError
-from broker.ledger.committer import end_process
-from broker.ledger.guard import Guard
+from broker.ledger.guard import Guard, end_process
 from broker.store.port import Store, StoreBrokenError
 
 INTERVAL = 1.0

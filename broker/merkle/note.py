@@ -14,6 +14,7 @@ from broker.merkle.tree import HASH_SIZE
 from schemas.problem import Code
 
 ED25519 = 0x01
+COSIGNATURE = 0x04
 MLDSA44 = 0x06
 MAX_NOTE = 65_535
 MAX_SIGNATURES = 32
@@ -122,6 +123,18 @@ def cosigned_message(cosigner: str, checkpoint: Checkpoint, timestamp: bytes) ->
     )
 
 
+def cosignature_line(name: str, key: PrivateKey, checkpoint: Checkpoint, time: int) -> bytes:
+    """A witness's signature line: `cosignature/v1` of C2SP tlog-cosignature, with an Ed25519 key, at unix seconds."""
+    witness = VerifierKey(name, COSIGNATURE, key.public)
+    signature = sign(key, b"cosignature/v1\ntime %d\n" % time + checkpoint.body())
+    return _line(witness, time.to_bytes(_TIMESTAMP_SIZE, "big") + signature)
+
+
+def parse_size(text: str) -> int | None:
+    """A tree size in decimal, without leading zeros; None for all else."""
+    return int(text) if _SIZE.match(text) else None
+
+
 def parse_checkpoint(note: bytes) -> Checkpoint:
     """What a note says, with no signature checked; for a note whose signatures were checked before."""
     return _parse(note)[0]
@@ -190,7 +203,8 @@ def _parse(note: bytes) -> tuple[Checkpoint, list[tuple[str, bytes]]]:
     root = _unb64(encoded)
     if not origin or not origin.isprintable() or " " in origin or "+" in origin:
         raise _malformed("an origin without spaces in the first line")
-    if not _SIZE.match(size):
+    number = parse_size(size)
+    if number is None:
         raise _malformed("a decimal size in the second line")
     if len(root) != HASH_SIZE:
         raise _malformed(f"{HASH_SIZE} bytes of base64 in the third line")
@@ -199,7 +213,7 @@ def _parse(note: bytes) -> tuple[Checkpoint, list[tuple[str, bytes]]]:
     found = [_parse_line(line) for line in signatures[:-1].split("\n")]
     if len(found) > MAX_SIGNATURES:
         raise _malformed(f"at most {MAX_SIGNATURES} signatures")
-    return Checkpoint(origin, int(size), root), found
+    return Checkpoint(origin, number, root), found
 
 
 def _parse_line(line: str) -> tuple[str, bytes]:

@@ -8,11 +8,14 @@ from threading import Event
 from typing import Any, Self
 
 from broker.crypto.keys import PrivateKey
+from broker.errors import UnavailableError
 from broker.ledger.committer import Committer
-from broker.ledger.guard import FileGuard
+from broker.ledger.guard import FileGuard, Guard
 from broker.ledger.port import Basis, Committed, NewPacket, Proposal, State, Transition
 from broker.ledger.publisher import Publisher
 from broker.ledger.reader import Reader
+from broker.ledger.remote import RemoteGuard
+from broker.ledger.witness import ADD, Answer, Witness
 from broker.merkle.note import LogSigner
 from broker.store.port import Store
 from broker.store.sql import SqlStore
@@ -87,15 +90,54 @@ def moved(
     )
 
 
+class Service:
+    """The guard that several ledgers share, without the wire: it can be `down`, or lose its answers."""
+
+    def __init__(self, directory: Path) -> None:
+        self.file = FileGuard(directory / "shared-head")
+        self.deaths: list[str] = []
+        key = PrivateKey("Ed25519", b"w" * 32)
+        self.witness = Witness(
+            self.file,
+            ORIGIN,
+            SIGNER.vkeys,
+            name="w",
+            key=key,
+            now=lambda: START,
+            die=lambda: self.deaths.append("died"),
+        )
+        self.down = self.deaf = False
+        self.asked: list[tuple[str, int]] = []
+
+    def ask(self, path: str, body: bytes | None) -> Answer:
+        if self.down:
+            raise UnavailableError("down")
+        answer = self.witness.newest() if body is None else self.witness.add(body)
+        self.asked.append((path, answer.status))
+        if self.deaf and path == ADD:
+            raise UnavailableError("the answer was lost")
+        return answer
+
+    def guard(self, store: Store) -> RemoteGuard:
+        return RemoteGuard(self.ask, SIGNER, store.has_head)
+
+
 class Ledgers:
     """One log in one directory. `crash` leaves it as a killed process does: committed rows, nothing more.
 
-    wrap: puts a failing store around the real one.
+    wrap: puts a failing store around the real one. service: a guard that several of these share, on one directory.
     """
 
-    def __init__(self, directory: Path, *, wrap: Callable[[Store], Store] = lambda store: store) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        wrap: Callable[[Store], Store] = lambda store: store,
+        service: Service | None = None,
+    ) -> None:
         self.directory = directory
         self.wrap = wrap
+        self.service = service
         self.clock = START
         self.deaths: list[str] = []
         self.probes: list[str] = []
@@ -111,7 +153,9 @@ class Ledgers:
     def open(self, *, start: bool = True, **options: Any) -> "Ledgers":
         self.is_open = True
         self.store = SqlStore(f"sqlite:///{self.directory / 'setu.db'}")
-        self.guard = FileGuard(self.directory / "head")
+        self.guard: Guard = (
+            FileGuard(self.directory / "head") if self.service is None else self.service.guard(self.store)
+        )
         self.committer = Committer(
             self.wrap(self.store),
             SIGNER,
@@ -122,7 +166,7 @@ class Ledgers:
             die=lambda: self.deaths.append("died"),
             **options,
         )
-        self.reader = Reader(self.store, self.guard)
+        self.reader = Reader(self.store, self.guard, SIGNER)
         self.publisher = Publisher(self.store, self.guard)
         if start:
             try:
@@ -139,7 +183,8 @@ class Ledgers:
 
     def release(self) -> None:
         self.is_open = False
-        self.guard.close()
+        if isinstance(self.guard, FileGuard):
+            self.guard.close()
         self.store.close()
 
     def crash(self, at: str, proposals: Sequence[Proposal]) -> None:
