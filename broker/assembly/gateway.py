@@ -10,9 +10,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
+from typing import Any
 
 import uvloop
 
+from broker.assembly.figures import watch_certificate, watch_directory, watch_ledger, watch_relay
 from broker.assembly.keys import cursor_key, keys_in, log_keys_of, wrap_keys_of
 from broker.assembly.ledger import open_books
 from broker.assembly.policy import policy_in
@@ -44,6 +46,7 @@ from broker.gateway.services import Services
 from broker.gateway.tls import server_context
 from broker.ledger.committer import Committer
 from broker.merkle.note import LogSigner, verify_checkpoint
+from broker.telemetry.asked import Asked
 from broker.telemetry.logs import Bridge, Log
 from broker.telemetry.metrics import Metrics
 
@@ -102,13 +105,18 @@ class Gateway:
 
         log, metrics = Log(sys.stderr, now), Metrics()
         bell = Bell(asyncio.get_running_loop())
-        books = await open_books(settings, stack, origin=origin, log_keys=log_keys, now=now, probe=probe)
+        books = await open_books(
+            settings, stack, origin=origin, log_keys=log_keys, now=now, probe=probe, metrics=metrics
+        )
         books.heard.append(bell.ring)
         committer, reader = books.committer, books.reader
-        metrics.watch_queue(committer.waiting)
 
         in_force = InForce(directory, policy, committer, reader, gateway=settings.gateway)
         await in_force.start()
+        look = watch_directory(metrics, in_force, now)
+        asked: list[Asked[Any]] = [watch_ledger(metrics, settings, books, now)]
+        if settings.kafka is not None:
+            asked.append(watch_relay(metrics, books.store, in_force, now))
         workers = Workers(settings.threads)
         stack.callback(workers.close)
         refusals = Refusals(committer, in_force, now)
@@ -155,10 +163,12 @@ class Gateway:
             watch=Watch(log, metrics, time.monotonic, self._random),
         )
         main, tls = self._main_listener()
+        if tls is not None:
+            watch_certificate(metrics, settings.at(settings.paths.certificate).read_bytes())
         server = Server(
             Listener(told_when_sent(app, probe), main, tls),
             Listener(
-                Operator(health, metrics, log, lambda: server.stopping),
+                Operator(health, metrics, log, lambda: server.stopping, asked),
                 bind(*split_address(settings.listen.operations)),
             ),
             settings.limits,
@@ -173,7 +183,7 @@ class Gateway:
             stack.push_async_callback(_ended, asyncio.create_task(relay.run()))
         expire = Expire(in_force, committer, reader, now=now)
         for work, seconds in (
-            (in_force.poll, DIRECTORY_SECONDS),
+            (look, DIRECTORY_SECONDS),
             (refusals.flush, REFUSALS_SECONDS),
             (expire, EXPIRE_SECONDS),
             (lambda: asyncio.to_thread(keep_fresh, settings, now=now), FRESH_SECONDS),

@@ -12,10 +12,12 @@ from broker.crypto.keys import PrivateKey
 from broker.flows.grown import Grown
 from broker.ledger.committer import Committer
 from broker.ledger.guard import FileGuard, Guard
+from broker.ledger.measured import MeasuredGuard
 from broker.ledger.publisher import Publisher
 from broker.ledger.reader import Reader
 from broker.merkle.note import LogSigner
 from broker.store.sql import SqlStore
+from broker.telemetry.metrics import Metrics
 
 Topics = frozenset[tuple[str, str]]
 Ring = Callable[[Topics], None]
@@ -41,6 +43,7 @@ async def open_books(
     log_keys: Mapping[str, PrivateKey],
     now: Callable[[], float] = time.time,
     probe: Callable[[str], None] = lambda _: None,
+    metrics: Metrics | None = None,
 ) -> Books:
     """Open them, and let `stack` close them in an order in which nothing is lost.
 
@@ -54,8 +57,10 @@ async def open_books(
         for each in heard:
             each(topics)
 
-    guard = FileGuard(settings.at(settings.paths.guard))
-    stack.callback(guard.close)
+    metrics = metrics or Metrics()
+    file = FileGuard(settings.at(settings.paths.guard))
+    stack.callback(file.close)
+    guard = MeasuredGuard(file, metrics.guarded)
     store = await asyncio.to_thread(SqlStore, store_url(settings))
     stack.callback(store.close)
     signer = LogSigner(origin, log_keys["Ed25519"], log_keys["ML-DSA-44"])

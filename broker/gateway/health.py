@@ -1,20 +1,23 @@
 """The operator's listener: is the process alive, could it accept a packet, its figures. Plain HTTP, loopback."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
 from broker.errors import SetuError
 from broker.gateway.services import Health
+from broker.telemetry.asked import Asked
 from broker.telemetry.logs import Log
-from broker.telemetry.metrics import CONTENT_TYPE, Metrics
+from broker.telemetry.metrics import CONTENT_TYPE, Figures
 from schemas.canonical import canonical
 
 Found = tuple[int, str, bytes]
 JSON = "application/json"
 READY_SECONDS = 5.0
+FIGURES_SECONDS = 1.0
+"""So long a page of figures waits for what a store is asked; then it shows what was known before."""
 
 
 class Operator:
@@ -22,11 +25,20 @@ class Operator:
 
     Args:
         stopping: True once the gateway accepts nothing new.
+        asked: what is asked anew before the figures are shown.
     """
 
-    def __init__(self, health: Health, metrics: Metrics, log: Log, stopping: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        health: Health,
+        figures: Figures,
+        log: Log,
+        stopping: Callable[[], bool],
+        asked: Sequence[Asked[Any]] = (),
+    ) -> None:
         self._health = health
-        self._metrics = metrics
+        self._page = figures
+        self._asked = asked
         self._log = log
         self._stopping = stopping
         self._paths: dict[str, Callable[[], Awaitable[Found]]] = {
@@ -71,7 +83,8 @@ class Operator:
             return _json(503, {"ready": False, "code": "internal"})
 
     async def _figures(self) -> Found:
-        return 200, CONTENT_TYPE, self._metrics.render()
+        await asyncio.gather(*(each.refresh(FIGURES_SECONDS) for each in self._asked))
+        return 200, CONTENT_TYPE, self._page.render()
 
 
 def _json(status: int, found: dict[str, Any]) -> Found:

@@ -1,4 +1,7 @@
-from broker.telemetry.metrics import Metrics
+import math
+from typing import get_args
+
+from broker.telemetry.metrics import HELP, Figures, Metrics, Watched
 from schemas.problem import Code
 
 
@@ -25,18 +28,52 @@ def test_accepted_refused_answered_and_open() -> None:
     assert found['setu_accepted_total{repeat="yes"}'] == 1
     assert found['setu_requests_total{route="/v1/packets",status="201"}'] == 1
     assert found['setu_refused_total{code="policy-denied"}'] == 1
-    assert found['setu_request_seconds_bucket{le="0.005",route="/v1/packets"}'] == 1
-    assert found['setu_request_seconds_count{route="/v1/packets"}'] == 2
+    assert found['setu_request_duration_seconds_bucket{le="0.005",route="/v1/packets"}'] == 1
+    assert found['setu_request_duration_seconds_count{route="/v1/packets"}'] == 2
     assert found['setu_open_reads{route="stream"}'] == 1
     assert figures(metrics)['setu_open_reads{route="stream"}'] == 0
 
 
-def test_the_queue_is_asked_when_the_figures_are_read() -> None:
+def test_a_watched_figure_is_asked_for_when_the_page_is_read_and_is_not_there_before() -> None:
     metrics, queue = Metrics(), [1, 2, 3]
-    metrics.watch_queue(lambda: len(queue))
-    assert figures(metrics)["setu_queue"] == 3
+    assert "setu_queue_entries" not in figures(metrics)
+    metrics.watch("setu_queue_entries", lambda: len(queue))
+    assert figures(metrics)["setu_queue_entries"] == 3
     queue.clear()
-    assert figures(metrics)["setu_queue"] == 0
+    assert figures(metrics)["setu_queue_entries"] == 0
+
+
+def test_batches_and_the_guard() -> None:
+    metrics = Metrics()
+    metrics.committed(1)
+    metrics.committed(64)
+    metrics.guarded(0.003, kept=True)
+    assert figures(metrics)["setu_guard_trouble"] == 0
+    metrics.guarded(2.0, kept=False)
+    found = figures(metrics)
+    assert (found["setu_batch_entries_count"], found["setu_batch_entries_sum"]) == (2, 65)
+    assert found['setu_batch_entries_bucket{le="32.0"}'] == 1
+    assert (found["setu_guard_write_seconds_count"], found["setu_guard_failures_total"]) == (1, 1)
+    assert found["setu_guard_trouble"] == 1
+    metrics.guarded(0.003, kept=True)
+    assert figures(metrics)["setu_guard_trouble"] == 0
+
+
+def test_the_lag_of_each_topic() -> None:
+    metrics = Metrics()
+    lag = {"setu.us-dea.tip": 3.0, "setu.us-cbp.tip": 0.0}
+    metrics.watch_topics(lambda: lag)
+    assert figures(metrics)['setu_relay_lag_entries{topic="setu.us-dea.tip"}'] == 3
+    del lag["setu.us-dea.tip"]
+    assert [name for name in figures(metrics) if "lag" in name] == ['setu_relay_lag_entries{topic="setu.us-cbp.tip"}']
+
+
+def test_every_figure_that_is_watched_says_what_it_is() -> None:
+    page = Figures()
+    for name in get_args(Watched):
+        page.watch(name, lambda: math.nan)
+    helped = {line.split()[2] for line in page.render().decode().splitlines() if line.startswith("# HELP")}
+    assert set(get_args(Watched)) == set(HELP) <= helped
 
 
 def test_two_gateways_in_one_process_do_not_share_figures() -> None:

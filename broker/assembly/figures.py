@@ -1,0 +1,77 @@
+"""Which figures are on whose page, and where each comes from."""
+
+import math
+from collections.abc import Awaitable, Callable
+
+from broker.assembly.ledger import Books
+from broker.config import GatewaySettings
+from broker.crypto.certificates import dates, pem_to_der
+from broker.flows.figures import Lag, Lags, Seen, see
+from broker.flows.inforce import InForce
+from broker.flows.relay import reads_kafka
+from broker.store.port import Reads
+from broker.telemetry.asked import Asked
+from broker.telemetry.metrics import Figures
+from schemas import registry
+
+Clock = Callable[[], float]
+
+
+def watch_ledger(figures: Figures, settings: GatewaySettings, books: Books, now: Clock) -> Asked[Seen]:
+    """The ledger's figures, of a gateway or a relay; returns what to ask before a page is made."""
+    figures.watch("setu_queue_entries", books.committer.waiting)
+    figures.watch("setu_queue_limit_entries", lambda: settings.acceptance.queue)
+    figures.watch("setu_ledger_stopped", lambda: books.committer.failure is not None)
+    asked = Asked(lambda: see(books.store))
+
+    def of(member: Callable[[Seen], float]) -> Callable[[], float]:
+        return lambda: math.nan if asked.last is None else member(asked.last)
+
+    figures.watch("setu_ledger_size_entries", of(lambda seen: seen.size))
+    figures.watch("setu_delivery_age_seconds", of(lambda seen: _age(seen.pending, now)))
+    figures.watch("setu_checkpoint_age_seconds", of(lambda seen: _age(seen.unpublished, now)))
+    figures.watch("setu_store_trouble", lambda: asked.trouble)
+    return asked
+
+
+def watch_directory(figures: Figures, in_force: InForce, now: Clock) -> Callable[[], Awaitable[None]]:
+    """Returns what looks for a newer directory, in place of `in_force.poll`."""
+    verified = now()
+
+    async def poll() -> None:
+        nonlocal verified
+        await in_force.poll()
+        if in_force.trouble is None:
+            verified = now()
+
+    figures.watch("setu_directory_version", lambda: in_force.view().snapshot.ref.version)
+    figures.watch("setu_directory_age_seconds", lambda: _age(verified, now))
+    figures.watch("setu_directory_trouble", lambda: in_force.trouble is not None)
+    return poll
+
+
+def watch_certificate(figures: Figures, pem: bytes) -> None:
+    """The certificate that callers see at the listener."""
+    _, end = dates(pem_to_der(pem))
+    figures.watch("setu_certificate_expiry_timestamp_seconds", lambda: end)
+
+
+def watch_relay(figures: Figures, store: Reads, in_force: InForce, now: Clock) -> Asked[Lag]:
+    """How far Kafka is behind, as any process sees it in the store."""
+
+    def places() -> list[tuple[str, str]]:
+        readers = [each.id for each in in_force.view().snapshot.document.agencies if reads_kafka(each)]
+        return [(reader, kind) for reader in readers for kind in registry.kinds()]
+
+    asked = Asked(Lags(store, places, now=now))
+
+    def success() -> float:
+        return math.nan if asked.last is None or asked.last.success is None else asked.last.success
+
+    figures.watch("setu_relay_last_success_timestamp_seconds", success)
+    figures.watch_topics(lambda: {} if asked.last is None else asked.last.topics)
+    return asked
+
+
+def _age(since: float | None, now: Clock) -> float:
+    return 0.0 if since is None else max(0.0, now() - since)
