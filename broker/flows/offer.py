@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from broker.errors import CallerError
 from broker.flows.inforce import InForce, View
 from broker.flows.judge import release
 from broker.flows.record import decided, entry, packet_ref, stored_header
@@ -21,9 +22,11 @@ from broker.ledger.port import (
     Transition,
 )
 from broker.policy.port import Decision
-from schemas.directory import Agency, Channel
+from broker.store.port import Lease
+from schemas.directory import Agency, AgencyState, Channel
 from schemas.evidence import EntryType
 from schemas.packet import Header
+from schemas.problem import Code
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,11 @@ class Judged:
 
 
 class Offer:
-    """For one channel; its name stands in the entries."""
+    """For one channel; its name stands in the entries.
+
+    Args:
+        lease: the lease by which alone this channel may write; raises `LeaseLost` where it is over.
+    """
 
     def __init__(
         self,
@@ -46,22 +53,33 @@ class Offer:
         channel: Literal["https", "kafka"],
         *,
         now: Callable[[], float],
+        lease: Callable[[], Lease | None] = lambda: None,
     ) -> None:
         self._in_force = in_force
         self._ledger = ledger
         self._reader = reader
+        self._lease = lease
         self._channel: Literal["https", "kafka"] = channel
         self._now = now
 
     def judge(self, recipient: Agency, row: TopicRow, packet: StoredPacket, view: View) -> Judged | None:
         """The part of `settle` that is processor work; None where there is nothing to judge. From any thread.
 
-        Raises: as `broker.flows.judge.release`.
+        Raises:
+            CallerError: the recipient is suspended, or gone: nothing leaves, and what waits for it goes on waiting.
+            UnavailableError: as `broker.flows.judge.release`.
         """
         if row.state not in SERVED or packet.raw is None:
             return None
         header = stored_header(packet.raw)
-        reader = view.snapshot.agency(recipient.id) or recipient
+        reader = view.snapshot.agency(recipient.id)
+        if reader is None or reader.state is not AgencyState.ACTIVE:
+            # A suspension may end; a packet that was withheld for its sake would be withheld for good.
+            raise CallerError(
+                Code.AGENCY_SUSPENDED,
+                "Expected an active agency, found one that the directory suspends.",
+                advice="Speak with your country's operator of the directory.",
+            )
         return Judged(reader, header, release(view, header, reader, via=self._channel))
 
     async def settle(
@@ -75,7 +93,9 @@ class Offer:
 
         Raises:
             StaleBasis: decide again.
+            CallerError: as `judge`.
             UnavailableError: the ledger cannot be written, so nothing may leave.
+            LeaseLost: another process does this now.
         """
         if row.state not in SERVED or packet.raw is None:
             return row.state
@@ -141,9 +161,8 @@ class Offer:
         )
         once = f"{kind}/{row.digest}/{recipient.id}" + (f"/{self._channel}" if by_channel else "")
         transitions = () if state is None else (Transition(row.digest, recipient.id, state),)
-        await asyncio.wrap_future(
-            self._ledger.propose(Proposal(found, once=once, transitions=transitions, basis=view.basis))
-        )
+        proposal = Proposal(found, once=once, transitions=transitions, basis=view.basis, lease=self._lease())
+        await asyncio.wrap_future(self._ledger.propose(proposal))
 
 
 def was_offered(reader: LedgerReader, digest: str, agency: str) -> bool:

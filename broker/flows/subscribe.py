@@ -86,15 +86,19 @@ class Subscribe:
             for n, waiting in [counted.get(kind, (0, 0))]
         ]
 
-    async def page(self, caller: Caller, name: str, cursor: str | None, limit: int, wait: float) -> Page:
-        """The next items after `cursor`; waits up to `wait` seconds for the first.
+    async def page(
+        self, caller_of: Callable[[], Caller], name: str, cursor: str | None, limit: int, wait: float
+    ) -> Page:
+        """The next items after `cursor`; waits up to `wait` seconds for the first. Standing is asked for again each
+        second, and before anything is offered.
 
         Raises:
+            CallerError: the caller's standing ended while it waited.
             NotFoundError: no topic of this caller's.
             RequestError: code `bad-cursor`.
             UnavailableError: the ledger cannot be written, so nothing may leave.
         """
-        place = self._own(caller, name)
+        place = self._own(caller_of(), name)
         after = self._cursors.read(name, cursor)
         if cursor is not None:
             self._probe("cursor-advanced")
@@ -103,12 +107,13 @@ class Subscribe:
             while True:
                 rows = await asyncio.to_thread(self._reader.topic, *place, after=after, limit=limit)
                 if rows:
-                    items = await self._offer(caller, rows)
+                    items = await self._offer(caller_of, rows)
                     return Page(topic=name, items=items, cursor=self._cursors.write(name, items[-1].index))
                 remaining = deadline - self._now()
                 if remaining <= 0 or self._bell.closed:
                     return Page(topic=name, items=(), cursor=self._cursors.write(name, after))
                 await listener.wait(min(LOOK_AGAIN, remaining))
+                caller_of()
 
     async def stream(
         self, caller_of: Callable[[], Caller], name: str, last_event_id: str | None
@@ -131,7 +136,7 @@ class Subscribe:
                     yield None
                     await listener.wait(LOOK_AGAIN)
                     continue
-                for item in await self._offer(caller_of(), rows):
+                for item in await self._offer(caller_of, rows):
                     caller_of()
                     after = item.index
                     yield self._cursors.write(name, after), item
@@ -154,12 +159,13 @@ class Subscribe:
                 return fitting, packets
         return taken, packets
 
-    async def _offer(self, caller: Caller, rows: list[TopicRow]) -> tuple[Delivery | Tombstone, ...]:
+    async def _offer(self, caller_of: Callable[[], Caller], rows: list[TopicRow]) -> tuple[Delivery | Tombstone, ...]:
         rows, packets = await asyncio.to_thread(self._load, rows)
-        turns = self._queues.setdefault(caller.agency.id, asyncio.Semaphore(self._turns))
+        turns = self._queues.setdefault(caller_of().agency.id, asyncio.Semaphore(self._turns))
         heavy = len(rows) > FEW or sum(len(each.raw or b"") for each in packets.values()) > LIGHT
 
         async def attempt(view: View) -> list[State]:
+            caller = caller_of()
             judge = partial(self._judge, caller, rows, packets, view)
             judged = await asyncio.to_thread(judge) if heavy else judge()
             states: list[State] = []

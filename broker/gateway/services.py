@@ -41,7 +41,11 @@ class Acknowledge(Protocol):
 class Subscribe(Protocol):
     async def topics(self, caller: Caller, /) -> Sequence[TopicInfo]: ...
 
-    async def page(self, caller: Caller, name: str, cursor: str | None, limit: int, wait: float, /) -> Page: ...
+    async def page(
+        self, caller_of: Callable[[], Caller], name: str, cursor: str | None, limit: int, wait: float, /
+    ) -> Page:
+        """Asks for the caller again each second that it waits, and before it offers anything."""
+        ...
 
     async def stream(
         self, caller_of: Callable[[], Caller], name: str, last_event_id: str | None, /

@@ -104,7 +104,7 @@ def _weight(item: Delivery | Tombstone) -> int:
 
 async def _unless_hung_up(exchange: Exchange, topic: str, cursor: str | None, limit: int, wait: float) -> Page:
     """The page, or GoneError as soon as nobody waits for it any more."""
-    asked = exchange.services.subscribe.page(exchange.caller, topic, cursor, limit, wait)
+    asked = exchange.services.subscribe.page(exchange.again, topic, cursor, limit, wait)
     if not wait:
         return await asked
     looking = asyncio.ensure_future(asked)

@@ -111,7 +111,10 @@ class FakeSubscribe(Scripted):
         self.called(caller.agency.id)
         return [TopicInfo(topic=f"setu.{caller.agency.id}.tip", packets=2, unacknowledged=1)]
 
-    async def page(self, caller: Caller, name: str, cursor: str | None, limit: int, wait: float) -> Page:
+    async def page(
+        self, caller_of: Callable[[], Caller], name: str, cursor: str | None, limit: int, wait: float
+    ) -> Page:
+        caller = caller_of()
         self.called(caller.agency.id, name, cursor, limit, wait)
         self._own(caller, name)
         if wait and self.page_ready is not None:

@@ -127,7 +127,7 @@ async def test_an_agency_that_asks_for_many_pages_at_once_does_not_fill_the_ledg
         at_once=2,
         turns=2,
     )
-    ask = (subscribe.page(gateway.caller("us-dea"), "setu.us-dea.tip", None, 100, 0.0) for _ in range(12))
+    ask = (subscribe.page(lambda: gateway.caller("us-dea"), "setu.us-dea.tip", None, 100, 0.0) for _ in range(12))
     pages = await asyncio.gather(*ask)
     assert [[item.digest for item in page.items] for page in pages] == [sent] * 12
     assert ledger.most <= 4
@@ -136,7 +136,7 @@ async def test_an_agency_that_asks_for_many_pages_at_once_does_not_fill_the_ledg
 @pytest.mark.parametrize("topic", ["setu.us-cbp.tip", "setu.us-deaf.tip", "setu.us-dea.", "tip", "setu.us-dea.tip.x"])
 async def test_topics_of_others_are_not_there(gateway, topic):
     with pytest.raises(NotFoundError):
-        await gateway.subscribe.page(gateway.caller("us-dea"), topic, None, 10, 0.0)
+        await gateway.subscribe.page(lambda: gateway.caller("us-dea"), topic, None, 10, 0.0)
 
 
 async def test_a_cursor_of_another_topic_is_refused(gateway):
@@ -152,6 +152,37 @@ async def test_a_long_poll_answers_as_soon_as_something_is_there(gateway):
     sealed, _ = await gateway.send()
     page = await asyncio.wait_for(waiting, 5)
     assert [item.digest for item in page.items] == [sealed.digest]
+
+
+async def test_a_long_poll_ends_when_standing_does_and_what_comes_then_goes_on_waiting(gateway):
+    """A suspension may end: what arrives under an open poll is not withheld for good for its sake."""
+    standing = True
+
+    def caller():
+        if not standing:
+            raise CallerError(Code.AGENCY_SUSPENDED, "Expected an active agency, found a suspended one.")
+        return gateway.caller("us-dea")
+
+    waiting = asyncio.ensure_future(gateway.subscribe.page(caller, "setu.us-dea.tip", None, 10, 30.0))
+    await asyncio.sleep(0.05)
+    standing = False
+    sealed, _ = await gateway.send()
+    with pytest.raises(CallerError):
+        await asyncio.wait_for(waiting, 5)
+    assert gateway.entries("delivered", "withheld") == []
+    standing = True
+    assert [item.digest for item in (await gateway.page()).items] == [sealed.digest]
+
+
+async def test_a_suspension_withholds_nothing_for_good(gateway):
+    sealed, _ = await gateway.send()
+    await gateway.change(us_dea={"state": "suspended"})
+    with pytest.raises(CallerError) as caught:
+        await gateway.page()
+    assert caught.value.code is Code.AGENCY_SUSPENDED
+    assert gateway.entries("delivered", "withheld") == []
+    await gateway.change(us_dea={"state": "active"})
+    assert [item.digest for item in (await gateway.page()).items] == [sealed.digest]
 
 
 async def test_a_long_poll_ends_when_the_gateway_stops(gateway):

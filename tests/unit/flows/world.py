@@ -118,7 +118,7 @@ class World:
         return sealed, await self.submit(self.caller(sealed.header.from_), sealed.raw)
 
     async def page(self, agency="us-dea", kind="tip", cursor=None, limit=100, wait=0.0):
-        return await self.subscribe.page(self.caller(agency), f"setu.{agency}.{kind}", cursor, limit, wait)
+        return await self.subscribe.page(lambda: self.caller(agency), f"setu.{agency}.{kind}", cursor, limit, wait)
 
     async def change(self, **agencies):
         """Put a directory with changed rows in force."""
