@@ -1,32 +1,48 @@
 """Moves the published checkpoint to the newest signed head, once a second at most and never back."""
 
 import logging
+import os
 from collections.abc import Callable
 from threading import Event, Thread
 
 from broker.errors import SetuError, UnavailableError
 from broker.ledger.guard import Guard, end_process
-from broker.store.port import Store, StoreBrokenError
+from broker.store.port import Lease, Store, StoreBrokenError
 
 INTERVAL = 1.0
+LEASE, LEASE_SECONDS = "publisher", 5.0
+"""Renewed at each interval: where its holder is gone, another publishes so much later."""
+
 _log = logging.getLogger(__name__)
 
 
 class Publisher:
     """Publishes what is in the guard: its entries and tiles are durable, and no receipt is of a later head.
 
+    Where several processes write, the one that holds the lease publishes the newest head whose note is kept, whoever
+    signed it: a note is kept once its head is guarded.
+
     Args:
         interval: seconds between two publications.
         die: called when the disk failed.
+        holder: this process's name among all that may hold the lease.
     """
 
     def __init__(
-        self, store: Store, guard: Guard, *, interval: float = INTERVAL, die: Callable[[], None] = end_process
+        self,
+        store: Store,
+        guard: Guard,
+        *,
+        interval: float = INTERVAL,
+        die: Callable[[], None] = end_process,
+        holder: str | None = None,
     ) -> None:
         self._store = store
         self._guard = guard
         self._interval = interval
         self._die = die
+        self._holder = f"{os.getpid()}-{os.urandom(8).hex()}" if holder is None else holder
+        self._lease: Lease | None = None
         self._published = -1
         self._stop = Event()
         self._thread = Thread(target=self._run, name="ledger-publisher", daemon=True)
@@ -38,18 +54,24 @@ class Publisher:
 
     def publish(self) -> bool:
         """Whether the published checkpoint moved."""
-        size, note = self._guard.newest(0, 0)
-        if size <= self._published:
+        if self._guard.shared:
+            self._lease = self._store.lease(LEASE, self._holder, LEASE_SECONDS)
+            newest = None if self._lease is None else self._store.noted()
+        else:
+            newest = self._guard.newest(0, 0)
+        if newest is None or newest[0] <= self._published:
             return False
-        moved = self._store.publish(size, note)
-        self._published = size
+        moved = self._store.publish(*newest)
+        self._published = newest[0]
         return moved
 
     def close(self) -> None:
-        """Publish what is signed, and stop."""
+        """Publish what is signed, let another have the lease, and stop."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join()
+        if self._lease is not None:
+            self._store.release(self._lease)
 
     def _run(self) -> None:
         while not self._stop.wait(self._interval):

@@ -179,6 +179,7 @@ class Ledgers:
     def close(self) -> None:
         self.committer.close()
         self.publisher.publish()
+        self.publisher.close()
         self.release()
 
     def release(self) -> None:

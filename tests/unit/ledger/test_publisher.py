@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from broker.errors import IntegrityError, UnavailableError
-from broker.ledger.publisher import Publisher
+from broker.ledger.publisher import INTERVAL, LEASE, LEASE_SECONDS, Publisher
 from broker.merkle.note import parse_checkpoint
 from broker.store.port import StoreBrokenError
-from tests.unit.ledger.ledgers import Ledgers, note
+from tests.unit.ledger.ledgers import Ledgers, Service, note
 
 
 @pytest.fixture
@@ -52,6 +52,38 @@ def test_in_the_background_and_once_more_at_the_end(ledgers: Ledgers):
     ledgers.commit(note(2))
     slow.close()
     assert _published(ledgers) == 2
+
+
+def test_of_several_the_one_that_holds_the_lease_publishes(tmp_path: Path):
+    service = Service(tmp_path)
+    with Ledgers(tmp_path, service=service) as one, Ledgers(tmp_path, service=service) as two:
+        assert one.publisher.publish()
+        (found,) = two.commit(note(1))
+        assert not two.publisher.publish()
+        assert one.publisher.publish()
+        assert two.reader.checkpoint() == found.receipt.checkpoint.encode()
+        one.publisher.close()
+        one.commit(note(2))
+        assert two.publisher.publish()
+        two.publisher.close()
+    service.file.close()
+
+
+def test_a_publisher_that_is_gone_is_replaced_within_ten_seconds(tmp_path: Path):
+    assert LEASE_SECONDS + INTERVAL < 10
+    service = Service(tmp_path)
+    with Ledgers(tmp_path, service=service) as one:
+        gone = one.store.lease(LEASE, "gone", 0.3)
+        assert gone is not None
+        one.commit(note(1))
+        late = Publisher(one.store, one.guard, interval=0.05)
+        late.start()
+        deadline = time.monotonic() + 10
+        while one.store.published() is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert _published(one) == 1
+        late.close()
+    service.file.close()
 
 
 class _Failing:
