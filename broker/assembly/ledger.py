@@ -3,9 +3,10 @@
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack, ExitStack, closing, suppress
 from dataclasses import dataclass
 
+from broker.assembly.guard import shared_guard
 from broker.assembly.store import store_url
 from broker.config import GatewaySettings
 from broker.crypto.keys import PrivateKey
@@ -58,13 +59,24 @@ async def open_books(
             each(topics)
 
     metrics = metrics or Metrics()
-    file = FileGuard(settings.at(settings.paths.guard))
-    stack.callback(file.close)
-    guard = MeasuredGuard(file, metrics.guarded)
-    store = await asyncio.to_thread(SqlStore, store_url(settings))
-    stack.callback(store.close)
     signer = LogSigner(origin, log_keys["Ed25519"], log_keys["ML-DSA-44"])
-    committer = Committer(store, signer, guard, now, on_commit=ring, probe=probe, max_queue=settings.acceptance.queue)
+    with ExitStack() as opened:
+        # The embedded guard first: it keeps a second process away from the file.
+        own = opened.enter_context(closing(FileGuard(settings.at(settings.paths.guard)))) if settings.embedded else None
+        store = opened.enter_context(closing(await asyncio.to_thread(SqlStore, store_url(settings))))
+        kept = own or opened.enter_context(closing(shared_guard(settings, signer, store)))
+        stack.callback(opened.pop_all().close)
+    guard = MeasuredGuard(kept, metrics.guarded)
+    committer = Committer(
+        store,
+        signer,
+        guard,
+        now,
+        on_commit=ring,
+        counted=metrics.committed,
+        probe=probe,
+        max_queue=settings.acceptance.queue,
+    )
     await asyncio.to_thread(committer.start)
     publisher = Publisher(store, guard)
     publisher.start()
