@@ -14,7 +14,7 @@ import typer
 from broker.assembly import connect
 from broker.assembly.keys import keys_in
 from broker.cli.deployment import Deployment, create
-from broker.cli.load import Posted, post_all
+from broker.cli.load import Place, Posted, post_all
 from broker.cli.output import JsonOption, emit, progress
 from broker.cli.served import Served, free_port
 from broker.config import split_address
@@ -39,6 +39,7 @@ def accept(
     packets: Annotated[int, typer.Option(min=10, max=100_000, help="Packets in each round.")] = 400,
     rounds: Annotated[int, typer.Option(min=1, max=50, help="Rounds; ratios are of each round.")] = 5,
     connections: Annotated[int, typer.Option(min=1, max=256, help="Connections posting at once.")] = 16,
+    batch: Annotated[int, typer.Option(min=1, max=1000, help="Packets in each request; 1 posts them singly.")] = 1,
     _json: JsonOption = False,
 ) -> None:
     """Accepted packets per second and core, beside what cryptography alone would allow in the same run.
@@ -48,7 +49,7 @@ def accept(
     Example: setu bench accept --packets 1000 --json
     """
     with tempfile.TemporaryDirectory(prefix="setu-bench-") as folder:
-        found = _accept(Path(folder), packets, rounds, connections)
+        found = _accept(Path(folder), packets, rounds, connections, batch)
     emit(
         ctx,
         found,
@@ -63,7 +64,7 @@ def accept(
     )
 
 
-def _accept(folder: Path, packets: int, rounds: int, connections: int) -> dict[str, Any]:
+def _accept(folder: Path, packets: int, rounds: int, connections: int, batch: int) -> dict[str, Any]:
     deployment = create(
         folder / "deployment",
         demo=True,
@@ -86,7 +87,7 @@ def _accept(folder: Path, packets: int, rounds: int, connections: int) -> dict[s
             made = [sender.seal("tip", to=["us-dea"], payload=payload, handling=handling).raw for _ in range(packets)]
             limit = _crypto_limit(made, snapshot, deployment.gateway().gateway, keys)
             before = served.cpu_seconds()
-            posted = _post(deployment, made, connections)
+            posted = _post(deployment, made, connections, batch)
             spent = served.cpu_seconds() - before
             moved(number, rounds)
             if number == 0:
@@ -110,6 +111,7 @@ def _accept(folder: Path, packets: int, rounds: int, connections: int) -> dict[s
         "rounds": rounds,
         "packets": packets,
         "connections": connections,
+        "batch": batch,
         "packet_bytes": len(made[0]),
     }
 
@@ -140,9 +142,13 @@ def _signing_keys(snapshot: Snapshot) -> Callable[[str, str], PublicKey]:
     return key
 
 
-def _post(deployment: Deployment, packets: Sequence[bytes], connections: int) -> Posted:
-    settings = deployment.agency("in-ncb")
+def _post(deployment: Deployment, packets: Sequence[bytes], connections: int, batch: int) -> Posted:
+    return asyncio.run(post_all([_place(deployment, "in-ncb")], packets, connections, batch))
+
+
+def _place(deployment: Deployment, agency: str) -> Place:
+    settings = deployment.agency(agency)
     context = ssl.create_default_context(cafile=str(settings.at(settings.gateway_ca)))
     context.load_cert_chain(settings.at(settings.certificate), settings.at(settings.certificate_key))
     _, port = split_address(deployment.gateway().listen.address)
-    return asyncio.run(post_all("localhost", port, context, packets, connections))
+    return Place("localhost", port, context)
