@@ -231,8 +231,12 @@ class SqlReads:
 
     @contextmanager
     def _connected(self) -> Iterator[Connection]:
-        with self._engines.reading(), self._engines.read.connect() as connection:
-            yield connection
+        with self._engines.reading():
+            connection = self._engines.begin(self._engines.read)
+            try:
+                yield connection
+            finally:
+                connection.close()
 
     def _in_chunks(self, statement: Select[Any], name: str, values: Sequence[Any]) -> list[Any]:
         rows: list[Any] = []

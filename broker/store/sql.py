@@ -7,12 +7,12 @@ nothing that a receipt, a mirror or the rollback guard does not show.
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from sqlalchemy import Connection, make_url, select
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy import Connection, Engine, select
 
 from broker.errors import IntegrityError, UnavailableError
 from broker.store import leases, migrate, sqlite, tables
 from broker.store.engine import Engines
+from broker.store.migrate import Upgraded
 from broker.store.port import Lease, LeaseLostError
 from broker.store.reads import SqlReads
 from broker.store.tables import health, published
@@ -20,29 +20,36 @@ from broker.store.writes import SqlTransaction, keep_note
 from schemas.problem import Code
 
 _ONLY_ROW = 1
-_ENGINES = {"sqlite": sqlite.open_engines}
 
 
 class SqlStore(SqlReads):
-    """A store at a database URL, opened and brought to the schema of this program.
+    """A store at a database URL, opened. A SQLite file is made and brought to this program's schema; a database that
+    others share never is: `upgrade` does it.
 
     Raises:
-        IntegrityError: CONFIG_INVALID: no such engine, unsafe settings, or a schema newer than this program.
+        IntegrityError: CONFIG_INVALID: no such engine, unsafe settings, a schema newer than this program, or a shared
+            database with an older one.
+        UnavailableError: the database does not answer.
     """
 
     def __init__(self, url: str) -> None:
         super().__init__(_open(url))
+        engines = self._engines
         try:
-            with self._engines.writing(), self._engines.write.begin() as connection:
-                migrate.upgrade(connection)
+            if engines.embedded:
+                with _opening(engines), engines.write.begin() as connection:
+                    migrate.upgrade(connection)
+            else:
+                with _opening(engines), engines.read.begin() as connection:
+                    migrate.check(connection)
         except BaseException:
             self.close()
             raise
 
     @contextmanager
     def transaction(self) -> Iterator[SqlTransaction]:
-        with self._locked() as transaction:
-            yield transaction
+        with self._within(self._engines.write) as connection:
+            yield SqlTransaction(connection, self._engines)
 
     def publish(self, size: int, note: bytes) -> bool:
         offered = self._engines.insert(published).values(id=_ONLY_ROW, size=size, note=note)
@@ -90,39 +97,75 @@ class SqlStore(SqlReads):
 
     @contextmanager
     def _aside(self) -> Iterator[Connection]:
-        with self._engines.writing(), self._engines.side.begin() as connection:
+        with self._within(self._engines.side) as connection, self._engines.writing():
             yield connection
 
     @contextmanager
-    def _locked(self) -> Iterator[SqlTransaction]:
+    def _within(self, engine: Engine) -> Iterator[Connection]:
         # Errors of the caller's own pass as they are; those of BEGIN and COMMIT are the store's.
         with self._engines.writing():
-            connection = self._engines.write.connect()
+            connection = self._engines.begin(engine)
         try:
-            with self._engines.writing():
-                open_transaction = connection.begin()
             try:
-                yield SqlTransaction(connection, self._engines)
+                yield connection
             except BaseException:
-                with self._engines.writing():
-                    open_transaction.rollback()
+                self._roll_back(connection)
                 raise
             with self._engines.writing():
-                open_transaction.commit()
+                connection.commit()
         finally:
             connection.close()
 
+    def _roll_back(self, connection: Connection) -> None:
+        try:
+            with self._engines.writing():
+                connection.rollback()
+        except UnavailableError:
+            connection.invalidate()  # cut off: nobody is left to commit it
+
+
+def upgrade(url: str) -> Upgraded:
+    """Bring a store to this program's schema. A batch under way is waited for.
+
+    Raises:
+        IntegrityError: CONFIG_INVALID; no such engine, or a schema newer than this program.
+        UnavailableError: the database does not answer.
+    """
+    engines = _open(url)
+    try:
+        with _opening(engines), engines.upgrade.begin() as connection:
+            return migrate.upgrade(connection)
+    finally:
+        engines.dispose()
+
+
+@contextmanager
+def _opening(engines: Engines) -> Iterator[None]:
+    """What an operator is told when a store does not open, more than who asks it later."""
+    try:
+        with engines.writing():
+            yield
+    except UnavailableError as error:
+        raise engines.refusal(error) from error
+
 
 def _open(url: str) -> Engines:
-    try:
-        parsed = make_url(url)
-    except ArgumentError:
-        parsed = None
-    opener = _ENGINES.get(parsed.get_backend_name()) if parsed is not None else None
-    if parsed is None or opener is None:
+    scheme = url.partition(":")[0]
+    if scheme == "sqlite":
+        return sqlite.open_engines(url)
+    if scheme != "postgresql":
         raise IntegrityError(
             Code.CONFIG_INVALID,
-            f"Expected a store URL for one of {', '.join(_ENGINES)}, found another.",
+            "Expected a store URL for one of sqlite, postgresql, found another.",
             advice="Write, for example, sqlite:////var/lib/setu/store/setu.db.",
         )
-    return opener(parsed)
+    try:
+        # Imported where it is wanted: who keeps an embedded ledger has no PostgreSQL driver.
+        from broker.store import postgres  # noqa: PLC0415
+    except ImportError:
+        raise IntegrityError(
+            Code.CONFIG_INVALID,
+            "Expected the package psycopg for a store on PostgreSQL, found none.",
+            advice='Install it: pip install "setu-broker[gateway,postgres]"',
+        ) from None
+    return postgres.open_engines(url)

@@ -20,6 +20,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
 )
+from sqlalchemy.dialects.postgresql import TEXT
 
 metadata = MetaData(
     naming_convention={
@@ -32,6 +33,9 @@ metadata = MetaData(
 # SQLite's INTEGER PRIMARY KEY is the row's place in the file; PostgreSQL needs 64 bits said.
 Position = BigInteger().with_variant(Integer, "sqlite")
 
+# Compared by bytes on every machine: an index in a locale's order is wrong once the locale's library changes.
+Words = Text().with_variant(TEXT(collation="C"), "postgresql")
+
 
 def _where_set(column: Column[Any]) -> dict[str, Any]:
     return {"sqlite_where": column.is_not(None), "postgresql_where": column.is_not(None)}
@@ -43,13 +47,13 @@ entries = Table(
     Column("idx", Position, primary_key=True, autoincrement=False),
     Column("entry", LargeBinary, nullable=False),
     Column("leaf", LargeBinary, nullable=False),
-    Column("time", Text, nullable=False),
-    Column("type", Text, nullable=False),
-    Column("actor", Text, nullable=False),
-    Column("kind", Text),
+    Column("time", Words, nullable=False),
+    Column("type", Words, nullable=False),
+    Column("actor", Words, nullable=False),
+    Column("kind", Words),
     Column("about", Position),
-    Column("stray", Text),
-    Column("code", Text),
+    Column("stray", Words),
+    Column("code", Words),
     Column("exercise", Boolean(create_constraint=False), nullable=False),
 )
 Index(None, entries.c.time)
@@ -63,7 +67,7 @@ Index(None, entries.c.exercise)
 onces = Table(
     "onces",
     metadata,
-    Column("key", Text, primary_key=True),
+    Column("key", Words, primary_key=True),
     Column("idx", Position, nullable=False),
     sqlite_with_rowid=False,
 )
@@ -71,7 +75,7 @@ onces = Table(
 parties = Table(
     "parties",
     metadata,
-    Column("agency", Text, primary_key=True),
+    Column("agency", Words, primary_key=True),
     Column("idx", Position, primary_key=True, autoincrement=False),
     Column("own", Boolean(create_constraint=False), nullable=False),
     sqlite_with_rowid=False,
@@ -89,10 +93,10 @@ packets = Table(
     "packets",
     metadata,
     Column("idx", Position, primary_key=True, autoincrement=False),
-    Column("sender", Text, nullable=False),
-    Column("id", Text, nullable=False),
-    Column("digest", Text, nullable=False),
-    Column("kind", Text, nullable=False),
+    Column("sender", Words, nullable=False),
+    Column("id", Words, nullable=False),
+    Column("digest", Words, nullable=False),
+    Column("kind", Words, nullable=False),
     Column("exp", BigInteger, nullable=False),
     Column("raw", LargeBinary),
     Column("raw_hash", LargeBinary, nullable=False),
@@ -104,10 +108,10 @@ places = Table(
     "places",
     metadata,
     Column("idx", Position, nullable=False),
-    Column("recipient", Text, nullable=False),
-    Column("kind", Text, nullable=False),
+    Column("recipient", Words, nullable=False),
+    Column("kind", Words, nullable=False),
     Column("exp", BigInteger, nullable=False),
-    Column("state", Text, nullable=False),
+    Column("state", Words, nullable=False),
     PrimaryKeyConstraint("recipient", "kind", "idx"),
     UniqueConstraint("idx", "recipient"),
     sqlite_with_rowid=False,
@@ -128,9 +132,9 @@ heads = Table(
     metadata,
     Column("size", Position, primary_key=True, autoincrement=False),
     Column("root", LargeBinary, nullable=False),
-    Column("time", Text, nullable=False),
+    Column("time", Words, nullable=False),
     Column("directory", BigInteger),
-    Column("policy", Text),
+    Column("policy", Words),
     Column("note", LargeBinary),
 )
 
@@ -152,15 +156,15 @@ health = Table(
 positions = Table(
     "positions",
     metadata,
-    Column("topic", Text, primary_key=True),
+    Column("topic", Words, primary_key=True),
     Column("idx", BigInteger, nullable=False),
 )
 
 leases = Table(
     "leases",
     metadata,
-    Column("name", Text, primary_key=True),
-    Column("holder", Text, nullable=False),
+    Column("name", Words, primary_key=True),
+    Column("holder", Words, nullable=False),
     Column("epoch", BigInteger, nullable=False),
     Column("expires", Double, nullable=False),
 )

@@ -1,11 +1,9 @@
 """The write transaction."""
 
 from collections.abc import Collection, Sequence
-from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Table, bindparam, func, insert, select, update
-from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy import Connection, Table, bindparam, func, insert, select, update
 
 from broker.errors import IntegrityError
 from broker.store import leases
@@ -91,7 +89,10 @@ class SqlTransaction:
 
     def has_head(self, size: int, root: bytes) -> bool:
         with self._engines.writing():
-            return has_head(self._connection, size, root)
+            found = has_head(self._connection, size, root)
+            if found:
+                self._engines.settle(self._connection)
+            return found
 
     def used(self, keys: Collection[str]) -> dict[str, int]:
         if not keys:
@@ -129,7 +130,7 @@ class SqlTransaction:
             return leases.holds(self._connection, lease)
 
     def clock(self) -> float | None:
-        if not self._engines.clock:
+        if self._engines.embedded:
             return None
         with self._engines.writing():
             return self._connection.execute(select(self._engines.now)).scalar()
@@ -161,23 +162,8 @@ class SqlTransaction:
             )
 
     def _many(self, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Insert rows whose values stand in the order of the table's columns."""
-        if not rows:
-            return
-        # The driver's own executemany: SQLAlchemy's handling of each row costs as much as the row.
-        compiled = _compiled(table, self._connection.dialect)
-        if compiled.positional:
-            self._connection.exec_driver_sql(str(compiled), list(rows))
-        else:
-            names = table.columns.keys()
-            self._connection.exec_driver_sql(str(compiled), [dict(zip(names, row, strict=True)) for row in rows])
-
-
-@lru_cache(maxsize=64)
-def _compiled(table: Table, dialect: Dialect) -> SQLCompiler:
-    compiled = insert(table).compile(dialect=dialect)
-    assert isinstance(compiled, SQLCompiler)  # noqa: S101 - an insert is SQL
-    return compiled
+        if rows:
+            self._engines.many(self._connection, table, rows)
 
 
 def _head_row(head: Head) -> dict[str, Any]:

@@ -3,7 +3,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.contract import kafka
-from tests.system.kafka import stop
+from tests.system import kafka as real_kafka
+from tests.system import postgres
 
 
 @pytest.fixture(autouse=True)
@@ -13,4 +14,5 @@ def _sources_closed() -> Iterator[None]:
 
 
 def pytest_sessionfinish() -> None:
-    stop()
+    real_kafka.stop()
+    postgres.stop()

@@ -26,12 +26,19 @@ from broker.store.port import (
     Place,
     Store,
 )
-from broker.store.sql import SqlStore
+from broker.store.sql import SqlStore, upgrade
 from schemas.problem import Code
+from tests.system.postgres import database
 
 ENGINES: dict[str, Callable[[Path], str]] = {
     "sqlite": lambda directory: f"sqlite:///{directory / 'setu.db'}",
+    "postgresql": lambda _: _upgraded(database()),
 }
+
+
+def _upgraded(url: str) -> str:
+    upgrade(url)
+    return url
 
 
 @pytest.fixture(params=ENGINES)
@@ -361,7 +368,9 @@ def test_positions_of_topics_stay_and_move(url: str):
     opened.set_positions({"setu.us-dea.tip": 3, "setu.us-dea.pen": 5})
     opened.set_positions({"setu.us-dea.tip": 2, "setu.us-cbp.tip": -1})
     opened.close()
-    assert SqlStore(url).positions() == {"setu.us-dea.tip": 2, "setu.us-dea.pen": 5, "setu.us-cbp.tip": -1}
+    again = SqlStore(url)
+    assert again.positions() == {"setu.us-dea.tip": 2, "setu.us-dea.pen": 5, "setu.us-cbp.tip": -1}
+    again.close()
 
 
 def test_a_lease_is_held_by_one_and_its_epoch_grows_with_each_change(url: str):

@@ -1,5 +1,6 @@
-from tests.system.kafka import stop
+from tests.system import kafka, postgres
 
 
 def pytest_sessionfinish() -> None:
-    stop()
+    kafka.stop()
+    postgres.stop()

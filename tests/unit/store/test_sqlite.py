@@ -6,14 +6,13 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine
-from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import OperationalError
 
 from broker.errors import IntegrityError, UnavailableError
-from broker.store.engine import Engines, Fault
+from broker.store.engine import Fault
 from broker.store.port import DataRefusedError, StoreBrokenError
 from broker.store.sql import SqlStore
-from broker.store.sqlite import NOW, READ_CACHE_KIB, _connector, fault, open_engines
+from broker.store.sqlite import READ_CACHE_KIB, _connector, fault, open_engines
 from broker.store.tables import metadata
 from schemas.problem import Code
 
@@ -25,7 +24,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_every_connection_is_durable(path: Path):
-    engines = open_engines(create_engine(f"sqlite:///{path}").url)
+    engines = open_engines(f"sqlite:///{path}")
     for engine in (engines.write, engines.read):
         with engine.connect() as connection:
             found = [connection.exec_driver_sql(f"PRAGMA {each}").scalar() for each in ("journal_mode", "synchronous")]
@@ -101,7 +100,7 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path):
 
 
 def test_a_lock_held_elsewhere_is_unavailable(path: Path):
-    engines = open_engines(create_engine(f"sqlite:///{path}").url)
+    engines = open_engines(f"sqlite:///{path}")
     holder = sqlite3.connect(path, isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
     with engines.write.connect() as connection:
@@ -160,9 +159,8 @@ def test_what_errors_mean(code: int | None, meaning: Fault):
         pytest.param(sqlite3.SQLITE_CONSTRAINT, DataRefusedError, OperationalError, id="data"),
     ],
 )
-def test_what_callers_are_told(code: int, writing: type[Exception], reading: type[Exception]):
-    engine = create_engine("sqlite://")
-    engines = Engines(engine, engine, engine, fault, insert, NOW, clock=False)
+def test_what_callers_are_told(tmp_path: Path, code: int, writing: type[Exception], reading: type[Exception]):
+    engines = open_engines(f"sqlite:///{tmp_path / 'setu.db'}")
     with pytest.raises(writing), engines.writing():
         raise _error(code)
     with pytest.raises(reading), engines.reading():

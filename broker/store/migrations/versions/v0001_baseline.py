@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision = "0001"
 down_revision = None
@@ -22,13 +23,13 @@ def upgrade() -> None:
         sa.Column("idx", _position(), autoincrement=False, nullable=False),
         sa.Column("entry", sa.LargeBinary(), nullable=False),
         sa.Column("leaf", sa.LargeBinary(), nullable=False),
-        sa.Column("time", sa.Text(), nullable=False),
-        sa.Column("type", sa.Text(), nullable=False),
-        sa.Column("actor", sa.Text(), nullable=False),
-        sa.Column("kind", sa.Text(), nullable=True),
+        sa.Column("time", _words(), nullable=False),
+        sa.Column("type", _words(), nullable=False),
+        sa.Column("actor", _words(), nullable=False),
+        sa.Column("kind", _words(), nullable=True),
         sa.Column("about", _position(), nullable=True),
-        sa.Column("stray", sa.Text(), nullable=True),
-        sa.Column("code", sa.Text(), nullable=True),
+        sa.Column("stray", _words(), nullable=True),
+        sa.Column("code", _words(), nullable=True),
         sa.Column("exercise", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("idx", name=op.f("pk_entries")),
     )
@@ -57,9 +58,9 @@ def upgrade() -> None:
         "heads",
         sa.Column("size", _position(), autoincrement=False, nullable=False),
         sa.Column("root", sa.LargeBinary(), nullable=False),
-        sa.Column("time", sa.Text(), nullable=False),
+        sa.Column("time", _words(), nullable=False),
         sa.Column("directory", sa.BigInteger(), nullable=True),
-        sa.Column("policy", sa.Text(), nullable=True),
+        sa.Column("policy", _words(), nullable=True),
         sa.Column("note", sa.LargeBinary(), nullable=True),
         sa.PrimaryKeyConstraint("size", name=op.f("pk_heads")),
     )
@@ -71,7 +72,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "onces",
-        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("key", _words(), nullable=False),
         sa.Column("idx", _position(), nullable=False),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_onces")),
         sqlite_with_rowid=False,
@@ -79,10 +80,10 @@ def upgrade() -> None:
     op.create_table(
         "packets",
         sa.Column("idx", _position(), autoincrement=False, nullable=False),
-        sa.Column("sender", sa.Text(), nullable=False),
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("digest", sa.Text(), nullable=False),
-        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("sender", _words(), nullable=False),
+        sa.Column("id", _words(), nullable=False),
+        sa.Column("digest", _words(), nullable=False),
+        sa.Column("kind", _words(), nullable=False),
         sa.Column("exp", sa.BigInteger(), nullable=False),
         sa.Column("raw", sa.LargeBinary(), nullable=True),
         sa.Column("raw_hash", sa.LargeBinary(), nullable=False),
@@ -92,7 +93,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "parties",
-        sa.Column("agency", sa.Text(), nullable=False),
+        sa.Column("agency", _words(), nullable=False),
         sa.Column("idx", _position(), autoincrement=False, nullable=False),
         sa.Column("own", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("agency", "idx", name=op.f("pk_parties")),
@@ -101,10 +102,10 @@ def upgrade() -> None:
     op.create_table(
         "places",
         sa.Column("idx", _position(), nullable=False),
-        sa.Column("recipient", sa.Text(), nullable=False),
-        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("recipient", _words(), nullable=False),
+        sa.Column("kind", _words(), nullable=False),
         sa.Column("exp", sa.BigInteger(), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("state", _words(), nullable=False),
         sa.PrimaryKeyConstraint("recipient", "kind", "idx", name=op.f("pk_places")),
         sa.UniqueConstraint("idx", "recipient", name=op.f("uq_places_idx_recipient")),
         sqlite_with_rowid=False,
@@ -129,3 +130,7 @@ def upgrade() -> None:
 
 def _position() -> sa.types.TypeEngine[int]:
     return sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+def _words() -> sa.types.TypeEngine[str]:
+    return sa.Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")

@@ -1,0 +1,176 @@
+"""What is particular to PostgreSQL: its lock against every process, what its errors mean, and rows in bulk."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import psycopg
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    ColumnElement,
+    Connection,
+    Double,
+    Engine,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    create_engine,
+    event,
+    literal_column,
+)
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import DBAPIError
+
+from broker.errors import SetuError, UnavailableError
+from broker.store.engine import Engines, Fault
+from broker.store.session import IDLE_SECONDS, UnfitServerError, at_opening, open_session, parameters
+
+WRITERS, ASIDE, READERS = 2, 3, 8
+"""Connections of one process, at most: 13."""
+POOL_SECONDS = 2.0
+BULK = 32
+"""Rows from which COPY is the faster way in."""
+CHUNK_BYTES = 4 << 20
+"""What one statement sends, about: within IDLE_SECONDS on any network that a database should be on."""
+
+NOW: ColumnElement[float] = literal_column("extract(epoch FROM clock_timestamp())::float8", Double())
+
+# A lock on a table that only an upgrade writes: no row is rewritten for it, who may not write here cannot take it, and
+# an upgrade and a batch wait for each other. The transaction's time runs from when it holds the lock.
+_REARM = f"SET LOCAL transaction_timeout = 0; SET LOCAL transaction_timeout = '{IDLE_SECONDS}s'"
+_LOCKED = (
+    "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; LOCK TABLE alembic_version IN EXCLUSIVE MODE; "
+    f"SET LOCAL transaction_timeout = '{IDLE_SECONDS}s'"
+)
+_ASIDE = f"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL transaction_timeout = '{2 * IDLE_SECONDS}s'"
+_UPGRADE_LOCK = 0x5E70  # for a database without tables; two upgrades at once are all that it keeps apart
+_SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+
+# SQLSTATEs (PostgreSQL's Appendix A). Whatever is not the data's fault is asked again: a server whose disk fails ends
+# itself, or says so and keeps nothing; this process has nothing in memory that it could make worse.
+_DATA_CLASSES = ("22", "23", "54")
+_DAMAGED = ("XX001", "XX002")
+
+_COPIED: tuple[tuple[type[Any], str], ...] = (
+    (BigInteger, "int8"),
+    (Integer, "int4"),
+    (LargeBinary, "bytea"),
+    (Text, "text"),
+    (Boolean, "bool"),
+    (Double, "float8"),
+)
+
+
+def open_engines(url: str) -> Engines:
+    """Engines whose every session is set and checked, or refused.
+
+    Raises:
+        IntegrityError: CONFIG_INVALID; see `parameters`.
+    """
+    given = parameters(url)
+
+    def engine(size: int, begin: Callable[[Connection], None], *, patient: bool = False) -> Engine:
+        made = create_engine(
+            "postgresql+psycopg://",
+            creator=lambda: open_session(given, patient=patient),
+            pool_size=size,
+            max_overflow=0,
+            pool_timeout=POOL_SECONDS,
+            use_native_hstore=False,
+        )
+        event.listen(made, "begin", begin)
+        return made
+
+    return Engines(
+        upgrade=engine(1, _begin_upgrade, patient=True),
+        refusal=refusal,
+        write=engine(WRITERS, _beginner(_LOCKED)),
+        side=engine(ASIDE, _beginner(_ASIDE)),
+        read=engine(READERS, _beginner(_SNAPSHOT)),
+        fault=fault,
+        embedded=False,
+        insert=insert,
+        now=NOW,
+        many=write_rows,
+        settle=_settle,
+    )
+
+
+def fault(error: DBAPIError) -> Fault:
+    """Sort an error of the driver."""
+    state = getattr(error.orig, "sqlstate", None)
+    if state is None:
+        return Fault.DATA if isinstance(error.orig, psycopg.DataError | psycopg.NotSupportedError) else Fault.BUSY
+    if state in _DAMAGED:
+        return Fault.DAMAGED
+    return Fault.DATA if state[:2] in _DATA_CLASSES else Fault.BUSY
+
+
+def refusal(error: UnavailableError) -> SetuError:
+    """For whoever opens a store: which server is unfit, or what libpq said (never a password)."""
+    if isinstance(error, UnfitServerError):
+        return at_opening(error)
+    cause = error.__cause__
+    if isinstance(cause, DBAPIError) and isinstance(cause.orig, psycopg.OperationalError):
+        said = " ".join(str(cause.orig).split())[:300]
+        return UnavailableError(
+            f"Expected PostgreSQL to take a connection, found: {said}.",
+            advice="Check that it runs, the URL `store` in the settings, the passfile, and the server's pg_hba.conf.",
+        )
+    return error
+
+
+def write_rows(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Insert rows whose values stand in the order of the table's columns."""
+    session: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]
+    names = ", ".join(f'"{column.name}"' for column in table.columns)
+    types = [_copied(column.type) for column in table.columns]
+    try:
+        with session.cursor() as cursor:
+            for size, chunk in _chunks(rows):
+                if size >= CHUNK_BYTES // 4:
+                    cursor.execute(_REARM.encode())
+                if len(chunk) < BULK:
+                    places = ", ".join(f"%s::{each}" for each in types)
+                    cursor.executemany(f"INSERT INTO {table.name} ({names}) VALUES ({places})".encode(), chunk)  # noqa: S608
+                    continue
+                with cursor.copy(f"COPY {table.name} ({names}) FROM STDIN (FORMAT BINARY)".encode()) as copy:
+                    copy.set_types(types)
+                    for row in chunk:
+                        copy.write_row(row)
+    except psycopg.Error as error:
+        raise DBAPIError(f"rows of {table.name}", None, error) from error
+
+
+def _chunks(rows: Sequence[tuple[Any, ...]]) -> Iterator[tuple[int, Sequence[tuple[Any, ...]]]]:
+    start = size = 0
+    for end, row in enumerate(rows, 1):
+        size += sum(len(value) for value in row if isinstance(value, bytes))
+        if size >= CHUNK_BYTES or end == len(rows):
+            yield size, rows[start:end]
+            start, size = end, 0
+
+
+def _copied(kind: Any) -> str:
+    return next(name for each, name in _COPIED if isinstance(kind, each))
+
+
+def _settle(connection: Connection) -> None:
+    """Give the transaction something to write, so that its COMMIT waits for the standby that an earlier one, whose
+    answer was lost, may not have waited for.
+    """
+    connection.exec_driver_sql("SELECT pg_logical_emit_message(true, 'setu', '')")
+
+
+def _begin_upgrade(connection: Connection) -> None:
+    connection.exec_driver_sql(f"BEGIN; SELECT pg_advisory_xact_lock({_UPGRADE_LOCK})")
+    if connection.exec_driver_sql("SELECT to_regclass('alembic_version')").scalar() is not None:
+        connection.exec_driver_sql("LOCK TABLE alembic_version IN ACCESS EXCLUSIVE MODE")
+
+
+def _beginner(statement: str) -> Callable[[Connection], None]:
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql(statement)
+
+    return begin
