@@ -10,6 +10,7 @@ from contextlib import ExitStack
 import httpx
 import uvloop
 
+from broker.assembly.figures import watch_certificate
 from broker.config import GatewaySettings, GuardSettings, split_address
 from broker.crypto.keyfile import read_key, write_key
 from broker.crypto.keys import PrivateKey, generate
@@ -24,7 +25,7 @@ from broker.ledger.witness import TEXT, Answer, Witness
 from broker.merkle.note import MAX_NOTE, LogSigner, VerifierKey
 from broker.store.port import Reads
 from broker.telemetry.logs import Log
-from broker.telemetry.metrics import Metrics
+from broker.telemetry.metrics import GuardFigures
 from schemas.problem import Code
 
 SECONDS = 2.0
@@ -110,10 +111,13 @@ def serve_guard(settings: GuardSettings, *, now: Callable[[], float] = time.time
         tls = server_context(
             settings.at(settings.certificate), settings.at(settings.certificate_key), settings.at(settings.clients_ca)
         )
+        figures = GuardFigures()
+        figures.watch("setu_guard_size_entries", lambda: witness.size or 0)
+        watch_certificate(figures, settings.at(settings.certificate).read_bytes())
         server = Server(
-            Listener(WitnessApp(witness, log), bind(*split_address(settings.address)), tls),
+            Listener(WitnessApp(witness, log, answered=figures.answered), bind(*split_address(settings.address)), tls),
             Listener(
-                Operator(WitnessHealth(witness), Metrics(), log, lambda: server.stopping),
+                Operator(WitnessHealth(witness), figures, log, lambda: server.stopping),
                 bind(*split_address(settings.operations)),
             ),
             LIMITS,

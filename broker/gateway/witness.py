@@ -24,9 +24,17 @@ _TOO_LARGE, _TIMEOUT, _WRONG, _NONE, _METHOD = 413, 408, 400, 404, 405
 class WitnessApp:
     """An ASGI application. Whoever completes the TLS handshake may ask; what counts is what the log's keys signed."""
 
-    def __init__(self, witness: Witness, log: Log, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        witness: Witness,
+        log: Log,
+        monotonic: Callable[[], float] = time.monotonic,
+        *,
+        answered: Callable[[int], None] = lambda _: None,
+    ) -> None:
         self._witness = witness
         self._log = log
+        self._answered = answered
         self._monotonic = monotonic
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -48,6 +56,7 @@ class WitnessApp:
         ]
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": answer.body})
+        self._answered(answer.status)
         told: dict[str, Any] = {
             "route": scope["path"] if scope["path"] in (ADD, NEWEST) else "none",
             "status": answer.status,

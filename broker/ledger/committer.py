@@ -53,6 +53,7 @@ class Committer:
 
     Args:
         on_commit: called with the (recipient, kind) topics that grew, once their receipts may leave.
+        counted: called with the number of entries that a transaction added.
         probe: called with "committed" and "head-signed" as a batch passes; a test's failpoint.
         die: called when the disk failed, or the thread met what it cannot judge.
         max_queue: proposals waiting; more are answered `busy`.
@@ -67,6 +68,7 @@ class Committer:
         clock: Callable[[], float] = system_time.time,
         *,
         on_commit: Callable[[frozenset[tuple[str, str]]], None] = lambda _: None,
+        counted: Callable[[int], None] = lambda _: None,
         probe: Callable[[str], None] = lambda _: None,
         die: Callable[[], None] = end_process,
         max_queue: int = MAX_QUEUE,
@@ -74,6 +76,7 @@ class Committer:
     ) -> None:
         self._open = partial(_open, store, signer, guard, clock, probe)
         self._on_commit = on_commit
+        self._counted = counted
         self._die = die
         self._max_queue = max_queue
         self._max_batch = max_batch
@@ -150,6 +153,8 @@ class Committer:
                     continue
                 for part in writer.write([(item.proposal, item.draft) for item in items]):
                     count = part.count if isinstance(part, Refused) else len(part.plan.outcomes)
+                    if isinstance(part, Written) and part.plan.entries:
+                        self._counted(len(part.plan.entries))
                     self._hand(_Made(items[:count], part))
                     items = items[count:]
         except CancelledError:

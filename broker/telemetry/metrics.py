@@ -148,6 +148,20 @@ class Metrics(Figures):
             self._unguarded.inc()
 
 
+class GuardFigures(Figures):
+    """The page of a shared rollback guard."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._answers = Counter("setu_guard_answers", "Answers, by HTTP status", ["status"], registry=self._registry)
+        for status in (200, 409):
+            self._answers.labels(str(status))
+
+    def answered(self, status: int) -> None:
+        """409: the head that was brought does not begin where the guard's ends."""
+        self._answers.labels(str(status)).inc()
+
+
 class _Lag(Collector):
     def __init__(self, ask: Callable[[], Mapping[str, float]]) -> None:
         self._ask = ask

@@ -41,9 +41,11 @@ def test_a_batch_has_one_head(ledgers: Ledgers):
 
 
 def test_at_most_a_batch_in_one_transaction(tmp_path: Path):
-    ledgers = Ledgers(tmp_path).open(max_batch=8)
+    counted: list[int] = []
+    ledgers = Ledgers(tmp_path).open(max_batch=8, counted=counted.append)
     found = in_one_batch(ledgers, *(note(number) for number in range(20)))
     assert [parse_checkpoint(each.receipt.checkpoint.encode()).size for each in found] == [9] * 8 + [17] * 8 + [21] * 4
+    assert counted == [1, 8, 8, 4]
     ledgers.close()
 
 

@@ -1,11 +1,11 @@
 import math
 from typing import get_args
 
-from broker.telemetry.metrics import HELP, Figures, Metrics, Watched
+from broker.telemetry.metrics import HELP, Figures, GuardFigures, Metrics, Watched
 from schemas.problem import Code
 
 
-def figures(metrics: Metrics) -> dict[str, float]:
+def figures(metrics: Figures) -> dict[str, float]:
     lines = [line for line in metrics.render().decode().splitlines() if not line.startswith("#")]
     return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
 
@@ -80,3 +80,10 @@ def test_two_gateways_in_one_process_do_not_share_figures() -> None:
     one, two = Metrics(), Metrics()
     one.accepted(fresh=True)
     assert figures(two)['setu_accepted_total{repeat="no"}'] == 0
+
+
+def test_what_a_shared_guard_answered() -> None:
+    guard = GuardFigures()
+    guard.answered(409)
+    found = figures(guard)
+    assert (found['setu_guard_answers_total{status="409"}'], found['setu_guard_answers_total{status="200"}']) == (1, 0)
