@@ -20,6 +20,6 @@ def guard(
     copy. Run it on another machine than the database, best in other hands. Its log goes to stderr.
     """
     settings = load(GuardSettings, config)
-    from broker.assembly.guard import serve_guard  # noqa: PLC0415 - a wrong setting is said before the rest is read
+    from broker.assembly.witness import serve_guard  # noqa: PLC0415 - a wrong setting is said before the rest is read
 
     serve_guard(settings)
