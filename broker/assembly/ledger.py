@@ -83,7 +83,7 @@ async def open_books(
     # Ends after the committer, so that the last head is published too.
     stack.push_async_callback(asyncio.to_thread, publisher.close)
     stack.push_async_callback(asyncio.to_thread, committer.close)
-    reader = Reader(store, guard)
+    reader = Reader(store, guard, signer)
     if not settings.embedded:
         grown = Grown(store, ring, after=(await asyncio.to_thread(reader.head))[0] - 1)
         stack.push_async_callback(_ended, asyncio.create_task(grown.run()))
