@@ -3,27 +3,15 @@
 import importlib.util
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Any
 
 import broker
 from broker.cli.cluster.process import Keeper
 from broker.errors import IntegrityError, UnavailableError
 from schemas.problem import Code
-
-
-class Engine(Protocol):
-    """What both launchers give: one node in a folder."""
-
-    @property
-    def pid(self) -> int | None: ...
-
-    def start(self) -> None: ...
-
-    def stop(self) -> None: ...
-
-    def kill(self) -> None: ...
 
 
 class Node:
@@ -33,46 +21,52 @@ class Node:
         failure: what its launcher raises where it cannot run, with what is missing in words.
     """
 
-    def __init__(self, name: str, engine: Engine, failure: type[Exception], keeper: Keeper) -> None:
+    def __init__(self, name: str, failure: type[Exception], keeper: Keeper) -> None:
         self.name = name
-        self._engine = engine
         self._failure = failure
         self._keeper = keeper
+        self._engine: Any = None
 
     @property
     def pid(self) -> int | None:
-        return self._engine.pid
+        """None where it does not run."""
+        found: int | None = self._engine.pid
+        return found
+
+    def made(self, make: Callable[[], Any]) -> Any:
+        """Its launcher's own object, by which it is started and ended; raises as `start`."""
+        self._engine = self._ask(make)
+        return self._engine
 
     def start(self) -> None:
         """Raises UnavailableError: what is missing, or the end of its log."""
-        try:
-            self._engine.start()
-        except self._failure as error:
-            raise UnavailableError(str(error), advice="See to that, then try again.") from None
+        self._ask(self._engine.start)
         if self.pid is not None:
             self._keeper.hold(self.pid)
 
     def stop(self) -> None:
-        pid = self.pid
-        self._engine.stop()
-        self._let_go(pid)
+        self._ended(self._engine.stop)
 
     def kill(self) -> None:
-        pid = self.pid
-        self._engine.kill()
-        self._let_go(pid)
+        self._ended(self._engine.kill)
 
     def pause(self) -> None:
-        self._signal(signal.SIGSTOP)
+        if self.pid is not None:
+            os.kill(self.pid, signal.SIGSTOP)
 
     def resume(self) -> None:
-        self._signal(signal.SIGCONT)
-
-    def _signal(self, number: int) -> None:
         if self.pid is not None:
-            os.kill(self.pid, number)
+            os.kill(self.pid, signal.SIGCONT)
 
-    def _let_go(self, pid: int | None) -> None:
+    def _ask(self, work: Callable[[], Any]) -> Any:
+        try:
+            return work()
+        except self._failure as error:
+            raise UnavailableError(str(error), advice="See to that, then try again.") from None
+
+    def _ended(self, end: Callable[[], None]) -> None:
+        pid = self.pid
+        end()
         if pid is not None:
             self._keeper.release(pid)
 

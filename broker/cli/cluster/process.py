@@ -100,6 +100,20 @@ class Process:
         self.launch()
         self.wait()
 
+    def run(self, seconds: float = START_SECONDS) -> None:
+        """Start it and wait for its end; raises UnavailableError with the end of its log where that is none."""
+        self.launch()
+        try:
+            found: int | None = self._process.wait(seconds) if self._process is not None else None
+        except subprocess.TimeoutExpired:
+            self.kill()
+            found = None
+        if found != 0:
+            raise UnavailableError(
+                f"Expected {self.name} to do its work within {seconds:.0f} s, found that it did not.\n{tail(self.log)}",
+                advice=f"Read {self.log}.",
+            )
+
     def kill(self) -> None:
         """At once, as a crash does."""
         process = self._process

@@ -89,6 +89,11 @@ class Checker:
         self._heads = Heads()
         self._size = 0
 
+    @property
+    def largest(self) -> int:
+        """The size of the largest head that anybody was shown."""
+        return self._heads.largest
+
     def events(self, events: Iterable[Event]) -> None:
         for each in events:
             self.event(each)

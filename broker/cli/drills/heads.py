@@ -20,6 +20,10 @@ class Heads:
         known = self._shown.setdefault(size, (root, who))
         return known[0] != root
 
+    @property
+    def largest(self) -> int:
+        return max(self._shown, default=0)
+
     def extend(self, entry: bytes) -> None:
         level, value = 0, leaf_hash(entry)
         while self._peaks and self._peaks[-1][0] == level:

@@ -1,9 +1,10 @@
 """Watches a cluster as a drill goes on: one packet posted to every gateway at once, and the heads each one shows."""
 
+import itertools
 import threading
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Self
@@ -14,6 +15,7 @@ from broker.assembly.agency import connect, transport_of
 from broker.cli.drills.history import Head, History, Outcome, Posted, Sealed, clock
 from broker.cli.drills.sender import drill_handling, made, soon
 from broker.config import AgencySettings, load
+from broker.envelope.seal import Sealed as Packet
 from broker.errors import SetuError
 from broker.merkle.note import parse_checkpoint, verify_checkpoint
 from schemas import registry
@@ -69,30 +71,30 @@ class Watcher:
             return [each for each in self.answers if began <= each.began < ended]
 
     def _post(self) -> None:
+        """Each packet to every gateway at once; one that has not answered the last ones yet misses the next."""
         settings = load(AgencySettings, self._sender)
         with ExitStack() as stack:
             client = stack.enter_context(connect(self._sender, sleep=soon))
             gateways = [stack.enter_context(transport_of(settings)) for _ in settings.url]
-            pool = stack.enter_context(ThreadPoolExecutor(len(gateways)))
-            turn = 0
-            while not self._stop.wait(EVERY):
-                turn += 1
+            pools = [stack.enter_context(ThreadPoolExecutor(1)) for _ in gateways]
+            calls: list[Future[None] | None] = [None] * len(gateways)
+            for turn in itertools.count():
+                if self._stop.wait(EVERY):
+                    return
                 to = self._recipients[turn % len(self._recipients)]
-                packet = client.seal(
-                    "tip",
-                    to=to,
-                    payload=next(iter(registry.samples("tip").values())),
-                    handling=drill_handling(),
-                )
+                payload = next(iter(registry.samples("tip").values()))
+                packet = client.seal("tip", to=to, payload=payload, handling=drill_handling())
                 self._add(made(packet))
-                calls = [
-                    pool.submit(_once, gateway, settings.url[number], number, client.agency, packet.digest, packet.raw)
-                    for number, gateway in enumerate(gateways)
-                ]
-                found = [call.result() for call in calls]
-                self._add(*found)
-                with self._lock:
-                    self.answers.extend(found)
+                for number, (gateway, pool) in enumerate(zip(gateways, pools, strict=True)):
+                    call = calls[number]
+                    if call is None or call.done():
+                        calls[number] = pool.submit(self._ask, gateway, settings.url[number], number, packet)
+
+    def _ask(self, gateway: httpx.Client, url: str, number: int, packet: Packet) -> None:
+        found = _once(gateway, url, number, packet)
+        self._add(found)
+        with self._lock:
+            self.answers.append(found)
 
     def _look(self) -> None:
         settings = load(AgencySettings, self._auditor)
@@ -115,10 +117,12 @@ class Watcher:
             self._history.add(*events)
 
 
-def _once(gateway: httpx.Client, url: str, number: int, by: str, digest: str, raw: bytes) -> Posted:
-    began = clock()
+def _once(gateway: httpx.Client, url: str, number: int, packet: Packet) -> Posted:
+    by, digest, began = packet.header.from_, packet.digest, clock()
     try:
-        answer = gateway.post(f"{url}/v1/packets", content=raw, headers={"content-type": MEDIA_TYPE}, timeout=PATIENCE)
+        answer = gateway.post(
+            f"{url}/v1/packets", content=packet.raw, headers={"content-type": MEDIA_TYPE}, timeout=PATIENCE
+        )
         if answer.status_code in OK:
             receipt = Receipt.from_json(answer.content)
             head = parse_checkpoint(receipt.checkpoint.encode())

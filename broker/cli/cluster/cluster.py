@@ -1,0 +1,235 @@
+"""A cluster on this machine: Kafka, PostgreSQL, a guard, gateways, relays, adapters; each a process of its own."""
+
+import json
+import re
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from broker.assembly.topics import make_certificates
+from broker.cli.cluster.engines import Node, launcher
+from broker.cli.cluster.process import Keeper, Process, answers
+from broker.cli.deployment import Deployment, create
+from broker.cli.served import free_port
+from broker.cli.sharing import GUARD, Shared
+from broker.config import GuardSettings, load
+from broker.errors import UnavailableError
+
+HOST = "localhost"
+STANDS_STILL = 0.05
+LEASE_SECONDS = 15.0
+
+_HOLDER = "SELECT holder FROM leases WHERE name = 'relay'"
+_STANDING = (
+    "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%' AND backend_xid IS NOT NULL "
+    "AND clock_timestamp() - state_change > interval '40 ms'"
+)
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a cluster is made of.
+
+    readers: agencies that read Kafka. adapters: those of them whose packets an adapter drops into a folder.
+    kinds: what the adapters hand on; all kinds where none is named.
+    """
+
+    gateways: int = 2
+    relays: int = 2
+    readers: frozenset[str] = frozenset({"us-dea", "us-cbp"})
+    adapters: tuple[str, ...] = ("us-cbp",)
+    kinds: tuple[str, ...] = ()
+    limits: Mapping[str, float] | None = None
+
+
+class Cluster:
+    """`with Cluster(folder) as cluster`: everything runs inside, and nothing outside.
+
+    Args:
+        folder: a new or empty one; it stays, with every process's log in `logs`.
+        say: is told each step before it is done.
+        keep: whether the database stays when it is over.
+    """
+
+    def __init__(
+        self, folder: Path, shape: Shape | None = None, *, say: Say = lambda _: None, keep: bool = False
+    ) -> None:
+        self._keep = keep
+        self.folder = folder.resolve()
+        self.shape = shape or Shape()
+        self.logs = self.folder / "logs"
+        self._say = say
+        self._stack = ExitStack()
+        self._ports = [free_port() for _ in range(2 * self.shape.gateways)]
+        self.deployment: Deployment
+        self.postgres: Node
+        self._server: Any
+        self.kafka: Node
+        self.guard: Process
+        self.gateways: list[Process] = []
+        self.relays: list[Process] = []
+        self.adapters: dict[str, Process] = {}
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            self._start(stack)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    @property
+    def urls(self) -> list[str]:
+        """Of each gateway."""
+        return [self.deployment.url, *(url for _, url, _ in self.deployment.further)]
+
+    @property
+    def operations(self) -> list[str]:
+        """The operator's address of each gateway."""
+        return [self.deployment.operations, *(url for _, _, url in self.deployment.further)]
+
+    def drop(self, agency: str) -> Path:
+        """The folder that an agency's adapter drops packets into."""
+        return self.folder / "adapters" / agency / "drop"
+
+    def kafka_data(self) -> Path:
+        return self.deployment.path / "kafka" / "data"
+
+    def held(self) -> bool:
+        """Does some client of the database stand still within a transaction that writes?"""
+        time.sleep(STANDS_STILL)
+        return self._sql(_STANDING).strip() != "0"
+
+    def active_relay(self) -> Process:
+        """The relay that holds the lease.
+
+        Raises:
+            UnavailableError: none does within some seconds.
+        """
+        deadline = time.monotonic() + LEASE_SECONDS
+        while time.monotonic() < deadline:
+            # A holder's name has its process in it.
+            holder = re.split(r"\D+", self._sql(_HOLDER))
+            for each in self.relays:
+                if each.pid is not None and str(each.pid) in holder:
+                    return each
+            time.sleep(0.1)
+        raise UnavailableError("Expected a relay that is active, found none.", advice=f"Read the logs in {self.logs}.")
+
+    def start_relays(self) -> None:
+        """Those that do not run."""
+        for each in self.relays:
+            if each.pid is None:
+                each.start()
+
+    def resume_relays(self) -> None:
+        for each in self.relays:
+            each.resume()
+
+    def _sql(self, statement: str) -> str:
+        found: str = self._server.sql(statement, database="setu")
+        return found
+
+    def _start(self, stack: ExitStack) -> None:
+        self.logs.mkdir(parents=True)
+        keeper = stack.enter_context(Keeper())
+        self._store(stack, keeper)
+        self._found()
+        self._kafka(stack, keeper)
+        self._services(stack, keeper)
+
+    def _store(self, stack: ExitStack, keeper: Keeper) -> None:
+        self._say("PostgreSQL")
+        found = launcher("postgres")
+        self.postgres = Node("PostgreSQL", found.CannotRunError, keeper)
+        server = self.postgres.made(lambda: found.Postgres(self.folder / "postgres", port=free_port()))
+        self._server = server
+        stack.callback(server.stop if self._keep else server.remove)
+        self.postgres.start()
+        self._store_url = server.tcp_url()
+
+    def _found(self) -> None:
+        self._say("the realm: keys, certificates and the signed directory")
+        shape, ports = self.shape, self._ports
+        self.deployment = create(
+            self.folder / "deployment",
+            demo=True,
+            host=HOST,
+            port=ports[0],
+            operations_port=ports[1],
+            limits=shape.limits,
+            shared=Shared(
+                store=self._store_url,
+                guard=free_port(),
+                guard_operations=free_port(),
+                kafka=free_port(),
+                further=tuple(zip(ports[2::2], ports[3::2], strict=True)),
+                readers=shape.readers,
+            ),
+        )
+
+    def _kafka(self, stack: ExitStack, keeper: Keeper) -> None:
+        self._say("Kafka (its jars are fetched once, 43 MB)")
+        settings = self.deployment.gateway()
+        make_certificates(settings, (HOST,))
+        found = launcher("kafka")
+        port = int(settings.kafka.bootstrap[0].rpartition(":")[2]) if settings.kafka is not None else 0
+        self.kafka = Node("Kafka", found.CannotRunError, keeper)
+        self.kafka.made(lambda: found.Kafka(self.deployment.path / "kafka", port=port, controller=free_port()))
+        stack.callback(self.kafka.stop)
+        self.kafka.start()
+
+    def _services(self, stack: ExitStack, keeper: Keeper) -> None:
+        deployment = self.deployment
+        configs = [deployment.config, *(path for path, _, _ in deployment.further)]
+
+        def process(name: str, *module: str, ready: Callable[[], bool] = lambda: True) -> Process:
+            made = Process(name, module, self.logs / f"{name.replace(' ', '-')}.log", keeper, ready)
+            stack.callback(made.stop)
+            return made
+
+        def done(name: str, *module: str) -> None:
+            process(name, *module).run()
+
+        self._say("the store's tables, Kafka's topics and ACLs")
+        done("store upgrade", "broker", "store", "upgrade", "--config", str(deployment.config))
+        done("topics apply", "broker", "topics", "apply", "--config", str(deployment.config))
+        self._say("the guard, gateways, relays and adapters")
+        guard = deployment.path / GUARD / "guard.toml"
+        alive = answers(f"http://{load(GuardSettings, guard).operations}/healthz")
+        self.guard = process("guard", "broker", "guard", "--config", str(guard), ready=alive)
+        self.guard.start()
+        self.gateways = [
+            process(f"gateway {number}", "broker", "serve", "--config", str(config), ready=answers(f"{at}/readyz"))
+            for number, (config, at) in enumerate(zip(configs, self.operations, strict=True), 1)
+        ]
+        # One after the other: the first one writes down which directory and policy are in force.
+        for each in self.gateways:
+            each.start()
+        self.relays = [
+            process(f"relay {number}", "broker", "relay", "--config", str(configs[0]))
+            for number in range(1, self.shape.relays + 1)
+        ]
+        self.adapters = {agency: self._adapter(agency, process) for agency in self.shape.adapters}
+        for each in (*self.relays, *self.adapters.values()):
+            each.launch()
+        for each in (*self.relays, *self.adapters.values()):
+            each.wait()
+
+    def _adapter(self, agency: str, process: Callable[..., Process]) -> Process:
+        folder = self.drop(agency).parent
+        self.drop(agency).mkdir(parents=True)
+        settings = folder / "adapter.toml"
+        kinds = f"kinds = {json.dumps(self.shape.kinds)}\n" if self.shape.kinds else ""
+        settings.write_text(
+            f'profile = "{self.deployment.agencies[agency].as_posix()}"\nsource = "kafka"\n{kinds}\n'
+            '[filedrop]\nfolder = "drop"\nform = "sealed"\n',
+            "utf-8",
+        )
+        return process(f"adapter of {agency}", "adapters", "run", str(settings))
