@@ -34,6 +34,7 @@ COMMANDS = {
     "audit": Entry("audit", "Search, mirror and verify the exchange log; export a packet's proof.", AUDITORS),
     "init": Entry("init", "Make a deployment folder: settings, CAs, keys, directory, policies.", OPERATORS),
     "serve": Entry("serve", "Run the gateway.", OPERATORS),
+    "relay": Entry("relay", "Bring accepted packets to Kafka, beside several gateways.", OPERATORS),
     "guard": Entry("guard", "Run the rollback guard that several gateways share.", OPERATORS),
     "directory": Entry("directory", "Show, verify, renew the agency directory; publish a new version.", OPERATORS),
     "topics": Entry("topics", "Make Kafka's topics and ACLs what the directory says.", OPERATORS),

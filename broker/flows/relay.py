@@ -10,7 +10,8 @@ from broker.errors import CallerError, IntegrityError, SetuError, UnavailableErr
 from broker.flows.inforce import InForce, View, under_view
 from broker.flows.offer import Offer, within
 from broker.flows.record import stored_header
-from broker.ledger.port import SERVED, Ledger, LedgerReader, StoredPacket, TopicRow
+from broker.ledger.port import SERVED, LeaseLost, Ledger, LedgerReader, StoredPacket, TopicRow
+from broker.store.port import Lease
 from broker.transport import records
 from broker.transport.port import Kept, Publisher, Record
 from broker.transport.topics import topic
@@ -46,6 +47,7 @@ class Relay:
 
     Args:
         now: unix seconds.
+        lease: the lease by which alone this relay may write; raises `LeaseLost` where it is over.
         probe: called with "relayed" once records are kept and before their position is.
         pause: seconds after a failure before Kafka is tried again.
     """
@@ -58,14 +60,15 @@ class Relay:
         publisher: Publisher,
         *,
         now: Callable[[], float],
+        lease: Callable[[], Lease | None] = lambda: None,
         probe: Callable[[str], None] = lambda _: None,
         pause: float = 1.0,
     ) -> None:
         self._in_force = in_force
-        self._offered = Offer(in_force, ledger, reader, "kafka", now=now)
+        self._offered = Offer(in_force, ledger, reader, "kafka", now=now, lease=lease)
         self._reader = reader
         self._publisher = publisher
-        self._now = now
+        self._lease = lease
         self._probe = probe
         self._pause = pause
         self._loop = asyncio.get_running_loop()
@@ -74,9 +77,15 @@ class Relay:
         self._all_due = 0.0
         self._stored: dict[str, int] = {}
         self._places: dict[str, int] = {}
-        self._left_alone: dict[str, float] = {}
-        self.trouble: str | None = None
+        self._ends: dict[str, int] = {}
+        self._whole_below: dict[str, int] = {}
+        self._left_alone: dict[str, tuple[float, str]] = {}
+        self._failure: str | None = None
+
+    @property
+    def trouble(self) -> str | None:
         """Why nothing is relayed now, or what of it is not."""
+        return self._failure or next((why for _, why in self._left_alone.values()), None)
 
     def ring(self, topics: frozenset[tuple[str, str]]) -> None:
         """Some topic grew; from any thread."""
@@ -87,21 +96,34 @@ class Relay:
         self._due |= topics
         self._grew.set()
 
-    async def run(self) -> None:
-        """For ever. Whatever fails, everything is thrown away, and it goes on from what Kafka then holds."""
+    async def run(self, *, give_up: float | None = None) -> None:
+        """For ever. Whatever fails, everything is thrown away, and it goes on from what Kafka then holds.
+
+        `give_up`: seconds of failing after which it returns, so that another process may try.
+
+        Raises:
+            LeaseLost: another process relays now.
+        """
+        failing: float | None = None
         try:
             while True:
                 try:
                     await self.connect()
                     while True:
-                        if not await self.step():
+                        busy = await self.step()
+                        failing = None
+                        if not busy:
                             await self._rest()
+                except LeaseLost:
+                    raise
                 except SetuError as error:
-                    self._said(error.message)
-                    _log.warning("relay begins again", extra={"code": error.code, "found": error.message})
+                    self._failed(str(error))
                 except Exception:  # noqa: BLE001 - it outlives whatever it meets
-                    self._said("Expected the relay to go on, found an error that its log tells of.")
+                    self._failed("Expected the relay to go on, found an error that its log tells of.")
                     _log.exception("relay begins again")
+                failing = failing or self._loop.time()
+                if give_up is not None and self._loop.time() - failing > give_up:
+                    return
                 await asyncio.sleep(self._pause)
         finally:
             await self._publisher.close()
@@ -114,23 +136,25 @@ class Relay:
             IntegrityError: code `config-invalid`.
         """
         self._places.clear()
+        self._ends.clear()
         self._left_alone.clear()
         self._all_due = 0.0
         await self._publisher.renew()
         self._stored = await asyncio.to_thread(self._reader.positions)
-        self.trouble = None
 
     async def step(self) -> int:
         """One batch of each topic; how many places were dealt with.
 
         Raises:
             UnavailableError: nothing is known of what was under way: `connect` before the next step.
+            LeaseLost: another process relays now.
         """
         self._grew.clear()
         readers = {each.id: each for each in self._in_force.view().snapshot.document.agencies if reads_kafka(each)}
-        if self._now() >= self._all_due:
-            self._all_due = self._now() + LOOK_AGAIN
+        if self._loop.time() >= self._all_due:
+            self._all_due = self._loop.time() + LOOK_AGAIN
             self._due.update((agency, kind) for agency in readers for kind in registry.kinds())
+            await self._find_losses()
         wanted = [(readers[agency], kind) for agency, kind in self._due if agency in readers]
         self._due.clear()
         found = await _all([self._batch(agency, kind) for agency, kind in wanted])
@@ -140,9 +164,10 @@ class Relay:
         kept = {batch.name: batch.upto for batch, done in zip(batches, sent, strict=True) if done}
         if kept:
             self._probe("relayed")
-            await asyncio.to_thread(self._reader.set_positions, kept)
+            await asyncio.to_thread(self._reader.set_positions, kept, self._lease())
             self._stored.update(kept)
             self._places.update(kept)
+        self._failure = None
         return len(kept)
 
     async def _rest(self) -> None:
@@ -151,23 +176,32 @@ class Relay:
         except TimeoutError:
             return
 
+    async def _find_losses(self) -> None:
+        """Kafka may have come back shorter while nothing was to be sent."""
+        if self._ends:
+            found = await self._publisher.ends(tuple(self._ends))
+            for name, end in self._ends.items():
+                if found[name] < end:
+                    raise _shorter(name)
+
     async def _batch(self, agency: Agency, kind: str) -> _Batch | None:
         name = topic(agency.id, kind)
-        if self._left_alone.get(name, 0.0) > self._now():
+        if self._left_alone.get(name, (0.0, ""))[0] > self._loop.time():
             return None
-        place = self._places.get(name)
-        if place is None:
-            try:
+        try:
+            place = self._places.get(name)
+            if place is None:
                 place = self._places[name] = await self._place(name, agency.id, kind)
-            except (CallerError, IntegrityError) as error:
-                self._leave_alone(name, error)
+            rows = await asyncio.to_thread(self._reader.topic, agency.id, kind, after=place, limit=ROWS)
+            if not rows:
+                self._left_alone.pop(name, None)
                 return None
-        rows = await asyncio.to_thread(self._reader.topic, agency.id, kind, after=place, limit=ROWS)
-        if not rows:
+            packets = await asyncio.to_thread(self._reader.packets, [row.digest for row in rows])
+            rows = within(rows, packets, BATCH_BYTES)
+            return _Batch(name, (agency.id, kind), rows[-1].index, await self._records(agency, place, rows, packets))
+        except (CallerError, IntegrityError) as error:
+            self._leave_alone(name, error)
             return None
-        packets = await asyncio.to_thread(self._reader.packets, [row.digest for row in rows])
-        rows = within(rows, packets, BATCH_BYTES)
-        return _Batch(name, (agency.id, kind), rows[-1].index, await self._records(agency, place, rows, packets))
 
     async def _records(
         self, agency: Agency, place: int, rows: Sequence[TopicRow], packets: dict[str, StoredPacket]
@@ -175,7 +209,15 @@ class Relay:
         """What may leave of these rows, each with its entry committed."""
 
         async def attempt(view: View) -> list[Any]:
-            return await _all([self._offered.settle(agency, row, packets[row.digest], view) for row in rows])
+            judged = await asyncio.to_thread(
+                lambda: [self._offered.judge(agency, row, packets[row.digest], view) for row in rows]
+            )
+            return await _all(
+                [
+                    self._offered.settle(agency, row, packets[row.digest], view, each)
+                    for row, each in zip(rows, judged, strict=True)
+                ]
+            )
 
         states = await under_view(self._in_force, attempt)
         # What became of them while their entries were written: a retraction that came first still counts.
@@ -194,40 +236,59 @@ class Relay:
         ]
 
     async def _send(self, batch: _Batch) -> bool:
+        name = batch.name
+        if not batch.records:
+            return True
+        self._lease()
         try:
-            if batch.records:
-                await self._publisher.send(batch.name, batch.records)
+            first = await self._publisher.send(name, batch.records)
         except (CallerError, IntegrityError) as error:
-            self._places.pop(batch.name, None)
-            self._leave_alone(batch.name, error)
+            self._places.pop(name, None)
+            self._leave_alone(name, error)
             return False
+        if first < self._ends.get(name, 0):
+            self._whole_below[name] = first
+            raise _shorter(name)
+        self._ends[name] = first + len(batch.records)
+        self._left_alone.pop(name, None)
         return True
 
     async def _place(self, name: str, recipient: str, kind: str) -> int:
         """The last place that Kafka holds, which may be before the stored one, for it may have lost its tail."""
         tail = await self._publisher.tail(name, LAST)
-        digests = [records.digest_of(record) for record in tail.newest]
+        self._ends[name] = tail.ever
+        whole_below = self._whole_below.pop(name, tail.ever)
+        newest = [record for record in tail.newest if record.offset < whole_below]
+        digests = [records.digest_of(record) for record in newest]
         known = await asyncio.to_thread(self._reader.packets, [each for each in digests if each is not None])
-        for record, digest in zip(tail.newest, digests, strict=True):
+        for record, digest in zip(newest, digests, strict=True):
             packet = known.get(digest or "")
             if packet is not None and packet.kind == kind and recipient in packet.states and _is(record, packet):
                 return packet.index
-        if not tail.ever:
+        if not whole_below:
             return -1
         return self._stored.get(name, -1)
 
     def _leave_alone(self, name: str, error: SetuError) -> None:
-        self._left_alone[name] = self._now() + TROUBLE
-        self._said(error.message)
-        _log.warning("topic not relayed", extra={"topic": name, "code": error.code, "found": str(error)})
+        self._ends.pop(name, None)
+        said = self._left_alone.get(name, (0.0, ""))[1] == str(error)
+        self._left_alone[name] = (self._loop.time() + TROUBLE, str(error))
+        if not said:
+            _log.warning("%s is not relayed: %s", name, error)
 
-    def _said(self, message: str) -> None:
-        self.trouble = message
+    def _failed(self, why: str) -> None:
+        if why != self._failure:
+            _log.warning("relay begins again: %s", why)
+        self._failure = why
 
 
 def reads_kafka(agency: Agency) -> bool:
     """Is this an active agency that reads its topics from Kafka?"""
     return agency.state is AgencyState.ACTIVE and Role.AGENCY in agency.roles and Channel.KAFKA in agency.channels
+
+
+def _shorter(name: str) -> UnavailableError:
+    return UnavailableError(f"Expected Kafka to keep what it took for {name}, found that it lost records.")
 
 
 def _is(record: Kept, packet: StoredPacket) -> bool:
@@ -237,9 +298,10 @@ def _is(record: Kept, packet: StoredPacket) -> bool:
 async def _all(work: Sequence[Any]) -> list[Any]:
     """Wait for every one of them, then raise the first error: none goes on behind the back of what follows."""
     results = await asyncio.gather(*work, return_exceptions=True)
-    for each in results:
-        if isinstance(each, UnavailableError):
-            raise each
+    for first in (LeaseLost, UnavailableError):
+        for each in results:
+            if isinstance(each, first):
+                raise each
     for each in results:
         if isinstance(each, BaseException):
             raise each

@@ -2,7 +2,8 @@
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
@@ -68,6 +69,17 @@ class Bridge(logging.Handler):
             self._log.warning("library", **members)
         else:
             self._log.info("library", **members)
+
+
+@contextmanager
+def heard(log: Log) -> Iterator[None]:
+    """Meanwhile, what libraries and rooms say by `logging` goes into the log, from warnings up."""
+    bridge, root = Bridge(log, logging.WARNING), logging.getLogger()
+    root.addHandler(bridge)
+    try:
+        yield
+    finally:
+        root.removeHandler(bridge)
 
 
 def _redacted(_: object, __: str, event: EventDict) -> EventDict:

@@ -1,7 +1,7 @@
 """The relay's side of Kafka. Every await is bounded; after a failure a client is thrown away, never mended."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
@@ -79,11 +79,20 @@ class KafkaPublisher:
                     start = await reader.position(partition)
             return Tail(newest[::-1], end)
 
-    async def send(self, topic: str, records: Sequence[Record]) -> None:
+    async def ends(self, topics: Collection[str]) -> Mapping[str, int]:
+        async with self._one_reader:
+            if self._reader is None:
+                raise not_open()
+            async with bounded("say where its topics end", self._place):
+                found = await self._reader.end_offsets([TopicPartition(topic, 0) for topic in topics])
+            return {partition.topic: end for partition, end in found.items()}
+
+    async def send(self, topic: str, records: Sequence[Record]) -> int:
         producer = self._producer
         if producer is None:
             raise not_open()
         # One batch on the wire at a time: a later one must not be kept where an earlier one failed.
+        first = -1
         left = list(reversed(records))
         while left:
             batch = producer.create_batch()
@@ -94,7 +103,9 @@ class KafkaPublisher:
                     break
                 left.pop()
             async with bounded(f"take records for {topic}", self._place):
-                await (await producer.send_batch(batch, topic, partition=0))
+                kept = await (await producer.send_batch(batch, topic, partition=0))
+            first = kept.offset if first < 0 else first
+        return first
 
     async def close(self) -> None:
         producer, reader = self._producer, self._reader

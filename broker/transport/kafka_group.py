@@ -60,7 +60,7 @@ class Marks:
             await self.close()
             self._failures += 1
             if self._failures == OFTEN:
-                _log.warning("place not shown to Kafka", extra={"group": self._group, "found": error.message})
+                _log.warning("place not shown to Kafka as %s: %s", self._group, error)
             return False
         self._failures = 0
         for topic, offset in due.items():

@@ -56,8 +56,14 @@ class Publisher(Protocol):
         """The last `most` records of a topic; raises as `send`."""
         ...
 
-    async def send(self, topic: str, records: Sequence[Record]) -> None:
+    async def ends(self, topics: Collection[str]) -> Mapping[str, int]:
+        """How many records each of these topics was ever given; raises as `send`."""
+        ...
+
+    async def send(self, topic: str, records: Sequence[Record]) -> int:
         """Append in order; every one is kept by the replicas it must be kept by when this returns.
+
+        Returns the offset of the first.
 
         Raises:
             UnavailableError: some may have been appended, those first in order, or none.
