@@ -17,6 +17,7 @@ from broker.sdk.client import Client
 from broker.sdk.cursors import FileCursors
 from broker.sdk.http import Http
 from broker.sdk.outbox import Outbox
+from broker.sdk.patience import Told
 from schemas.problem import Code
 
 if TYPE_CHECKING:
@@ -27,12 +28,13 @@ def connect(
     profile: Path | str,
     *,
     patience: float = 120.0,
+    told: Told | None = None,
     now: Callable[[], float] = time.time,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Client:
     """An agency's connection to its gateway, from its `agency.toml`.
 
-    `patience`: seconds for which a post without an answer is repeated.
+    `patience`: seconds for which a post or a question without an answer is repeated; `told`: hears of it each time.
 
     Raises:
         IntegrityError: code `config-invalid` for settings, keys or certificates that are not what they must be.
@@ -61,6 +63,7 @@ def connect(
             outbox=Outbox(cache / "outbox", settings.agency),
             gateways=settings.url,
             patience=patience,
+            told=told,
             now=now,
             sleep=sleep,
         )

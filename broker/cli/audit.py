@@ -10,12 +10,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from broker.assembly.agency import connect
 from broker.cli.checking import Checked, check_target
 from broker.cli.evidence import verify_proof
 from broker.cli.keyring import fingerprint_of
 from broker.cli.options import AsOption, ConfigOption, MaybeAsOption, write_new
 from broker.cli.output import JsonOption, console, emit, note, progress, wants_json
+from broker.cli.patience import PATIENCE, PatienceOption, connected
 from broker.cli.trust import DirectoryOption, VkeyOption, trusting
 from broker.ledger.mirror import files_in, mirror
 from broker.ledger.port import EntryFilter
@@ -47,6 +47,7 @@ def search(
     code: Annotated[Code | None, typer.Option(help="The reason of a refusal.")] = None,
     exercise: Annotated[bool | None, typer.Option("--exercise/--no-exercise", help="Drill traffic, or not.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many entries.")] = 1000,
+    patience: PatienceOption = PATIENCE,
     _json: JsonOption = False,
 ) -> None:
     """Find entries: at the gateway, where the search is itself logged, or offline in a mirror.
@@ -66,7 +67,7 @@ def search(
         exercise=exercise,
         limit=limit,
     )
-    found = list(_offline(copy, what) if copy is not None else _live(profile, what))
+    found = list(_offline(copy, what) if copy is not None else _live(profile, what, patience))
     emit(ctx, {"entries": found}, lambda shown: _show(shown, found))
 
 
@@ -78,13 +79,18 @@ def mirror_(
     ],
     profile: AsOption,
     vkeys: VkeyOption = None,
+    patience: PatienceOption = PATIENCE,
     _json: JsonOption = False,
 ) -> None:
     """Bring a copy of the whole log up to date, checking all that is new before it counts.
 
     The log's keys are the directory's, or those of --vkey. A run that was interrupted is simply run again.
     """
-    with trusting(profile, vkeys=vkeys) as trust, connect(profile) as client, progress("checking entries") as moved:
+    with (
+        trusting(profile, vkeys=vkeys) as trust,
+        connected(profile, patience) as client,
+        progress("checking entries") as moved,
+    ):
         folder.mkdir(parents=True, exist_ok=True)
         found = mirror(client.log_fetch, folder, trust.log, progress=moved)
     document = {
@@ -122,6 +128,7 @@ def verify(
         Path | None,
         typer.Option(exists=True, dir_okay=False, help="A checkpoint kept earlier: the log must continue it."),
     ] = None,
+    patience: PatienceOption = PATIENCE,
     _json: JsonOption = False,
 ) -> None:
     """Verify with public keys alone: every tile, entry and signature of a log, or one receipt or proof.
@@ -132,7 +139,7 @@ def verify(
         if target is not None:
             found = check_target(target, trust, known, moved)
         elif profile is not None:
-            with connect(profile) as client:
+            with connected(profile, patience) as client:
                 found = check_target(client.log_fetch, trust, known, moved)
         else:
             raise typer.BadParameter("expected something to verify, or --as to verify the live log")
@@ -146,10 +153,11 @@ def proof(
     digest: Annotated[str, typer.Argument(metavar="DIGEST", help="The packet's digest.")],
     profile: AsOption,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Keep it in this new file.")] = None,
+    patience: PatienceOption = PATIENCE,
     _json: JsonOption = False,
 ) -> None:
     """Fetch a packet's proof bundle and verify it; it can be verified again offline, by anybody."""
-    with trusting(profile) as trust, connect(profile) as client:
+    with trusting(profile) as trust, connected(profile, patience) as client:
         bundle = client.proof(digest)
         proven = verify_proof(bundle, trust)
     if out is not None:
@@ -189,13 +197,13 @@ def _offline(copy: Path, what: EntryFilter) -> Iterator[dict[str, Any]]:
         yield {"index": each.index, "entry": json.loads(each.entry)}
 
 
-def _live(profile: Path | None, what: EntryFilter) -> Iterator[dict[str, Any]]:
+def _live(profile: Path | None, what: EntryFilter, patience: float) -> Iterator[dict[str, Any]]:
     given = {name: getattr(what, name) for name in ("since", "until", "party", "kind", "packet", "code", "exercise")}
     asked = cast("Search", {name: value for name, value in given.items() if value is not None})
     asked["limit"] = min(what.limit, PAGE)
     if what.types is not None:
         asked["types"] = list(what.types)
-    with connect(profile or Path()) as client:
+    with connected(profile or Path(), patience) as client:
         for count, each in enumerate(client.search(**asked)):
             if count == what.limit:
                 return

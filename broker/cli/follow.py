@@ -7,9 +7,9 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from broker.assembly.agency import connect
 from broker.cli.options import AsOption
 from broker.cli.output import JsonOption, console, note, print_json, wants_json
+from broker.cli.patience import PATIENCE, connected
 from broker.sdk.cursors import MemoryCursors
 from broker.sdk.reading import Gone, Rejected, Waiting
 from broker.sdk.received import Received
@@ -36,6 +36,15 @@ def follow(
     from_start: Annotated[
         bool, typer.Option("--from-start", help="Read all again and keep no place; nothing is answered.")
     ] = False,
+    patience: Annotated[
+        float | None,
+        typer.Option(
+            "--patience",
+            metavar="SECONDS",
+            min=0.0,
+            help="For how long to go on asking a gateway that does not answer; with --once 120 s, else without end.",
+        ),
+    ] = None,
     stream: Annotated[bool, typer.Option("--stream", help="By server-sent events instead of long poll.")] = False,
     _json: JsonOption = False,
 ) -> None:
@@ -50,9 +59,17 @@ def follow(
         # A misspelt kind would be a topic in which nothing ever comes.
         raise typer.BadParameter(f"expected kinds among {', '.join(registry.kinds())}, found another")
     named = tuple(kinds or ()) or (() if once else registry.kinds())
-    with connect(profile) as client:
+    if patience is None and once:
+        patience = PATIENCE
+    with connected(profile, PATIENCE if patience is None else patience) as client:
         packets = client.follow(
-            *named, cursors=cursors, stream=stream, wait=0.0 if once else 25.0, drain=once, report=_reporter(ctx)
+            *named,
+            cursors=cursors,
+            stream=stream,
+            wait=0.0 if once else 25.0,
+            drain=once,
+            patience=patience,
+            report=_reporter(ctx),
         )
         for packet in packets:
             if wants_json(ctx):
@@ -93,8 +110,9 @@ def _show(shown: Console, packet: Received) -> None:
 def _reporter(ctx: typer.Context) -> Callable[[Waiting | Rejected | Gone], None]:
     def report(event: Waiting | Rejected | Gone) -> None:
         match event:
-            case Waiting(topic, error, seconds):
-                note(f"{topic}: asking again in {seconds:.1f} s: {error.message}", "yellow")
+            case Waiting(topic, error, seconds, left):
+                until = "" if left is None else f", for {left:.0f} s more (--patience)"
+                note(f"{topic}: asking again in {seconds:.1f} s{until}: {error.message}", "yellow")
             case Rejected(topic, index, digest, code, message, answered):
                 note(f"{topic}: packet {index} rejected, {code}: {message}", "red")
                 if wants_json(ctx):

@@ -28,6 +28,7 @@ from broker.cli.options import (
     write_new,
 )
 from broker.cli.output import JsonOption, emit, wants_json
+from broker.cli.patience import PATIENCE, PatienceOption, connected
 from broker.cli.sealing import Request, seal, sent_document
 from broker.cli.send import show_sent
 from broker.cli.trust import DirectoryOption, Trust, trusting
@@ -111,17 +112,25 @@ def seal_(
 
 
 @app.command(epilog="Example: setu packet post packet.json --as in-ncb/agency.toml")
-def post(ctx: typer.Context, file: FileArgument, profile: AsOption, _json: JsonOption = False) -> None:
+def post(
+    ctx: typer.Context,
+    file: FileArgument,
+    profile: AsOption,
+    patience: PatienceOption = PATIENCE,
+    _json: JsonOption = False,
+) -> None:
     """Send a sealed packet; sending the same bytes again is always safe and gives the same receipt."""
-    with connect(profile) as client:
+    with connected(profile, patience) as client:
         sent = client.post(read_bytes(file))
     emit(ctx, sent_document(sent), lambda console: show_sent(console, sent))
 
 
 @app.command(epilog="Example: setu packet resend --as in-ncb/agency.toml")
-def resend(ctx: typer.Context, profile: AsOption, _json: JsonOption = False) -> None:
+def resend(
+    ctx: typer.Context, profile: AsOption, patience: PatienceOption = PATIENCE, _json: JsonOption = False
+) -> None:
     """Send what is still in the agency's outbox: packets that were sealed and have no receipt yet."""
-    with connect(profile) as client:
+    with connected(profile, patience) as client:
         sent = client.resend()
 
     def show(console: Console) -> None:

@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from broker.assembly.agency import connect
 from broker.cli import markings
 from broker.cli.inputs import FileArgument
 from broker.cli.options import (
@@ -22,6 +21,7 @@ from broker.cli.options import (
     write_new,
 )
 from broker.cli.output import JsonOption, emit, note
+from broker.cli.patience import PATIENCE, PatienceOption, connected
 from broker.cli.sealing import Request, seal, sent_document
 from broker.errors import OutcomeUnknownError
 from broker.sdk.posting import Sent
@@ -59,6 +59,7 @@ def send(
     kind_version: KindVersionOption = None,
     sealed: SealedOption = None,
     receipt: Annotated[Path | None, typer.Option(help="Keep the receipt in this new file.")] = None,
+    patience: PatienceOption = PATIENCE,
     check: Annotated[bool, typer.Option("--check", help="Only ask what the gateway would say; send nothing.")] = False,
     _json: JsonOption = False,
 ) -> None:
@@ -84,7 +85,7 @@ def send(
         purge_on=purge_on,
     )
     request = Request(kind, file, to, block, precedence, exercise, thread, in_reply_to, lifetime, kind_version, sealed)
-    with connect(profile) as client:
+    with connected(profile, patience) as client:
         made = seal(client, profile, request)
         if check:
             answer = client.check(made.raw)

@@ -4,6 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self, Unpack
 
@@ -19,7 +20,7 @@ from broker.sdk.following import Following
 from broker.sdk.http import Http
 from broker.sdk.lookups import Lookups
 from broker.sdk.outbox import Outbox
-from broker.sdk.patience import Backoff, Persistence
+from broker.sdk.patience import Backoff, Persistence, Told
 from broker.sdk.posting import Poster, Sent
 from broker.sdk.reading import Pace, Report, log
 from broker.sdk.received import Received
@@ -51,6 +52,7 @@ class Client(Lookups):
         gateways: the gateway's addresses, `https://host:port`, where it has several; none for the transport's own.
         outbox: where packets stay until they have their receipt; None to keep none.
         patience: seconds for which a packet or acknowledgement without an answer is posted again.
+        told: is told each time that something is asked again; None to be silent.
         now, monotonic, random, sleep: unix seconds; seconds that never jump; random bytes; a pause.
     """
 
@@ -69,6 +71,7 @@ class Client(Lookups):
         gateways: Sequence[str] = (),
         outbox: Outbox | None = None,
         patience: float = 120.0,
+        told: Told | None = None,
         now: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         random: Callable[[int], bytes] = os.urandom,
@@ -84,7 +87,7 @@ class Client(Lookups):
         self._sleep = sleep
         self._backoff = Backoff(random=random)
         self._http = Http(transport, gateways=gateways, now=now, monotonic=monotonic)
-        persistence = Persistence(self._backoff, patience, sleep, monotonic)
+        persistence = Persistence(self._backoff, patience, sleep, monotonic, told)
         super().__init__(self._http, persistence)
         self._verifier = Verifier(agency, gateway, directory, wrap_keys)
         self._sealer = Sealer(
@@ -192,6 +195,7 @@ class Client(Lookups):
         stream: bool = False,
         wait: float = 25.0,
         drain: bool = False,
+        patience: float | None = None,
         stop: threading.Event | None = None,
         report: Report = log,
         source: Source | None = None,
@@ -209,16 +213,18 @@ class Client(Lookups):
             stream: by server-sent events instead of long poll.
             wait: seconds of a long poll, at most 30.
             drain: end as soon as nothing more is at hand.
+            patience: seconds for which one read without an answer is asked again; None for as long as it takes.
             stop: set it to end; at the latest after `wait` seconds.
             report: is told of rejections, tombstones and waits; by default a line of Python's logging.
             source: another engine to read from, which keeps places of its own (`broker.assembly.kafka.kafka_source`).
 
         Raises:
             IntegrityError: an alarm: the gateway shows two directories, or breaks the ledger's order. Stop reading.
+            UnavailableError: no answer within `patience`; what was not done comes again in the next run.
             CallerError: the agency may not read (suspended, unknown certificate).
             NotFoundError: no such topic of this agency's.
         """
-        pace = self.pace(stop, report)
+        pace = replace(self.pace(stop, report), total=patience)
         source = source or self.source(cursors, stream=stream)
         following = Following(source, self._verifier, self._poster, pace, wait=0.0 if drain else wait, drain=drain)
         return following.packets([topic(self.agency, kind) for kind in kinds])
@@ -231,8 +237,8 @@ class Client(Lookups):
     def pace(self, stop: threading.Event | None, report: Report) -> Pace:
         """How this client waits, until `stop` is set."""
         if stop is None:
-            return Pace(self._sleep, lambda: False, self._backoff, report)
-        return Pace(stop.wait, stop.is_set, self._backoff, report)
+            return Pace(self._sleep, lambda: False, self._backoff, report, monotonic=self._monotonic)
+        return Pace(stop.wait, stop.is_set, self._backoff, report, monotonic=self._monotonic)
 
     def judge(self, item: Item, *, opened: bool = True) -> Verified | Failed:
         """Steps 1 to 7 of the verification recipe; see `broker.sdk.verify.Verifier.judge`."""

@@ -14,6 +14,11 @@ T = TypeVar("T")
 Wall = Callable[[], float]
 """Unix seconds."""
 
+Told = Callable[[SetuError, float, float], None]
+"""Is told of each failure after which a call is repeated: the error, the seconds since the first time it was asked, and
+those for which it will go on.
+"""
+
 Random = Callable[[int], bytes]
 Sleep = Callable[[float], None]
 
@@ -40,13 +45,14 @@ class Backoff:
 class Persistence:
     """Repeats a call that is safe to repeat until it is answered or `total` seconds have gone.
 
-    monotonic: seconds of a clock that never jumps.
+    monotonic: seconds of a clock that never jumps. told: None to be silent.
     """
 
     backoff: Backoff
     total: float
     sleep: Sleep = time.sleep
     monotonic: Callable[[], float] = time.monotonic
+    told: Told | None = None
 
     def ask(self, call: Callable[[float], T]) -> T:
         """`call(remaining)` is given the seconds left.
@@ -54,7 +60,8 @@ class Persistence:
         Raises:
             SetuError: what `call` raised, where asking again cannot help or no time is left for it.
         """
-        deadline = self.monotonic() + self.total
+        begun = self.monotonic()
+        deadline = begun + self.total
         attempt = 0
         while True:
             try:
@@ -63,8 +70,11 @@ class Persistence:
                 if not may_ask_again(error):
                     raise
                 wait = self.backoff.wait(attempt, retry_after(error))
-                if self.monotonic() + wait >= deadline:
+                now = self.monotonic()
+                if now + wait >= deadline:
                     raise
+                if self.told is not None:
+                    self.told(error, now - begun, deadline - now)
             attempt += 1
             self.sleep(wait)
 

@@ -3,6 +3,7 @@
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -18,11 +19,14 @@ _log = logging.getLogger("setu.sdk")
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """The gateway, or something on the way to it, does not answer; the reader asks again in `seconds`."""
+    """The gateway, or something on the way to it, does not answer; the reader asks again in `seconds`, for `left` more
+    seconds (None: for as long as it takes).
+    """
 
     topic: str
     error: SetuError
     seconds: float
+    left: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +68,24 @@ def log(event: Waiting | Rejected | Gone) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How a reader waits. `pause(seconds)` may end early; `stopped()` then says whether to go on."""
+    """How a reader waits. `pause(seconds)` may end early; `stopped()` then says whether to go on. `total`: seconds for
+    which one call is repeated; None for as long as it takes.
+    """
 
     pause: Callable[[float], object]
     stopped: Callable[[], bool]
     backoff: Backoff
     report: Report
+    total: float | None = None
+    monotonic: Callable[[], float] = time.monotonic
 
     def persist(self, topic: str, call: Callable[[], T]) -> T | None:
-        """`call()`, at least once, and again after each failure that may pass by itself; None where stopped before."""
+        """`call()`, at least once, and again after each failure that may pass by itself; None where stopped before.
+
+        Raises:
+            SetuError: what `call` raised, where asking again cannot help or no time is left for it.
+        """
+        deadline = None if self.total is None else self.monotonic() + self.total
         attempt = 0
         while True:
             try:
@@ -83,7 +96,10 @@ class Pace:
                 if self.stopped():
                     return None
                 seconds = self.backoff.wait(attempt, retry_after(error))
-                self.report(Waiting(topic, error, seconds))
+                left = None if deadline is None else deadline - self.monotonic()
+                if left is not None and seconds >= left:
+                    raise
+                self.report(Waiting(topic, error, seconds, left))
             attempt += 1
             self.pause(seconds)
             if self.stopped():

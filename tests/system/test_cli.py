@@ -1,7 +1,9 @@
 """The command line against a real gateway: what each kind of person types, over TLS, from first to last."""
 
+import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -252,3 +254,26 @@ def test_what_is_held_of_the_directory_serves_while_the_gateway_is_away(setu, se
     profile = tmp_path / "agency" / "agency.toml"
     profile.write_text(profile.read_text().replace(served.url, f"https://127.0.0.1:{free_port()}"))
     assert "The gateway does not answer: going by directory version" in setu("audit", "vkey", "--as", profile).stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param(("send", "tip", "tip.json", "--to", "us-dea", "--handling", "handling.json"), id="send"),
+        pytest.param(("follow", "tip", "--once"), id="follow"),
+        pytest.param(("audit", "mirror", "copy"), id="audit-mirror"),
+    ],
+)
+def test_who_waits_for_a_gateway_is_told_so_and_for_how_long(served, files, tmp_path, words):
+    connect(served.agencies["in-ncb"]).close()  # it holds the directory from now on
+    copied = tmp_path / "agency"
+    shutil.copytree(served.agencies["in-ncb"].parent, copied)
+    settings = copied / "agency.toml"
+    text = settings.read_text().replace("../../policies", str(served.path / "policies"))
+    settings.write_text(re.sub(r"https://[^\"]+", f"https://localhost:{free_port()}", text))
+    found = [str(files / word) if word.endswith(".json") else word for word in words]
+    with contextlib.chdir(tmp_path), running(*found, "--as", settings, "--patience", "4") as process:
+        out, said = process.communicate(timeout=30)
+    assert process.returncode == 1, said
+    assert out == ""
+    assert "(--patience)" in said

@@ -120,6 +120,17 @@ def test_a_receipt_of_another_statement_is_none(gateway, over):
     assert caught.value.code is Code.RECEIPT_INVALID
 
 
+def test_a_reader_with_patience_says_how_long_and_gives_up(gateway):
+    send(gateway)
+    said = []
+    gateway.faults = [Fault("/v1/topics", answer=httpx.Response(503)) for _ in range(99)]
+    with pytest.raises(UnavailableError):
+        list(gateway.client("us-dea").follow("tip", drain=True, patience=30.0, report=said.append))
+    left = [each.left for each in said]
+    assert left == sorted(left, reverse=True)
+    assert 0 < left[-1] < left[0] <= 30
+
+
 # place
 
 

@@ -194,6 +194,22 @@ def test_the_time_left_is_told():
     assert left[2] < left[1] < 55
 
 
+def test_who_waits_is_told_for_how_long():
+    clock = Clock()
+    told = []
+
+    def fail(_):
+        clock.sleep(5)
+        raise UnavailableError("Busy.", retry_after=0)
+
+    persistence = Persistence(Backoff(random=steady), 20, clock.sleep, clock, lambda *each: told.append(each))
+    with pytest.raises(UnavailableError):
+        persistence.ask(fail)
+    assert [error.message for error, _, _ in told] == ["Busy."] * 3
+    assert [round(since) for _, since, _ in told] == [5, 10, 16]
+    assert all(round(since + left) == 20 for _, since, left in told)
+
+
 # server-sent events
 
 
