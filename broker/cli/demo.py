@@ -66,6 +66,10 @@ def demo(
         Path | None,
         typer.Option(help="Keep everything in this new folder: log, packets, receipts, deployment."),
     ] = None,
+    cluster: Annotated[
+        bool,
+        typer.Option("--cluster", help="On a real Kafka, PostgreSQL, two gateways, relays; parts of it are killed."),
+    ] = False,
     _json: JsonOption = False,
 ) -> None:
     """Two countries, five agencies and a gateway on this machine: a packet's whole way, and attacks on it.
@@ -75,8 +79,12 @@ def demo(
     teller = Teller(None if wants_json(ctx) else Console(highlight=False, markup=False, soft_wrap=True))
     teller.say(OPENING, "italic")
     with _folder(keep) as folder:
-        _tell(teller, folder)
-        if keep is not None and teller.ok:
+        (_tell_on_cluster if cluster else _tell)(teller, folder, keep is not None)
+        if keep is not None and teller.ok and cluster:
+            teller.say(
+                f"Kept in {keep}: log, packets, receipts, deployment, and in {keep / 'logs'} what each part said."
+            )
+        elif keep is not None and teller.ok:
             teller.say(f"Kept in {keep}. Serve it again: setu serve --config {keep / 'deployment' / 'setu.toml'}")
     if wants_json(ctx):
         print_json({"ok": teller.ok, "steps": teller.steps})
@@ -89,7 +97,7 @@ def demo(
     sys.exit(0 if teller.ok else 1)
 
 
-def _tell(teller: Teller, folder: Path) -> None:
+def _tell(teller: Teller, folder: Path, _keep: bool) -> None:
     port, operations = free_port(), free_port()
     made: list[Any] = []
 
@@ -122,6 +130,46 @@ def _tell(teller: Teller, folder: Path) -> None:
             return "what was accepted was finished; the ledger's last head is kept"
 
         teller.play("gateway-stops", "The gateway ends in good order", stop)
+
+
+def _tell_on_cluster(teller: Teller, folder: Path, keep: bool) -> None:
+    # Imported where they are wanted: one gateway's story needs no client of Kafka's.
+    from broker.cli.cluster.cluster import Cluster, Shape  # noqa: PLC0415
+    from broker.cli.cluster.story import ClusterSteps  # noqa: PLC0415
+
+    cluster = Cluster(folder, Shape(), say=lambda part: teller.say(f"  … {part}", "dim"), keep=keep)
+    with ExitStack() as stack:
+
+        def start() -> str:
+            stack.enter_context(cluster)
+            return (
+                f"{len(cluster.pids)} processes: Kafka, PostgreSQL, a rollback guard, two relays, an adapter, "
+                f"gateways at {' and '.join(cluster.urls)}"
+            )
+
+        if not teller.play("cluster-runs", "Two countries found a realm; a cluster is started for it", start):
+            return
+        cast = Cast(cluster.deployment, folder)
+        stack.callback(cast.close)
+        more = ClusterSteps(cluster, cast)
+        cast.source = more.source
+        for name, title, work in Story(cast, more.steps()).steps():
+            if not teller.play(name, title, work):
+                return
+
+        def stop() -> str:
+            running = cluster.pids
+            status = {each.name: each.stop() for each in (*cluster.relays, *cluster.gateways)}
+            wrong = [name for name, found in status.items() if found != 0]
+            if wrong:
+                raise StepFailedError(f"Expected an orderly end, found another of {', '.join(wrong)}.")
+            stack.close()
+            left = [pid for pid in running if Path(f"/proc/{pid}").exists()]
+            if left:
+                raise StepFailedError(f"Expected nothing left running, found processes {left}.")
+            return "relays, gateways, guard, Kafka and PostgreSQL ended; nothing is left running"
+
+        teller.play("cluster-stops", "The cluster ends in good order", stop)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from broker.cli.cluster.engines import Node, launcher
 from broker.cli.cluster.process import Keeper, Process, answers
 from broker.cli.deployment import Deployment, create
 from broker.cli.served import free_port
-from broker.cli.sharing import GUARD, Shared
+from broker.cli.sharing import GUARD, LOOPBACK, Shared
 from broker.config import GuardSettings, load
 from broker.errors import UnavailableError
 
@@ -93,6 +93,13 @@ class Cluster:
     def operations(self) -> list[str]:
         """The operator's address of each gateway."""
         return [self.deployment.operations, *(url for _, _, url in self.deployment.further)]
+
+    @property
+    def pids(self) -> list[int]:
+        """Of what runs now."""
+        engines: list[Node | Process] = [self.postgres, self.kafka]
+        parts = (*engines, self.guard, *self.gateways, *self.relays, *self.adapters.values())
+        return [each.pid for each in parts if each.pid is not None]
 
     def drop(self, agency: str) -> Path:
         """The folder that an agency's adapter drops packets into."""
@@ -212,15 +219,16 @@ class Cluster:
         # One after the other: the first one writes down which directory and policy are in force.
         for each in self.gateways:
             each.start()
-        self.relays = [
-            process(f"relay {number}", "broker", "relay", "--config", str(configs[0]))
-            for number in range(1, self.shape.relays + 1)
-        ]
+        self.relays = [self._relay(number, free_port(), process) for number in range(1, self.shape.relays + 1)]
         self.adapters = {agency: self._adapter(agency, process) for agency in self.shape.adapters}
         for each in (*self.relays, *self.adapters.values()):
             each.launch()
         for each in (*self.relays, *self.adapters.values()):
             each.wait()
+
+    def _relay(self, number: int, port: int, process: Callable[..., Process]) -> Process:
+        words = ("broker", "relay", "--config", str(self.deployment.config), "--operations", f"{LOOPBACK}:{port}")
+        return process(f"relay {number}", *words, ready=answers(f"http://{LOOPBACK}:{port}/healthz"))
 
     def _adapter(self, agency: str, process: Callable[..., Process]) -> Process:
         folder = self.drop(agency).parent

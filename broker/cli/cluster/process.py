@@ -110,7 +110,7 @@ class Process:
             found = None
         if found != 0:
             raise UnavailableError(
-                f"Expected {self.name} to do its work within {seconds:.0f} s, found that it did not.\n{tail(self.log)}",
+                f"Expected {self.name} to do its work, found that it did not.\n{tail(self.log)}",
                 advice=f"Read {self.log}.",
             )
 
