@@ -11,7 +11,7 @@ from broker.crypto.suites import CONTENT_KEY_SIZE, IV_SIZE
 from broker.crypto.wrap import wrap
 from broker.envelope.content import RANDOM_SIZE, aad_of, info_of, manifest
 from broker.envelope.jws import PACKET_TYP, Signer, sign_both
-from broker.envelope.shape import JWE_PROTECTED
+from broker.envelope.shape import JWE_PROTECTED, text_of
 from schemas.canonical import b64u, unb64u
 from schemas.packet import Header, Jwe, Jws, Packet, Recipient, RecipientHeader
 
@@ -53,7 +53,7 @@ def two_texts(header: Header, readers: Sequence[PublicKey], signer: Signer) -> t
             for reader, ek, wrapped in wraps
         ),
     )
-    payload = b64u(manifest(jwe))
+    payload = b64u(manifest(text_of(jwe)))
     packet = Packet(jwe=jwe, jws=Jws(payload=payload, signatures=sign_both(payload, signer, PACKET_TYP)))
     raw = json.dumps(packet.model_dump(mode="json"), separators=(",", ":")).encode()
     readings = tuple(decrypt(key, iv, ciphertext, tag, gcm_aad) for key in keys)

@@ -28,6 +28,7 @@ _HPKE: Mapping[str, Hpke] = MappingProxyType(
         "HPKE-10-KE": Hpke(KEM.MLKEM1024_P384, KDF.SHAKE256, AEAD.AES_256_GCM),
     }
 )
+MAX_POINT = P384_POINT_SIZE
 _EK_SIZES: Mapping[str, int] = MappingProxyType({suite.wrap: suite.ek_size for suite in SUITES.values()})
 
 
@@ -64,17 +65,19 @@ def unwrap(private: PrivateKey, ek: bytes, encrypted_key: bytes, info: bytes) ->
         raise _does_not_open() from None
 
 
-def check_encapsulation(alg: str, ek: bytes) -> None:
+def check_encapsulation(alg: str, end: bytes, size: int) -> None:
     """Check what can be known of an encapsulation without the key: its size and its curve point.
+
+    `end` is its last bytes, at least `MAX_POINT` of them where there are so many; `size` is the whole's.
 
     Raises:
         MalformedError: code `envelope-invalid`.
     """
-    if len(ek) != _EK_SIZES[alg]:
+    if size != _EK_SIZES[alg]:
         raise MalformedError(
-            Code.ENVELOPE_INVALID, f"Expected {_EK_SIZES[alg]} bytes of {alg} encapsulated key, found {len(ek)}."
+            Code.ENVELOPE_INVALID, f"Expected {_EK_SIZES[alg]} bytes of {alg} encapsulated key, found {size}."
         )
-    sound = x25519_acceptable(ek[-X25519_SIZE:]) if alg == "HPKE-9-KE" else p384_acceptable(ek[-P384_POINT_SIZE:])
+    sound = x25519_acceptable(end[-X25519_SIZE:]) if alg == "HPKE-9-KE" else p384_acceptable(end[-P384_POINT_SIZE:])
     if not sound:
         raise MalformedError(
             Code.ENVELOPE_INVALID,

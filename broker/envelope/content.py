@@ -5,10 +5,10 @@ import hmac
 from collections.abc import Mapping
 from typing import Any
 
-from broker.envelope.shape import malformed
+from broker.envelope.shape import JweText, malformed
 from broker.errors import PacketError
 from schemas.canonical import b64u, canonical, unb64u
-from schemas.packet import VERSION, Jwe
+from schemas.packet import VERSION
 from schemas.problem import Code
 
 RANDOM_SIZE = 32
@@ -55,23 +55,30 @@ def check_size(size: int) -> None:
 
 def commitment(fields: Mapping[str, Any], plain: bytes) -> bytes:
     """HMAC-SHA384 keyed by r over the header without its commitment, and the rest of the plaintext; 48 bytes."""
-    bare = canonical({name: value for name, value in fields.items() if name != "commitment"})
-    message = b"setu1.commit\0" + hashlib.sha384(bare).digest() + plain[RANDOM_SIZE:]
-    return hmac.digest(plain[:RANDOM_SIZE], message, "sha384")
+    return _committed(canonical({name: value for name, value in fields.items() if name != "commitment"}), plain)
 
 
-def check_commitment(fields: Mapping[str, Any], plain: bytes) -> None:
+def check_commitment(hdr: bytes, commitment: str, plain: bytes) -> None:
     """Recipe step 7: the one plaintext that the sender signed for, in constant time.
+
+    `hdr` is the canonical bytes of a header that is of its schema, `commitment` the member of it.
 
     Raises:
         PacketError: code `commitment-mismatch`.
     """
-    if not hmac.compare_digest(commitment(fields, plain), unb64u(fields["commitment"])):
+    # In canonical order only `aud`, which has no such member, stands before it; so to cut it out is to leave it out.
+    bare = hdr.replace(b'"commitment":"%b",' % commitment.encode(), b"", 1)
+    if not hmac.compare_digest(_committed(bare, plain), unb64u(commitment)):
         raise PacketError(
             Code.COMMITMENT_MISMATCH,
             "Expected the content to match the signed commitment, found another content.",
             advice="Keep the packet: the content key proves that the sender sealed two contents.",
         )
+
+
+def _committed(bare: bytes, plain: bytes) -> bytes:
+    message = b"setu1.commit\0" + hashlib.sha384(bare).digest() + plain[RANDOM_SIZE:]
+    return hmac.digest(plain[:RANDOM_SIZE], message, "sha384")
 
 
 def aad_of(protected: str, aad: str) -> bytes:
@@ -84,17 +91,19 @@ def info_of(aad: str) -> bytes:
     return b"JOSE-HPKE rcpt\xffA256GCM\xff" + VERSION.encode() + hashlib.sha384(aad.encode()).digest()
 
 
-def manifest(jwe: Jwe) -> bytes:
+def manifest(jwe: JweText) -> bytes:
     """MAN: what is signed. Digests over the strings as received, as netstrings so that no boundary can move."""
-    parts = ["setu1.manifest", jwe.protected, jwe.aad, jwe.iv, jwe.ciphertext, jwe.tag]
-    for each in jwe.recipients:
-        parts += (each.header.alg, each.header.kid, each.header.ek, each.encrypted_key)
-    strings = hashlib.sha384()
-    for part in parts:
-        raw = part.encode()
-        strings.update(b"%d:%b," % (len(raw), raw))
-    hdr = hashlib.sha384(jwe.aad.encode()).digest()
-    return canonical({"hdr": b64u(hdr), "jwe": b64u(strings.digest()), "v": VERSION})
+    parts = ["setu1.manifest", *jwe[:5]]
+    for each in jwe.wraps:
+        parts += each
+    # All of them are ASCII but an alg, which may be anything: a netstring counts bytes.
+    strings = b"".join([b"%d:%b," % (len(raw), raw) for raw in map(str.encode, parts)])
+    hdr = b64u(hashlib.sha384(jwe.aad.encode()).digest())
+    return b'{"hdr":"%b","jwe":"%b","v":"%b"}' % (
+        hdr.encode(),
+        b64u(hashlib.sha384(strings).digest()).encode(),
+        VERSION.encode(),
+    )
 
 
 def digest_of(man: bytes) -> str:

@@ -9,7 +9,7 @@ from broker.crypto.wrap import unwrap
 from broker.envelope.content import aad_of, check_commitment, info_of, unpack
 from broker.envelope.verify import Parsed
 from broker.errors import PacketError
-from schemas.canonical import unb64u
+from schemas.canonical import known_b64u
 from schemas.problem import Code
 
 
@@ -22,17 +22,18 @@ def open_packet(parsed: Parsed, agency: str, keys: Mapping[str, PrivateKey]) -> 
         MalformedError: `envelope-invalid`, for a wrong padding.
     """
     # 7. Own (agency, kid) is in `to`; unwrap, decrypt, recompute the commitment in constant time, unpad strictly.
-    jwe = parsed.packet.jwe
+    jwe = parsed.jwe
     position = next((n for n, each in enumerate(parsed.header.to) if each.agency == agency), None)
     key = None if position is None else keys.get(parsed.header.to[position].kid)
     if position is None or key is None:
         raise _not_for_me("in `to` and the key it is wrapped to held here")
     if key.alg != SUITES[parsed.header.suite].wrap or key.public.kid != parsed.header.to[position].kid:
         raise _not_for_me("wrapped to a key that is held here under its own kid")
-    recipient = jwe.recipients[position]
-    cek = unwrap(key, unb64u(recipient.header.ek), unb64u(recipient.encrypted_key), info_of(jwe.aad))
-    plain = decrypt(cek, unb64u(jwe.iv), unb64u(jwe.ciphertext), unb64u(jwe.tag), aad_of(jwe.protected, jwe.aad))
-    check_commitment(parsed.fields, plain)
+    wrap = jwe.wraps[position]
+    cek = unwrap(key, known_b64u(wrap.ek), known_b64u(wrap.encrypted_key), info_of(jwe.aad))
+    iv, tag = known_b64u(jwe.iv), known_b64u(jwe.tag)
+    plain = decrypt(cek, iv, known_b64u(jwe.ciphertext), tag, aad_of(jwe.protected, jwe.aad))
+    check_commitment(parsed.hdr, parsed.header.commitment, plain)
     return unpack(plain)
 
 

@@ -14,7 +14,7 @@ from broker.crypto.suites import CONTENT_KEY_SIZE, IV_SIZE, SUITES
 from broker.crypto.wrap import wrap
 from broker.envelope.content import RANDOM_SIZE, aad_of, commitment, digest_of, info_of, manifest, pack
 from broker.envelope.jws import PACKET_TYP, Signer, sign_both
-from broker.envelope.shape import JWE_PROTECTED, not_the_schema
+from broker.envelope.shape import JWE_PROTECTED, not_the_schema, text_of
 from broker.envelope.verify import check_readers
 from broker.errors import SignatureError
 from schemas.canonical import b64u, canonical
@@ -106,7 +106,7 @@ def seal(
         tag=b64u(tag),
         recipients=tuple(_recipient(key, cek, info) for _, key in readers),
     )
-    man = manifest(jwe)
+    man = manifest(text_of(jwe))
     jws = Jws(payload=b64u(man), signatures=sign_both(b64u(man), signer, PACKET_TYP))
     packet = Packet(jwe=jwe, jws=jws)
     raw = json.dumps(packet.model_dump(mode="json"), separators=(",", ":")).encode()

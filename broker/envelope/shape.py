@@ -1,14 +1,22 @@
 """Recipe step 1: exactly these members, canonical unpadded base64url, exact sizes. One error type, with a pointer."""
 
 from collections.abc import Set as AbstractSet
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
 from broker.crypto.suites import ENCRYPTED_KEY_SIZE, IV_SIZE, TAG_SIZE
 from broker.errors import MalformedError
-from schemas.canonical import MalformedBase64Error, MalformedJsonError, b64u, canonical, check_b64u, parse, unb64u
-from schemas.packet import MAX_RECIPIENTS, Jwe, Recipient, RecipientHeader
+from schemas.canonical import (
+    MalformedBase64Error,
+    MalformedJsonError,
+    b64u,
+    canonical,
+    check_b64u,
+    known_b64u,
+    parse,
+)
+from schemas.packet import MAX_RECIPIENTS, Jwe
 from schemas.problem import Code
 
 JWE_PROTECTED = b64u(canonical({"enc": "A256GCM", "typ": "setu1+jwe"}))
@@ -16,6 +24,38 @@ KID_SIZE = 32
 _JWE = frozenset({"protected", "aad", "iv", "ciphertext", "tag", "recipients"})
 _RECIPIENT = frozenset({"header", "encrypted_key"})
 _RECIPIENT_HEADER = frozenset({"alg", "kid", "ek"})
+
+
+class Wrap(NamedTuple):
+    """A recipient's wrap as received: strings of canonical base64url."""
+
+    alg: str
+    kid: str
+    ek: str
+    encrypted_key: str
+
+
+class JweText(NamedTuple):
+    """A JWE as received: strings of canonical base64url. Not the schema's model, which costs more than reading it."""
+
+    protected: str
+    aad: str
+    iv: str
+    ciphertext: str
+    tag: str
+    wraps: tuple[Wrap, ...]
+
+
+def text_of(jwe: Jwe) -> JweText:
+    """The same of a model, for who makes one."""
+    return JweText(
+        jwe.protected,
+        jwe.aad,
+        jwe.iv,
+        jwe.ciphertext,
+        jwe.tag,
+        tuple(Wrap(each.header.alg, each.header.kid, each.header.ek, each.encrypted_key) for each in jwe.recipients),
+    )
 
 
 def read_json(raw: bytes) -> Any:
@@ -96,10 +136,10 @@ def text(value: object, pointer: str, size: int | None = None) -> str:
 
 
 def decoded(value: object, pointer: str, size: int | None = None) -> bytes:
-    return unb64u(text(value, pointer, size))
+    return known_b64u(text(value, pointer, size))
 
 
-def read_jwe(value: object) -> Jwe:
+def read_jwe(value: object) -> JweText:
     """The JWE, with all sizes that do not depend on the suite checked.
 
     Raises:
@@ -112,28 +152,26 @@ def read_jwe(value: object) -> Jwe:
     recipients = jwe["recipients"]
     if not isinstance(recipients, list) or not 1 <= len(recipients) <= MAX_RECIPIENTS + 1:
         raise malformed("/jwe/recipients", f"expected 1 to {MAX_RECIPIENTS} recipients and the gateway, found another")
-    return Jwe.model_construct(
-        protected=JWE_PROTECTED,
-        aad=text(jwe["aad"], "/jwe/aad"),
-        iv=text(jwe["iv"], "/jwe/iv", IV_SIZE),
-        ciphertext=text(jwe["ciphertext"], "/jwe/ciphertext"),
-        tag=text(jwe["tag"], "/jwe/tag", TAG_SIZE),
-        recipients=tuple(_recipient(each, f"/jwe/recipients/{n}") for n, each in enumerate(recipients)),
+    return JweText(
+        JWE_PROTECTED,
+        text(jwe["aad"], "/jwe/aad"),
+        text(jwe["iv"], "/jwe/iv", IV_SIZE),
+        text(jwe["ciphertext"], "/jwe/ciphertext"),
+        text(jwe["tag"], "/jwe/tag", TAG_SIZE),
+        tuple(_wrap(each, f"/jwe/recipients/{n}") for n, each in enumerate(recipients)),
     )
 
 
-def _recipient(value: object, pointer: str) -> Recipient:
+def _wrap(value: object, pointer: str) -> Wrap:
     recipient = members(value, _RECIPIENT, pointer)
     header = members(recipient["header"], _RECIPIENT_HEADER, f"{pointer}/header")
     if not isinstance(header["alg"], str):
         raise malformed(f"{pointer}/header/alg", "expected the name of the suite's key wrap, found something else")
-    return Recipient.model_construct(
-        header=RecipientHeader.model_construct(
-            alg=header["alg"],
-            kid=text(header["kid"], f"{pointer}/header/kid", KID_SIZE),
-            ek=text(header["ek"], f"{pointer}/header/ek"),
-        ),
-        encrypted_key=text(recipient["encrypted_key"], f"{pointer}/encrypted_key", ENCRYPTED_KEY_SIZE),
+    return Wrap(
+        header["alg"],
+        text(header["kid"], f"{pointer}/header/kid", KID_SIZE),
+        text(header["ek"], f"{pointer}/header/ek"),
+        text(recipient["encrypted_key"], f"{pointer}/encrypted_key", ENCRYPTED_KEY_SIZE),
     )
 
 

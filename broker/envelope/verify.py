@@ -4,14 +4,12 @@
 header is canonical, whose manifest is its own, and whose readers and wraps agree.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from pydantic import ValidationError
 
 from broker.crypto.suites import SUITES, Suite
-from broker.crypto.wrap import check_encapsulation
+from broker.crypto.wrap import MAX_POINT, check_encapsulation
 from broker.envelope.content import check_size, digest_of, manifest
 from broker.envelope.jws import (
     PACKET_TYP,
@@ -20,10 +18,10 @@ from broker.envelope.jws import (
     check_suite,
     evidence,
     read_signatures,
-    signature_models,
     verify_both,
 )
 from broker.envelope.shape import (
+    JweText,
     check_no_null,
     malformed,
     members,
@@ -34,12 +32,15 @@ from broker.envelope.shape import (
     text,
 )
 from broker.errors import PacketError
-from schemas.canonical import b64u, canonical, unb64u
-from schemas.packet import MAX_RECIPIENTS, Header, Jwe, Jws, Packet, SuiteName
+from schemas.canonical import b64u, canonical, known_b64u
+from schemas.packet import MAX_RECIPIENTS, Header, Packet, SuiteName
 from schemas.problem import Code
 
 # The schema's own limits keep every header below this; more could only be many unknown members, each an error to tell.
 _MAX_HEADER = 16_384
+
+# The end of an encapsulated key's text, of whole groups, that surely holds its curve point.
+_POINT_TEXT = 4 * (MAX_POINT // 3 + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +48,23 @@ class Parsed:
     """A packet whose shape holds; its signatures are not checked yet.
 
     `aad`, `manifest`: base64url strings as received. `digest`: the packet's. `evidence`: SHA-384 over its signatures,
-    base64url. `fields`: the header as it was parsed, before the model read it.
+    base64url. `hdr`: the header's canonical bytes.
     """
 
     raw: bytes = field(repr=False)
-    packet: Packet = field(repr=False)
+    jwe: JweText = field(repr=False)
     header: Header
+    hdr: bytes = field(repr=False)
     aad: str = field(repr=False)
     manifest: str = field(repr=False)
     digest: str
     evidence: str
     signed: tuple[Signed, Signed] = field(repr=False)
-    fields: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def packet(self) -> Packet:
+        """The schema's model, made when it is asked for: it costs as much as all the checks."""
+        return Packet.model_validate_json(self.raw)
 
 
 def parse(raw: bytes) -> Parsed:
@@ -72,15 +78,15 @@ def parse(raw: bytes) -> Parsed:
     # 1. Shape: exactly these members, canonical unpadded base64url, exact sizes.
     outer = members(read_json(raw), {"jwe", "jws"}, "")
     jwe = read_jwe(outer["jwe"])
-    jws, signed = _read_jws(outer["jws"])
+    payload, signed = _read_jws(outer["jws"])
 
     # 2. MAN recomputed from the received strings equals the signed payload.
     man = manifest(jwe)
-    if b64u(man) != jws.payload:
+    if b64u(man) != payload:
         raise malformed("/jws/payload", "expected the manifest of this JWE, found another payload")
 
     # 3. HDR parses and is canonical; the signatures' algorithms are the suite's two, in order, their kids are `sig`.
-    header, fields = _read_header(jwe.aad)
+    header, hdr = _read_header(jwe.aad)
     suite = SUITES[header.suite]
     check_suite(signed, suite, header.sig, "/jws/signatures")
 
@@ -91,17 +97,7 @@ def parse(raw: bytes) -> Parsed:
     # 5. `to` and `recipients` agree one to one, in order; no agency twice.
     check_readers(header)
     _check_agreement(header, jwe)
-    return Parsed(
-        raw,
-        Packet.model_construct(jwe=jwe, jws=jws),
-        header,
-        jwe.aad,
-        jws.payload,
-        digest_of(man),
-        evidence(signed),
-        signed,
-        fields,
-    )
+    return Parsed(raw, jwe, header, hdr, jwe.aad, payload, digest_of(man), evidence(signed), signed)
 
 
 def check_audience(parsed: Parsed, *, realm: str, gateway: str, suite: SuiteName) -> None:
@@ -145,7 +141,7 @@ def check_recipients(parsed: Parsed) -> None:
         MalformedError: code `envelope-invalid`.
     """
     check_readers(parsed.header)
-    _check_agreement(parsed.header, parsed.packet.jwe)
+    _check_agreement(parsed.header, parsed.jwe)
 
 
 def check_readers(header: Header) -> None:
@@ -162,30 +158,29 @@ def check_readers(header: Header) -> None:
         raise malformed("/to", f"expected 1 to {MAX_RECIPIENTS} recipients beside the gateway, found another number")
 
 
-def _check_agreement(header: Header, jwe: Jwe) -> None:
-    if [each.kid for each in header.to] != [each.header.kid for each in jwe.recipients]:
+def _check_agreement(header: Header, jwe: JweText) -> None:
+    if [each.kid for each in header.to] != [each.kid for each in jwe.wraps]:
         raise malformed("/jwe/recipients", "expected one wrap for each reader in `to`, in order, found others")
 
 
-def _check_wraps(jwe: Jwe, suite: Suite) -> None:
-    for n, each in enumerate(jwe.recipients):
-        if each.header.alg != suite.wrap:
+def _check_wraps(jwe: JweText, suite: Suite) -> None:
+    for n, each in enumerate(jwe.wraps):
+        if each.alg != suite.wrap:
             raise malformed(f"/jwe/recipients/{n}/header/alg", f"expected {suite.wrap}, found another key wrap")
-        check_encapsulation(suite.wrap, unb64u(each.header.ek))
+        size = len(each.ek) * 3 // 4
+        check_encapsulation(suite.wrap, known_b64u(each.ek[-(len(each.ek) % 4) - _POINT_TEXT :]), size)
 
 
-def _read_jws(value: object) -> tuple[Jws, tuple[Signed, Signed]]:
+def _read_jws(value: object) -> tuple[str, tuple[Signed, Signed]]:
     if isinstance(value, dict) and value.keys() == {"payload"}:
         value = {**value, "signatures": []}  # stripped: not a fault of shape but of signature
     jws = members(value, {"payload", "signatures"}, "/jws")
     signed = read_signatures(jws["signatures"], PACKET_TYP, "/jws/signatures")
-    return Jws.model_construct(
-        payload=text(jws["payload"], "/jws/payload"), signatures=signature_models(jws["signatures"])
-    ), signed
+    return text(jws["payload"], "/jws/payload"), signed
 
 
-def _read_header(aad: str) -> tuple[Header, Mapping[str, Any]]:
-    raw = unb64u(aad)
+def _read_header(aad: str) -> tuple[Header, bytes]:
+    raw = known_b64u(aad)
     if len(raw) > _MAX_HEADER:
         raise malformed("/jwe/aad", f"expected at most {_MAX_HEADER} bytes of header, found {len(raw)}")
     fields = read_inner_json(raw, "/jwe/aad")
@@ -196,4 +191,4 @@ def _read_header(aad: str) -> tuple[Header, Mapping[str, Any]]:
     check_no_null(raw, fields, "a header")
     if canonical(fields) != raw:
         raise malformed("/jwe/aad", "expected the header in its canonical form (RFC 8785), found another form")
-    return header, fields
+    return header, raw

@@ -124,7 +124,7 @@ class Steps:
             agency = view.snapshot.active(each.agency, Role.GATEWAY if is_gateway else Role.AGENCY)
             try:
                 key = view.snapshot.key(each.kid, agency=each.agency, use=KeyUse.WRAP, at=now)
-                expected = parsed.packet.jwe.recipients[place].header.alg
+                expected = parsed.jwe.wraps[place].alg
                 PublicKey.from_directory(key)
             except SignatureError as error:
                 raise _stale_wrap(place, error.message) from None

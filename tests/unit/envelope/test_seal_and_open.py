@@ -4,14 +4,16 @@ from dataclasses import replace
 import pytest
 
 from broker.crypto.suites import SUITES
+from broker.envelope.content import check_commitment, commitment
 from broker.envelope.open import open_packet
 from broker.envelope.seal import Signer, seal
+from broker.envelope.shape import text_of
 from broker.envelope.verify import check_recipients, check_signatures, parse
 from broker.errors import MalformedError, PacketError, SignatureError
-from schemas.canonical import b64u, unb64u
+from schemas.canonical import b64u, canonical, unb64u
 from schemas.packet import Packet, SuiteName
 from schemas.problem import Code
-from tests.builders import Realm, private_key
+from tests.builders import Realm, handling, private_key
 from tests.forge import Forge, accept, padded, verified
 
 READERS = ["us-dea", "us-cbp", "in-setu"]
@@ -35,8 +37,20 @@ def test_what_is_parsed_is_what_was_sealed(realm):
     sealed = realm.sealed("in-ncb", READERS)
     parsed = parse(sealed.raw)
     assert (parsed.header, parsed.digest, parsed.raw) == (sealed.header, sealed.digest, sealed.raw)
-    assert parsed.packet == Packet.from_json(sealed.raw)
-    assert parsed.packet.to_object() == json.loads(sealed.raw)
+    assert parsed.jwe == text_of(Packet.from_json(sealed.raw).jwe)
+    assert parsed.hdr == sealed.header.canonical()
+
+
+@pytest.mark.parametrize("over", [{}, {"in_reply_to": "A" * 64}, {"handling": handling(tlp="GREEN")}])
+def test_a_header_without_its_commitment_is_what_is_left_when_it_is_cut_out(realm, over):
+    sealed = realm.sealed("in-ncb", READERS, **over)
+    plain = bytes(range(32)) + b"content"
+    fields = json.loads(sealed.header.canonical())
+    fields["commitment"] = b64u(commitment(fields, plain))
+    hdr = canonical(fields)
+    check_commitment(hdr, fields["commitment"], plain)
+    with pytest.raises(PacketError):
+        check_commitment(hdr, fields["commitment"], plain + b".")
 
 
 def test_gateway_among_the_readers_means_open(realm):
