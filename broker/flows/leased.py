@@ -8,19 +8,27 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from broker.errors import SetuError, UnavailableError
 from broker.ledger.port import LeaseLost
 from broker.store.port import Lease
 
-SECONDS = 6.0
-RENEW = 2.0
-TRY = 0.5
-"""Seconds between two tries of one that stands by: with `SECONDS` and a new connection, a take-over within ten."""
 
-REST = 5.0
-"""Seconds for which one that gave up leaves it to the others."""
+class Times(NamedTuple):
+    """Seconds. With these, and a new connection, a take-over takes less than ten.
+
+    lease: for which it is taken. renew: between two renewals. retry: between two tries of one that stands by.
+    rest: for which one that gave up leaves it to the others.
+    """
+
+    lease: float = 6.0
+    renew: float = 2.0
+    retry: float = 0.5
+    rest: float = 5.0
+
+
+USUAL = Times()
 
 END_SECONDS = 10.0
 """In which the work ends once it is told to."""
@@ -50,11 +58,13 @@ class Leased:
         name: str,
         holder: str,
         *,
+        times: Times = USUAL,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._leases = leases
         self._name = name
         self._holder = holder
+        self._times = times
         self._monotonic = monotonic
         self._lease: Lease | None = None
         self._until = 0.0
@@ -76,10 +86,10 @@ class Leased:
     async def run(self, work: Callable[[], Awaitable[None]]) -> None:
         """For ever. `work` is done while the lease is held; it may give up by itself, or raise `LeaseLost`."""
         while True:
-            rest = TRY
+            rest = self._times.retry
             try:
-                if await self._ask(SECONDS):
-                    rest = REST if await self._hold(work) else TRY
+                if await self._ask(self._times.lease) and await self._hold(work):
+                    rest = self._times.rest
             except SetuError as error:
                 self._said(error)
             await asyncio.sleep(rest)
@@ -91,7 +101,7 @@ class Leased:
         work = asyncio.ensure_future(begin())
         try:
             while (left := self._until - self._monotonic()) > 0:
-                await asyncio.wait({work}, timeout=min(RENEW, left))
+                await asyncio.wait({work}, timeout=min(self._times.renew, left))
                 if work.done():
                     return _gave_up(work)
                 try:
@@ -106,12 +116,12 @@ class Leased:
             work.cancel()
             await _over(work, END_SECONDS)
             if held is not None:
-                await _over(asyncio.ensure_future(asyncio.to_thread(self._leases.release, held)), RENEW)
+                await _over(asyncio.ensure_future(asyncio.to_thread(self._leases.release, held)), END_SECONDS)
 
     async def _ask(self, seconds: float) -> bool:
         """Take or renew it; raises UnavailableError where no answer comes. Never two questions at a time."""
         if self._asking is None:
-            question = asyncio.to_thread(self._leases.lease, self._name, self._holder, SECONDS)
+            question = asyncio.to_thread(self._leases.lease, self._name, self._holder, self._times.lease)
             self._asking = (self._monotonic(), asyncio.ensure_future(question))
         began, asked = self._asking
         await asyncio.wait({asked}, timeout=max(seconds, 0.0))
@@ -119,7 +129,7 @@ class Leased:
             raise UnavailableError("Expected the store to say who holds the lease, found no answer.")
         self._asking = None
         self._lease = asked.result()
-        self._until = began + SECONDS
+        self._until = began + self._times.lease
         self.trouble = None
         return self.active
 
