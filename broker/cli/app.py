@@ -39,6 +39,7 @@ COMMANDS = {
     "directory": Entry("directory", "Show, verify, renew the agency directory; publish a new version.", OPERATORS),
     "topics": Entry("topics", "Make Kafka's topics and ACLs what the directory says.", OPERATORS),
     "demo": Entry("demo", "Two countries exchange packets on this machine; attacks on it are refused.", EVERYBODY),
+    "drill": Entry("drill", "Put faults into a cluster of one's own; check that nothing is lost.", EVERYBODY),
     "bench": Entry("bench", "Measure this machine: accepted packets beside what cryptography allows.", EVERYBODY),
     "doctor": Entry("doctor", "Check a deployment; say what is wrong and what to do.", OPERATORS),
 }
