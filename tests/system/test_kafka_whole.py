@@ -18,7 +18,10 @@ from broker.assembly import connect
 from broker.cli.app import app
 from broker.cli.served import Served
 from broker.crypto.certificates import Authority
+from broker.sdk.source import Item
+from broker.sdk.verify import Verified
 from schemas import registry
+from schemas.evidence import AckEvent
 from tests.system.kafka import cluster
 
 ROOT = Path(__file__).parents[2]
@@ -121,6 +124,47 @@ def test_a_packet_goes_by_kafka_to_a_file_and_its_answer_back_by_https(served, s
         assert place.offset == shown.get_watermark_offsets(TopicPartition(TIP, 0), timeout=10)[1]
     finally:
         shown.close()
+
+
+def test_an_agency_reads_with_a_plain_client_and_answers_with_the_sdk(served, site, tmp_path):
+    """kcat from Debian and a plain librdkafka configuration; nothing of ours is between it and Kafka."""
+    kcat = shutil.which("kcat")
+    if kcat is None:
+        pytest.skip("no kcat here: apt-get install kcat")
+    sent = {each.digest: each for each in send(served, 2)}
+    home = served.agencies[READER].parent
+    config = tmp_path / "kcat.conf"
+    config.write_text(
+        f"bootstrap.servers={site.node.bootstrap}\nsecurity.protocol=ssl\nssl.ca.location={home / 'gateway-ca.pem'}\n"
+        f"ssl.certificate.location={home / 'tls.pem'}\nssl.key.location={home / 'tls.key'}\n"
+        "auto.offset.reset=earliest\nenable.partition.eof=true\n"
+    )
+    found = until(partial(_read_by, kcat, config, f"setu.{READER}.plain", sent.keys()))
+    previous = -1
+    with connect(served.agencies[READER]) as client:
+        for each in found:
+            headers = dict(zip(each["headers"][::2], each["headers"][1::2], strict=True))
+            assert int(headers["setu-previous"]) == previous
+            previous = int(headers["setu-index"])
+            if headers["ce_id"] not in sent:
+                continue
+            receipt = json.loads(headers["setu-receipt"])
+            item = Item(TIP, previous, headers["ce_id"], each["payload"].encode(), receipt, None, None)
+            judged = client.judge(item)
+            assert isinstance(judged, Verified), judged
+            assert (judged.receipt.index, judged.parsed.digest) == (sent[headers["ce_id"]].index, headers["ce_id"])
+            assert each["key"] == f"in-ncb/{judged.header.thread}"
+            client.acknowledge(judged.named, AckEvent.OPENED)
+    assert all(states(served, digest) == {READER: "opened"} for digest in sent)
+
+
+def _read_by(kcat, config, group, wanted):
+    """The topic's records as kcat prints them, once they hold what is wanted."""
+    command = [kcat, "-F", config, "-e", "-q", "-J", "-G", f"{group}{time.time_ns()}", TIP]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    return found if wanted <= {each["headers"][each["headers"].index("ce_id") + 1] for each in found} else None
 
 
 def test_what_waits_in_kafka_is_taken_up_where_the_adapter_stopped(served, tmp_path):
