@@ -195,10 +195,16 @@ class Postgres:
             raise CannotRunError(f"Expected PostgreSQL to take a statement, found: {done.stderr.strip()}")
         return done.stdout.strip()
 
-    def tool(self, name: str, *arguments: str | Path) -> None:
-        """Run another of PostgreSQL's programs, as the user that the server runs as."""
+    def follow(self, primary: "Postgres") -> None:
+        """Before the first `start`: become a standby of a server that runs, beginning with a copy of it."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        data = self._data()
+        data.mkdir(mode=0o700)
+        self._give(data)
+        shutil.copy2(primary.passfile, self.passfile)
+        source = f"{primary.url('postgres', 'postgres')}&application_name={self.folder.name}"
         with self.log.open("ab") as log:
-            self._run([self._programs / name, *arguments], log.fileno())
+            self._run([self._programs / "pg_basebackup", "-D", data, "-R", "-c", "fast", "-d", source], log.fileno())
 
     def _data(self) -> Path:
         """The data's folder. The user that root lends the server may not reach a folder of root's: then a link to one

@@ -50,6 +50,18 @@ def database() -> str:
     return running.url(name)
 
 
+def ask(url: str, statement: str) -> str:
+    """psql's answer, as the superuser, in the database of `url` on the session's server."""
+    return _started().sql(statement, database=url.partition("?")[0].rpartition("/")[2])
+
+
+def cut(url: str) -> None:
+    """End every session with this database."""
+    name = url.partition("?")[0].rpartition("/")[2]
+    sessions = f"pg_stat_activity WHERE datname = '{name}'"
+    _started().sql(f"SELECT pg_terminate_backend(pid, 5000) FROM {sessions}")  # noqa: S608
+
+
 def stop() -> None:
     """End what was started; a conftest calls it when the session is over."""
     if _started.cache_info().currsize:

@@ -1,0 +1,55 @@
+"""The few statements that every batch runs, on the driver's own cursor and compiled once: SQLAlchemy's handling of a
+small statement costs several times what the statement does.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import Connection, Dialect
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.sql.expression import Executable
+
+Values = Mapping[str, Any]
+
+
+def rows(connection: Connection, statement: Executable, values: Values) -> list[tuple[Any, ...]]:
+    """What a select finds. A value that is a list is a parameter of IN, and has at least one element."""
+    return _run(connection, statement, values, fetch=True)  # type: ignore[no-any-return]
+
+
+def changed(connection: Connection, statement: Executable, values: Values) -> int:
+    """How many rows an insert or update wrote."""
+    return _run(connection, statement, values, fetch=False)  # type: ignore[no-any-return]
+
+
+def _run(connection: Connection, statement: Executable, values: Values, *, fetch: bool) -> Any:
+    driver: Any = connection.connection.driver_connection
+    given = dict(values)
+    counts = []
+    for name, value in values.items():
+        if isinstance(value, list):
+            # Few lengths are few statements: the rest of one is its last value, again.
+            count = 1 << (len(value) - 1).bit_length()
+            counts.append((name, count))
+            padded = value + value[-1:] * (count - len(value))
+            given |= {f"{name}_{place}": each for place, each in enumerate(padded, 1)}
+    text, names = _compiled(statement, connection.dialect, tuple(counts))
+    try:
+        parameters = [given[name] for name in names] if names is not None else given
+        cursor = driver.execute(text, parameters)
+        return cursor.fetchall() if fetch else cursor.rowcount
+    except connection.dialect.loaded_dbapi.Error as error:
+        raise DBAPIError(text, None, error) from error
+
+
+@lru_cache(maxsize=256)
+def _compiled(
+    statement: Any, dialect: Dialect, counts: tuple[tuple[str, int], ...]
+) -> tuple[str, Sequence[str] | None]:
+    """The text in the driver's own style, and the order of its parameters where they have no names."""
+    lists = {name: list(range(count)) for name, count in counts}
+    compiled = statement.params(**lists).compile(
+        dialect=dialect, compile_kwargs={"render_postcompile": True}
+    )
+    return str(compiled), compiled.positiontup if compiled.positional else None

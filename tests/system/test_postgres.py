@@ -1,0 +1,382 @@
+"""PostgreSQL as a store when something is wrong: a real server, and real processes that are stopped and killed."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from hashlib import sha256
+from threading import Event, Thread
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import create_engine
+
+from broker.cli.served import free_port
+from broker.errors import IntegrityError, UnavailableError
+from broker.merkle.tree import EMPTY_ROOT
+from broker.store.port import Batch, DataRefusedError, Head, NewEntry, PacketRow
+from broker.store.session import IDLE_SECONDS
+from broker.store.sql import SqlStore, upgrade
+from broker.store.tables import metadata
+from schemas.problem import Code
+from tests.system import postgres
+
+TIME = "2026-01-31T12:00:00.000000Z"
+EMPTY = Head(0, EMPTY_ROOT, TIME)
+NEWEST = "0003"
+
+# A process that takes the head lock, says so, goes on as it is told to, and says how it ended.
+HOLDER = """
+import os, socket, struct, sys, time
+from broker.errors import UnavailableError
+from broker.store.sql import SqlStore
+store = SqlStore(sys.argv[1])
+try:
+    with store.transaction() as transaction:
+        transaction.save_note(0, b"from a stopped process")
+        print("inside", flush=True)
+        if sys.argv[2] == "within a message":
+            way = socket.socket(fileno=os.dup(transaction._connection.connection.driver_connection.pgconn.socket))
+            way.setblocking(True)
+            way.sendall(b"P" + struct.pack("!i", 4 + 1_000_000) + b"a part of a long statement")
+        time.sleep(0.5)
+    print("committed", flush=True)
+except UnavailableError:
+    print("cut off", flush=True)
+"""
+
+
+def _entry(idx: int, **over) -> NewEntry:
+    raw = b"entry %d" % idx
+    leaf = sha256(b"\0" + raw).digest()
+    parties = (("in-ncb", True),)
+    made = NewEntry(idx, raw, leaf, TIME, "accepted", "in-ncb", "tip", None, None, None, False, None, parties, None)
+    return made._replace(**over)
+
+
+def _append(store: SqlStore, previous: Head, *entries: NewEntry, **rows) -> Head:
+    size = previous.size + len(entries)
+    head = Head(size, sha256(b"%d" % size).digest(), TIME)
+    with store.transaction() as transaction:
+        transaction.append(Batch(previous, head, entries, **rows))
+    return head
+
+
+def _begun(url: str) -> SqlStore:
+    upgrade(url)
+    store = SqlStore(url)
+    with store.transaction() as transaction:
+        transaction.begin_log(EMPTY)
+    return store
+
+
+@pytest.fixture
+def url() -> str:
+    return postgres.database()
+
+
+@pytest.fixture
+def store(url: str):
+    made = _begun(url)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def own():
+    """A server that these tests may kill; with its first database upgraded and no log begun."""
+    made = postgres.server(port=free_port())
+    made.start()
+    upgrade(made.url())
+    yield made
+    made.remove()
+
+
+@pytest.fixture
+def own_store(own):
+    """In a database of its own."""
+    own.sql("DROP DATABASE IF EXISTS other; CREATE DATABASE other OWNER setu;")
+    made = _begun(own.url("other"))
+    yield made
+    made.close()
+
+
+def test_every_session_is_durable_and_cannot_hold_others_up(store: SqlStore):
+    names = ("synchronous_commit", "idle_in_transaction_session_timeout", "lock_timeout", "statement_timeout")
+    for engine in (store._engines.write, store._engines.side, store._engines.read):
+        with engine.begin() as connection:
+            found = [connection.exec_driver_sql(f"SHOW {name}").scalar() for name in names]
+        assert found == ["on", f"{IDLE_SECONDS}s", "5s", "10s"]
+
+
+def test_the_migrations_make_the_tables(url: str):
+    assert upgrade(url) == (None, NEWEST)
+    assert upgrade(url) == (NEWEST, NEWEST)
+    engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        orders = connection.exec_driver_sql(
+            "SELECT DISTINCT collation_name FROM information_schema.columns"
+            " WHERE table_schema = 'public' AND data_type = 'text'"
+        )
+        assert [name for (name,) in orders] == ["C"]
+    engine.dispose()
+
+
+@pytest.mark.parametrize("how", ["between statements", "within a message"])
+def test_a_stopped_process_that_holds_the_lock_delays_others_by_two_seconds(store: SqlStore, url: str, how: str):
+    process = subprocess.Popen([sys.executable, "-c", HOLDER, url, how], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout.readline() == "inside\n"
+        process.send_signal(signal.SIGSTOP)
+        began = time.monotonic()
+        head = _append(store, EMPTY, _entry(0))
+        waited = time.monotonic() - began
+        assert 0.5 < waited < IDLE_SECONDS + 1
+        process.send_signal(signal.SIGCONT)
+        assert process.stdout.readline() == "cut off\n"
+    finally:
+        process.kill()
+        process.communicate()
+    assert store.head() == head
+    assert store.noted() is None
+
+
+def test_a_transaction_that_is_only_slow_goes_on(store: SqlStore):
+    large = bytes(2 << 20)
+    packets = [PacketRow(n, "in-ncb", f"id-{n}", f"digest-{n}", "tip", 1, large, b"hash") for n in range(40)]
+    head = _append(store, EMPTY, *(_entry(n) for n in range(40)), packets=packets)
+    assert store.head() == head
+    assert [row.raw == large for row, _ in store.packets(["digest-39"])] == [True]
+
+
+def test_a_killed_server_loses_nothing_that_was_acknowledged_and_is_found_again(own, own_store: SqlStore):
+    store = own_store
+    acknowledged, refused, done = [EMPTY], [], Event()
+
+    def write() -> None:
+        head = EMPTY
+        while not done.is_set():
+            try:
+                head = _append(store, head, _entry(head.size))
+            except UnavailableError as error:
+                refused.append(error)
+                time.sleep(0.05)
+                try:
+                    # What became of the last commit is looked up under the lock.
+                    with store.transaction() as transaction:
+                        head = transaction.head()
+                except UnavailableError:
+                    continue
+            acknowledged.append(head)
+
+    thread = Thread(target=write)
+    thread.start()
+    for _ in range(3):
+        time.sleep(0.4)
+        own.kill()
+        with pytest.raises(UnavailableError):
+            store.positions()
+        own.start()
+        _until(lambda: store.positions() == {})
+    time.sleep(0.4)
+    done.set()
+    thread.join(30)
+    head = store.head()
+    assert head == acknowledged[-1]
+    assert all(store.has_head(each.size, each.root) for each in acknowledged)
+    assert [row.idx for row in store.entries(0, head.size + 9)] == list(range(head.size))
+    assert refused
+    assert len(acknowledged) > 10
+
+
+def test_connections_that_were_cut_are_made_anew_without_a_word(store: SqlStore, url: str):
+    head = _append(store, EMPTY, _entry(0))
+    for _ in range(2):
+        postgres.cut(url)
+        assert store.head() == head
+        head = _append(store, head, _entry(head.size))
+        store.probe()
+
+
+def test_a_connection_cut_within_a_transaction_is_unavailable_and_keeps_nothing(store: SqlStore, url: str):
+    def fails() -> None:
+        with store.transaction() as transaction:
+            transaction.append(Batch(EMPTY, Head(1, b"root", TIME), [_entry(0)]))
+            postgres.cut(url)
+
+    with pytest.raises(UnavailableError):
+        fails()
+    assert store.head() == EMPTY
+
+
+def test_an_error_of_the_callers_own_is_told_though_the_connection_was_cut(store: SqlStore, url: str):
+    def fails() -> None:
+        with store.transaction():
+            postgres.cut(url)
+            raise KeyError("the caller's own")
+
+    with pytest.raises(KeyError, match="the caller's own"):
+        fails()
+    assert store.head() == EMPTY
+
+
+@pytest.mark.long
+def test_a_server_that_hangs_is_unavailable_and_found_again(own, own_store: SqlStore):
+    own.pause()
+    began = time.monotonic()
+    with pytest.raises(UnavailableError):
+        own_store.head()
+    assert time.monotonic() - began < 40
+    own.resume()
+    _until(lambda: own_store.head() == EMPTY)
+
+
+@pytest.mark.parametrize(
+    "over",
+    [
+        pytest.param({"once": "a\0b"}, id="NUL in a text"),
+        pytest.param({"once": "\ud800"}, id="half a surrogate pair"),
+        pytest.param({"once": "k" * 9000 + os.urandom(9000).hex()}, id="too long for an index"),
+        pytest.param({"about": 2**64}, id="number too large"),
+    ],
+)
+def test_values_that_postgres_does_not_take_are_refused_and_the_next_is_not(store: SqlStore, over: dict[str, object]):
+    with pytest.raises(DataRefusedError):
+        _append(store, EMPTY, _entry(0, **over))
+    assert store.head() == EMPTY
+    _append(store, EMPTY, _entry(0))
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        pytest.param({"fsync": "off"}, "fsync = on, found off", id="fsync"),
+        pytest.param({"full_page_writes": "off"}, "full_page_writes = on, found off", id="full pages"),
+        pytest.param({"data_sync_retry": "on"}, "data_sync_retry = off, found on", id="a failed fsync again"),
+        pytest.param(
+            {"default_transaction_read_only": "on"}, "found a standby or one set to read only", id="read only"
+        ),
+    ],
+)
+def test_a_server_that_may_lose_what_it_took_is_refused(own, settings: dict[str, str], said: str):
+    before = dict(own.settings)
+    own.settings.update(settings)
+    own.restart()
+    try:
+        with pytest.raises(IntegrityError, match=said) as caught:
+            SqlStore(own.url())
+    finally:
+        own.settings = before
+        own.restart()
+    assert caught.value.code is Code.CONFIG_INVALID
+
+
+def test_a_standby_is_refused(own):
+    standby = postgres.server()
+    standby.follow(own)
+    standby.start()
+    with pytest.raises(IntegrityError, match="Expected the primary PostgreSQL, found a standby"):
+        SqlStore(standby.url())
+    standby.remove()
+
+
+def test_an_empty_database_is_not_changed_and_the_way_on_is_named(url: str):
+    with pytest.raises(IntegrityError, match="found an empty database") as caught:
+        SqlStore(url)
+    assert caught.value.code is Code.CONFIG_INVALID
+    assert "setu store upgrade" in caught.value.advice
+    assert postgres.ask(url, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == "0"
+
+
+@pytest.mark.parametrize(
+    ("revision", "said"),
+    [pytest.param("0002", "found an older one", id="older"), pytest.param("9999", "found a newer one", id="newer")],
+)
+def test_another_schema_is_refused_and_left_alone(url: str, revision: str, said: str):
+    upgrade(url)
+    postgres.ask(url, f"UPDATE alembic_version SET version_num = '{revision}'")  # noqa: S608
+    with pytest.raises(IntegrityError, match=said) as caught:
+        SqlStore(url)
+    assert caught.value.code is Code.CONFIG_INVALID
+    assert postgres.ask(url, "SELECT version_num FROM alembic_version") == revision
+
+
+def test_a_newer_schema_is_not_migrated_down(url: str):
+    upgrade(url)
+    postgres.ask(url, "UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(IntegrityError, match="found a newer one"):
+        upgrade(url)
+    assert postgres.ask(url, "SELECT version_num FROM alembic_version") == "9999"
+
+
+def test_an_upgrade_waits_for_the_batch_under_way(store: SqlStore, url: str):
+    done: list[object] = []
+    thread = Thread(target=lambda: done.append(upgrade(url)))
+    with store.transaction():
+        thread.start()
+        thread.join(0.3)
+        assert done == []
+    thread.join(10)
+    assert done == [(NEWEST, NEWEST)]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        pytest.param(("/setu?", "/nowhere?"), 'database "nowhere" does not exist', id="no such database"),
+        pytest.param(("passfile=", "passfile=%2Fdev%2Fnull&application_name="), "no password", id="no password"),
+    ],
+)
+def test_a_server_that_does_not_let_us_in_is_told_with_its_words(own, change: tuple[str, str], said: str):
+    with pytest.raises(UnavailableError, match="Expected PostgreSQL to take a connection") as caught:
+        SqlStore(own.tcp_url().replace(*change))
+    assert said in caught.value.message
+    assert own.passfile.read_text("utf-8").strip().rpartition(":")[2] not in str(caught.value)
+
+
+def test_where_nothing_listens_that_is_what_is_said(own):
+    with pytest.raises(UnavailableError, match="Expected PostgreSQL to take a connection, found: .*refused"):
+        SqlStore(own.tcp_url(port=free_port()))
+
+
+def test_the_password_is_taken_from_its_file(own):
+    store = SqlStore(own.tcp_url())
+    assert store.head() is None
+    store.close()
+
+
+def test_a_server_ends_with_who_started_it(tmp_path):
+    said = subprocess.Popen(
+        [sys.executable, str(postgres.ROOT / "deploy" / "postgres" / "run.py"), str(tmp_path / "folder")],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    said.stdout.readline()
+    url = said.stdout.readline().partition('"')[2].rpartition('"')[0]
+    upgrade(url)
+    said.kill()
+    said.communicate()
+    _until(lambda: not _answers(url))
+
+
+def _answers(url: str) -> bool:
+    try:
+        SqlStore(url).close()
+    except UnavailableError:
+        return False
+    return True
+
+
+def _until(holds, seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            if holds():
+                return
+        except UnavailableError:
+            pass
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.1)
