@@ -20,6 +20,7 @@ from broker.transport.place import Place
 from broker.transport.port import Kept, Record, Tail
 
 BATCH_BYTES = 256 * 1024
+FETCH_WAIT_MS = 20
 
 
 class KafkaPublisher:
@@ -45,7 +46,11 @@ class KafkaPublisher:
             linger_ms=0,
             compression_type=None,  # ciphertext does not compress
         )
-        reader = AIOKafkaConsumer(**settings, enable_auto_commit=False, max_partition_fetch_bytes=LARGEST)
+        # A short wait, for what is asked next on the connection waits behind it: with Kafka's own half second a relay
+        # that takes over spends seconds on looking where its topics stand.
+        reader = AIOKafkaConsumer(
+            **settings, enable_auto_commit=False, max_partition_fetch_bytes=LARGEST, fetch_max_wait_ms=FETCH_WAIT_MS
+        )
         self._producer, self._reader = producer, reader
         try:
             async with bounded("take a producer", place, START_SECONDS):
@@ -77,6 +82,7 @@ class KafkaPublisher:
                     found = (await reader.getmany(partition, timeout_ms=1000)).get(partition, [])
                     newest.extend(kept(each) for each in found if each.offset < end)
                     start = await reader.position(partition)
+                reader.pause(partition)
             return Tail(newest[::-1], end)
 
     async def ends(self, topics: Collection[str]) -> Mapping[str, int]:
