@@ -65,10 +65,9 @@ def watch_relay(figures: Figures, store: Reads, in_force: InForce, now: Clock) -
 
     asked = Asked(Lags(store, places, now=now))
 
-    def success() -> float:
-        return math.nan if asked.last is None or asked.last.success is None else asked.last.success
-
-    figures.watch("setu_relay_last_success_timestamp_seconds", success)
+    figures.watch(
+        "setu_relay_last_success_timestamp_seconds", lambda: math.nan if asked.last is None else asked.last.success
+    )
     figures.watch_topics(lambda: {} if asked.last is None else asked.last.topics)
     return asked
 

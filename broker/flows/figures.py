@@ -40,10 +40,12 @@ def see(store: Reads) -> Seen:
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """topics: what Kafka has not, by topic. success: unix seconds, when Kafka last took a record or had them all."""
+    """topics: what Kafka has not, by topic. success: unix seconds, when Kafka last took a record or had them all, or
+    when this process began to look.
+    """
 
     topics: dict[str, float]
-    success: float | None
+    success: float
 
 
 class Lags:
@@ -61,7 +63,7 @@ class Lags:
         self._places = places
         self._now = now
         self._positions: dict[str, int] | None = None
-        self._success: float | None = None
+        self._success = now()
 
     def __call__(self) -> Lag:
         """Raises UnavailableError where the store does not answer."""

@@ -79,8 +79,8 @@ def test_lag_is_counted_from_where_the_relay_stands_and_success_is_a_position_th
     assert (found.topics, found.success) == ({"setu.us-dea.tip": 0}, 140.0)
 
 
-def test_before_anything_moved_nothing_is_known_of_a_relay_that_is_behind():
+def test_a_relay_that_is_behind_from_the_first_look_on_is_given_the_time_since():
     rows = Rows()
     rows.last, rows.stored = {("us-cbp", "tip"): 20_000}, {"setu.us-cbp.tip": 3}
     found = Lags(rows, lambda: PLACES, now=lambda: 1.0)()
-    assert (found.topics, found.success) == ({"setu.us-cbp.tip": 10_000}, None)
+    assert (found.topics, found.success) == ({"setu.us-cbp.tip": 10_000}, 1.0)

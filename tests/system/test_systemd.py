@@ -1,0 +1,77 @@
+"""The units of deploy/systemd, as far as systemd's own tools judge them without running one."""
+
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from broker.config import GatewaySettings
+from broker.gateway.limits import Limits
+from tests.arch.tree import ROOT
+from tests.docs.test_commands import missing
+
+UNITS = sorted((ROOT / "deploy" / "systemd").glob("*.service"))
+MOST_EXPOSED = 1.5
+PROGRAMS = re.compile(r"^(Exec\w+=)(/opt/setu/\S+|/usr/sbin/haproxy)", re.MULTILINE)
+
+
+def analyze(*arguments):
+    program = shutil.which("systemd-analyze")
+    if program is None:
+        pytest.skip("systemd-analyze is not installed (Debian: systemd)")
+    done = subprocess.run([program, "--no-pager", *arguments], capture_output=True, text=True, timeout=30, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_it_is_hardly_exposed(unit):
+    status, said = analyze("security", "--offline=true", f"--threshold={MOST_EXPOSED * 10:.0f}", str(unit))
+    found = re.search(r"Overall exposure level for \S+: ([0-9.]+)", said)
+    assert found, said
+    assert status == 0
+    assert float(found[1]) <= MOST_EXPOSED
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_systemd_understands_every_line(unit, tmp_path):
+    copy = tmp_path / unit.name
+    copy.write_text(PROGRAMS.sub(r"\1/bin/true", unit.read_text()))
+    status, said = analyze("verify", "--man=no", "--recursive-errors=no", str(copy))
+    assert (status, said) == (0, "")
+
+
+def test_a_line_that_systemd_does_not_understand_would_be_noticed(tmp_path):
+    copy = tmp_path / "setu.service"
+    text = PROGRAMS.sub(r"\1/bin/true", (ROOT / "deploy" / "systemd" / "setu.service").read_text())
+    copy.write_text(text.replace("ProtectHome=yes", "ProtectHouse=yes"))
+    assert "ProtectHouse" in analyze("verify", "--man=no", "--recursive-errors=no", str(copy))[1]
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_what_it_runs_exists(unit):
+    commands = re.findall(r"^ExecStart=/opt/setu/\.venv/bin/(setu .*)$", unit.read_text(), re.MULTILINE)
+    assert [lost for line in commands if (lost := missing(line.split()))] == []
+    documents = re.findall(r"^Documentation=file:///opt/setu/(\S+)$", unit.read_text(), re.MULTILINE)
+    assert documents
+    assert [path for path in documents if not (ROOT / path).is_file()] == []
+
+
+@pytest.mark.parametrize("name", ["setu.service", "setu@.service"])
+def test_a_gateway_is_given_the_time_that_it_takes_to_end(name):
+    given = re.search(r"^TimeoutStopSec=(\d+)$", (ROOT / "deploy" / "systemd" / name).read_text(), re.MULTILINE)
+    assert GatewaySettings(gateway="in-setu").limits == Limits()
+    assert int(given[1]) > 2 * Limits().stop_seconds
+
+
+def test_they_differ_in_their_sandbox_only_where_they_say_so():
+    """Each line of the sandbox is in every unit, or its place is taken by a comment that says why not."""
+
+    def sandbox(text):
+        return text.partition("UMask=")[2].splitlines()
+
+    first = [line for line in sandbox(UNITS[0].read_text()) if "=" in line and not line.startswith(("Memory", "Tasks"))]
+    for unit in UNITS:
+        lines = sandbox(unit.read_text())
+        lacking = [line for line in first if line not in lines]
+        assert [line for line in lacking if f"# no {line.partition('=')[0]}" not in unit.read_text()] == []
