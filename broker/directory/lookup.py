@@ -41,18 +41,20 @@ class Snapshot:
     def agency(self, agency: str) -> Agency | None:
         return self._agencies.get(agency)
 
-    def active(self, agency: str, role: Role = Role.AGENCY) -> Agency:
-        """The agency, active and in this role.
+    def active(self, agency: str, role: Role = Role.AGENCY, *, place: int | None = None) -> Agency:
+        """The agency, active and in this role; `place`: where it stands in a packet's `to`, counted from 0.
 
         Raises:
             PacketError: code `recipient-unknown`.
         """
         found = self._agencies.get(agency)
+        at = "" if place is None else f" at position {place + 1} of `to`"
         if found is None or found.state is not AgencyState.ACTIVE or role not in found.roles:
             raise PacketError(
                 Code.RECIPIENT_UNKNOWN,
-                f"Expected an active {role} of this realm, found none in directory version {self.ref.version}.",
+                f"Expected an active {role} of this realm{at}, found none in directory version {self.ref.version}.",
                 advice="Refresh the directory and address agencies that it lists as active.",
+                pointer=None if place is None else f"/to/{place}",
             )
         return found
 

@@ -121,7 +121,7 @@ class Steps:
         recipients = []
         for place, each in enumerate(header.to):
             is_gateway = each.agency == header.aud.gateway
-            agency = view.snapshot.active(each.agency, Role.GATEWAY if is_gateway else Role.AGENCY)
+            agency = view.snapshot.active(each.agency, Role.GATEWAY if is_gateway else Role.AGENCY, place=place)
             try:
                 key = view.snapshot.key(each.kid, agency=each.agency, use=KeyUse.WRAP, at=now)
                 expected = parsed.jwe.wraps[place].alg

@@ -101,6 +101,8 @@ def _refused(error: registry.PayloadError) -> PacketError:
     if isinstance(error, registry.HandlingRuleError):
         hit = RuleHit(rule=error.rule, recipient="all", sentence=error.message, remedy=error.advice)
         return PolicyError(error.message, [hit], advice=error.advice)
+    if error.code is Code.KIND_UNKNOWN:
+        return MalformedError(error.code, f"{error.message[:1].upper()}{error.message[1:]}.", advice=error.advice)
     return MalformedError(error.code, _sentence(error.message), advice=error.advice, pointer=error.pointer)
 
 

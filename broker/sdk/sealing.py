@@ -3,13 +3,14 @@
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, TypedDict, Unpack
 
 from broker.crypto.keys import PublicKey
 from broker.directory.lookup import Snapshot
 from broker.directory.port import DirectorySource
 from broker.envelope.seal import Draft, Sealed, Signer, seal
-from broker.errors import IntegrityError, PolicyError, UnavailableError
+from broker.errors import IntegrityError, PacketError, PolicyError, UnavailableError
 from broker.policy.port import Policy, Question
 from broker.sdk.content import read_handling, read_model, write_payload
 from schemas.base import Model
@@ -17,7 +18,7 @@ from schemas.canonical import b64u
 from schemas.directory import Role
 from schemas.handling import Handling
 from schemas.packet import VERSION, Audience, Header, Precedence
-from schemas.problem import RuleHit
+from schemas.problem import Code, RuleHit
 
 REFRESH_AFTER = 300.0
 """Seconds after which a sender looks for a newer directory before it seals."""
@@ -158,9 +159,18 @@ class Sealer:
     ) -> list[tuple[str, PublicKey]]:
         names = to if sealed or self._gateway in to else (*to, self._gateway)
         readers = []
-        for name in names:
-            snapshot.active(name, Role.GATEWAY if name == self._gateway else Role.AGENCY)
-            readers.append((name, PublicKey.from_directory(snapshot.wrap_key(name, now))))
+        for place, name in enumerate(names):
+            try:
+                snapshot.active(name, Role.GATEWAY if name == self._gateway else Role.AGENCY, place=place)
+                key = snapshot.wrap_key(name, now)
+            except PacketError as error:
+                raise PacketError(
+                    Code.RECIPIENT_UNKNOWN,
+                    error.message,
+                    advice=f"Choose among {', '.join(_addressable(snapshot, now))}; others have to be enrolled first.",
+                    pointer=f"/to/{place}",
+                ) from None
+            readers.append((name, PublicKey.from_directory(key)))
         return readers
 
     def _judge_gateway(self, snapshot: Snapshot, header: Header) -> None:
@@ -191,6 +201,17 @@ class Sealer:
             hits,
             advice="Send it sealed where the directory allows that for this kind, or change the markings.",
         )
+
+
+def _addressable(snapshot: Snapshot, now: int) -> list[str]:
+    """Whom a packet may be for: by the sender's own directory, whose names are no secret to it."""
+    found = []
+    for each in snapshot.document.agencies:
+        with suppress(PacketError):
+            snapshot.active(each.id)
+            snapshot.wrap_key(each.id, now)
+            found.append(each.id)
+    return sorted(found)
 
 
 def _draft(header: Header) -> Draft:

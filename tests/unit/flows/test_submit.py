@@ -131,7 +131,7 @@ async def test_a_suspension_between_decision_and_commit_is_decided_again(gateway
     gateway.hooks["decided"] = meanwhile
     with pytest.raises(PacketError) as caught:
         await gateway.send()
-    assert caught.value.code is Code.RECIPIENT_UNKNOWN
+    assert (caught.value.code, caught.value.pointer) == (Code.RECIPIENT_UNKNOWN, "/to/0")
     assert gateway.entries("accepted") == []
     (entry,) = gateway.entries("refused")
     assert entry["directory"]["version"] == 2

@@ -206,8 +206,8 @@ def test_an_answer_that_is_no_gateways_is_no_refusal_of_the_packet(gateway):
         pytest.param({"payload": {**TIP, "title": {1, 2}}}, Code.SCHEMA, None, id="payload that is no JSON"),
         pytest.param({"handling": {**HANDLING, "tlp": "PINK"}}, Code.SCHEMA, "/handling/tlp", id="handling"),
         pytest.param({"kind_version": 99}, Code.KIND_UNKNOWN, None, id="unknown version"),
-        pytest.param({"to": ["us-nobody"]}, Code.RECIPIENT_UNKNOWN, None, id="unknown recipient"),
-        pytest.param({"to": ["in-audit"]}, Code.RECIPIENT_UNKNOWN, None, id="an auditor as recipient"),
+        pytest.param({"to": ["us-dea", "us-nobody"]}, Code.RECIPIENT_UNKNOWN, "/to/1", id="unknown recipient"),
+        pytest.param({"to": ["in-audit"]}, Code.RECIPIENT_UNKNOWN, "/to/0", id="an auditor as recipient"),
         pytest.param({"to": []}, Code.ENVELOPE_INVALID, "/to", id="no recipient"),
         pytest.param({"to": ["us-dea", "us-dea"]}, Code.ENVELOPE_INVALID, "/to", id="a recipient twice"),
         pytest.param({"precedence": "NOW"}, Code.SCHEMA, "/precedence", id="unknown precedence"),
@@ -395,3 +395,20 @@ def test_time_and_randomness_are_injected():
     sent = [send(SimulatedGateway(clock=Clock(NOW + 5)).client("in-ncb", random=steady)).header for _ in range(2)]
     assert sent[0] == sent[1]
     assert sent[0].iat == NOW + 5
+
+
+def test_an_unknown_recipient_is_answered_with_its_place_and_those_there_are(gateway):
+    with pytest.raises(PacketError) as caught:
+        send(gateway.client("in-ncb"), to=["us-dea", "us-deaf"])
+    assert caught.value.message == (
+        "Expected an active agency of this realm at position 2 of `to`, found none in directory version 1."
+    )
+    assert caught.value.advice == "Choose among in-ncb, us-cbp, us-dea; others have to be enrolled first."
+    assert "us-deaf" not in str(caught.value)
+
+
+def test_an_unknown_kind_is_said_once_and_points_nowhere(gateway):
+    with pytest.raises(MalformedError) as caught:
+        send(gateway.client("in-ncb"), kind_version=99)
+    assert caught.value.message.startswith("Expected a kind and version of this registry (")
+    assert caught.value.pointer is None
