@@ -13,7 +13,7 @@ import httpx
 from broker.crypto.keys import PrivateKey
 from broker.directory.port import DirectorySource
 from broker.envelope.seal import Sealed, Signer
-from broker.errors import PacketError
+from broker.errors import MalformedError, PacketError
 from broker.policy.port import Policy
 from broker.sdk.cursors import Cursors, MemoryCursors
 from broker.sdk.following import Following
@@ -28,6 +28,7 @@ from broker.sdk.sealing import Options, Sealer
 from broker.sdk.source import HttpsSource, Item, Source
 from broker.sdk.verify import Failed, Verified, Verifier
 from broker.transport.topics import topic
+from schemas import registry
 from schemas.base import Model
 from schemas.evidence import AckEvent, AckPacket, Entry, Receipt
 from schemas.handling import Handling
@@ -223,7 +224,14 @@ class Client(Lookups):
             UnavailableError: no answer within `patience`; what was not done comes again in the next run.
             CallerError: the agency may not read (suspended, unknown certificate).
             NotFoundError: no such topic of this agency's.
+            MalformedError: code `kind-unknown`: a kind that no packet has.
         """
+        if not set(kinds) <= set(registry.kinds()):
+            raise MalformedError(
+                Code.KIND_UNKNOWN,
+                f"Expected kinds among {', '.join(registry.kinds())}, found another.",
+                advice="Name one of these; name none to follow all the agency has topics for.",
+            )
         pace = replace(self.pace(stop, report), total=patience)
         source = source or self.source(cursors, stream=stream)
         following = Following(source, self._verifier, self._poster, pace, wait=0.0 if drain else wait, drain=drain)

@@ -5,7 +5,7 @@ import threading
 import httpx
 import pytest
 
-from broker.errors import CallerError, NotFoundError, OutcomeUnknownError, PacketError, UnavailableError
+from broker.errors import CallerError, MalformedError, NotFoundError, OutcomeUnknownError, PacketError, UnavailableError
 from broker.sdk.cursors import FileCursors, MemoryCursors
 from broker.sdk.reading import Waiting
 from schemas import registry
@@ -129,6 +129,13 @@ def test_a_reader_with_patience_says_how_long_and_gives_up(gateway):
     left = [each.left for each in said]
     assert left == sorted(left, reverse=True)
     assert 0 < left[-1] < left[0] <= 30
+
+
+def test_a_misspelt_kind_is_no_topic_in_which_nothing_ever_comes(gateway):
+    with pytest.raises(MalformedError) as caught:
+        gateway.client("us-dea").follow("tip", "tips")
+    assert caught.value.code is Code.KIND_UNKNOWN
+    assert caught.value.message == "Expected kinds among payment-trail, pen, tip, found another."
 
 
 # place
