@@ -210,6 +210,13 @@ class AgencySettings(Settings):
 
 MAX_PORT = 65_536
 
+_ORIGIN = {
+    "GatewaySettings": "Make them with `setu init DIR`.",
+    "GuardSettings": "Write them beside the guard's certificate: its address, and the log's name and keys.",
+    "AgencySettings": "An agency's settings stand beside its keys and certificate, in the folder it got or made when "
+    "it was enrolled; `setu init DIR --demo` makes some to try with.",
+}
+
 S = TypeVar("S", GatewaySettings, GuardSettings, AgencySettings)
 
 
@@ -222,7 +229,7 @@ def load(kind: type[S], path: Path) -> S:
     try:
         members = tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError:
-        raise _invalid(f"Expected settings at {path}, found no file.", "Make them with `setu init DIR`.") from None
+        raise _invalid(f"Expected settings at {path}, found no file.", _ORIGIN[kind.__name__]) from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise _invalid(f"Expected TOML settings at {path}, found: {type(error).__name__}.", "Mend the file.") from None
     try:

@@ -44,6 +44,7 @@ def connect(
     transport = transport_of(settings)
     try:
         keys = keys_in(settings.at(settings.keys))
+        policy = _policy(settings)
         cache = settings.at(settings.cache)
         directory = remote_directory(settings, transport, now=now)
         try:
@@ -57,7 +58,7 @@ def connect(
             signer_of(keys),
             wrap_keys_of(keys),
             settings.gateway,
-            policy=_policy(settings),
+            policy=policy,
             trust_gateway=settings.trust_gateway,
             cursors=FileCursors(cache / "cursors"),
             outbox=Outbox(cache / "outbox", settings.agency),
@@ -114,4 +115,12 @@ def _policy(settings: AgencySettings) -> "Policy | None":
     # Imported where it is wanted: an agency that judges nothing itself needs no policy engine.
     from broker.assembly.policy import policy_in  # noqa: PLC0415
 
-    return policy_in(settings.at(settings.policies))
+    folder = settings.at(settings.policies)
+    if not folder.is_dir():
+        raise IntegrityError(
+            Code.CONFIG_INVALID,
+            f"Expected the realm's release rules in the folder {folder}, found none there.",
+            advice="`policies` in agency.toml is relative to that file: where its folder was copied elsewhere, copy "
+            "the rules too and name where they are.",
+        )
+    return policy_in(folder)

@@ -54,14 +54,17 @@ def read_json(path: Path) -> Any:
         raise MalformedError(Code.JSON_INVALID, f"Expected strict JSON: {error}.", advice=f"Mend {path}.") from None
 
 
-def model_of(kind: type[M], document: Any, what: str) -> M:
+def model_of(kind: type[M], document: Any, what: str, advice: str = "Mend this member.") -> M:
     """An object of JSON types as a model; raises MalformedError (code `schema`, with a pointer)."""
     try:
         return kind.from_object(document)
     except ValidationError as error:
         fault = explain(error, document)[0]
         raise MalformedError(
-            Code.SCHEMA, f"Expected {what}; {fault.sentence}.", pointer=fault.pointer, advice="Mend this member."
+            Code.SCHEMA,
+            f"Expected {what}, found one that does not fit: {fault.sentence}.",
+            pointer=fault.pointer,
+            advice=advice,
         ) from None
     except ValueError:
         raise MalformedError(Code.SCHEMA, f"Expected {what}, found a value JSON has no form for.") from None
@@ -69,9 +72,10 @@ def model_of(kind: type[M], document: Any, what: str) -> M:
 
 def payload_error(error: PayloadError) -> MalformedError:
     """The registry's refusal as an error of the command line."""
+    said = f"{error.message[:1].upper()}{error.message[1:]}."
     return MalformedError(
         error.code,
-        f"Expected a payload of its schema; {error.message}.",
+        said if error.code is Code.KIND_UNKNOWN else f"In the payload: {error.message}.",
         pointer=error.pointer or None,
         advice=error.advice,
     )

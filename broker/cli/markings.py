@@ -85,6 +85,13 @@ def handling_of(
     members: dict[str, Any] = read_json(file) if file is not None else _beginning(to, tlp)
     if not isinstance(members, dict):
         raise MalformedError(Code.SCHEMA, "Expected a handling block, found JSON that is no object.")
+    if file is None and classification is None and tlp is None:
+        raise MalformedError(
+            Code.SCHEMA,
+            "Expected how the packet is to be handled, found nothing said of it.",
+            advice="Give --handling FILE (`setu schema sample handling` prints one to start from), or the options from "
+            "--classification on that --help lists under Handling.",
+        )
     given: dict[str, Any] = {
         "classification": _classification(classification),
         "tlp": tlp,
@@ -102,7 +109,7 @@ def handling_of(
     members = _joined(
         members, "retention", {name: day.date().isoformat() if day is not None else None for name, day in days.items()}
     )
-    return model_of(Handling, members, "a handling block (--handling FILE, or --classification, --tlp and the others)")
+    return model_of(Handling, members, "a handling block", "Mend this member, or give the option of its name.")
 
 
 def _beginning(to: list[str], tlp: Tlp | None) -> dict[str, Any]:

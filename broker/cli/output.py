@@ -80,7 +80,7 @@ def report(ctx: typer.Context, error: SetuError | OSError) -> None:
     shown = console(stderr=True)
     shown.print(f"{found['code']}: ", style="bold red", end="")
     shown.print(found["message"])
-    if "pointer" in found:
+    if found.get("pointer"):  # the empty one is the whole document
         shown.print(f"  at: {found['pointer']}")
     for hit in found.get("rules", ()):
         shown.print(f"  {hit['rule']} ({hit['recipient']}): {hit['sentence']}")

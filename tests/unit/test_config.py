@@ -58,3 +58,17 @@ def test_a_guard_needs_both_keys_of_the_log(tmp_path):
     assert load(GuardSettings, written(tmp_path, text)).at(GuardSettings.model_fields["file"].default).name == "head"
     with pytest.raises(IntegrityError, match="vkeys"):
         load(GuardSettings, written(tmp_path, text.replace('["a", "b"]', '["a"]')))
+
+
+@pytest.mark.parametrize(
+    ("kind", "advice"),
+    [
+        pytest.param(GatewaySettings, "Make them with `setu init DIR`.", id="gateway"),
+        pytest.param(GuardSettings, "beside the guard's certificate", id="guard"),
+        pytest.param(AgencySettings, "in the folder it got or made when it was enrolled", id="agency"),
+    ],
+)
+def test_settings_that_are_not_there_say_where_they_come_from(tmp_path, kind, advice):
+    with pytest.raises(IntegrityError) as caught:
+        load(kind, tmp_path / "settings.toml")
+    assert advice in caught.value.advice

@@ -2,10 +2,12 @@
 
 import hashlib
 import re
+import shutil
 import stat
 
 import pytest
 
+from broker.assembly import connect
 from broker.assembly.keys import keys_in, log_keys_of, signer_of, wrap_keys_of
 from broker.assembly.policy import policy_in
 from broker.assembly.realm import local_directory
@@ -224,3 +226,11 @@ def test_no_secret_is_printed(setu, tmp_path):
 def test_a_settings_file_names_no_path_of_this_machine(made):
     texts = [made.config.read_text(), *(path.read_text() for path in made.agencies.values())]
     assert [text for text in texts if str(made.path) in text or str(ROOT) in text] == []
+
+
+def test_an_agencys_folder_that_was_copied_elsewhere_says_which_rules_it_misses(made, tmp_path):
+    shutil.copytree(made.agencies["in-ncb"].parent, tmp_path / "copy")
+    with pytest.raises(IntegrityError) as caught:
+        connect(tmp_path / "copy" / "agency.toml")
+    assert caught.value.message.startswith("Expected the realm's release rules in the folder ")
+    assert "`policies` in agency.toml is relative to that file" in caught.value.advice

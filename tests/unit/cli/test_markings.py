@@ -135,3 +135,19 @@ def test_a_marking_of_the_other_system_is_refused():
     with pytest.raises(MalformedError) as caught:
         block(**ENOUGH | {"classification": "US:RESTRICTED"})
     assert caught.value.pointer == "/classification"
+
+
+def test_nothing_said_of_the_handling_is_said_so():
+    with pytest.raises(MalformedError) as caught:
+        block()
+    assert caught.value.message == "Expected how the packet is to be handled, found nothing said of it."
+    assert "setu schema sample handling" in caught.value.advice
+
+
+def test_a_part_that_is_missing_is_named():
+    with pytest.raises(MalformedError) as caught:
+        block(**{**ENOUGH, "legal_basis": None})
+    assert caught.value.pointer == "/legal_basis"
+    assert caught.value.message == (
+        "Expected a handling block, found one that does not fit: expected this member, found none; add it."
+    )

@@ -99,3 +99,8 @@ def test_progress_is_silent_where_nobody_looks(capsys):
     with progress("copying [x]") as moved:
         moved(1, 2)
     assert capsys.readouterr() == ("", "")
+
+
+def test_the_empty_pointer_is_no_place():
+    assert "at:" not in run(MalformedError(Code.SCHEMA, "Expected an object.", pointer="")).stderr
+    assert "  at: /title" in run(MalformedError(Code.SCHEMA, "Expected a title.", pointer="/title")).stderr
