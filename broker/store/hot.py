@@ -25,7 +25,7 @@ def changed(connection: Connection, statement: Executable, values: Values) -> in
 
 def _run(connection: Connection, statement: Executable, values: Values, *, fetch: bool) -> Any:
     driver: Any = connection.connection.driver_connection
-    given = dict(values)
+    given: dict[str, Any] = {}
     counts = []
     for name, value in values.items():
         if isinstance(value, list):
@@ -34,7 +34,8 @@ def _run(connection: Connection, statement: Executable, values: Values, *, fetch
             counts.append((name, count))
             padded = value + value[-1:] * (count - len(value))
             given |= {f"{name}_{place}": each for place, each in enumerate(padded, 1)}
-    text, names = _compiled(statement, connection.dialect, tuple(counts))
+    text, names, constants = _compiled(statement, connection.dialect, tuple(counts))
+    given = {**constants, **values, **given}
     try:
         parameters = [given[name] for name in names] if names is not None else given
         cursor = driver.execute(text, parameters)
@@ -46,10 +47,10 @@ def _run(connection: Connection, statement: Executable, values: Values, *, fetch
 @lru_cache(maxsize=256)
 def _compiled(
     statement: Any, dialect: Dialect, counts: tuple[tuple[str, int], ...]
-) -> tuple[str, Sequence[str] | None]:
-    """The text in the driver's own style, and the order of its parameters where they have no names."""
-    lists = {name: list(range(count)) for name, count in counts}
-    compiled = statement.params(**lists).compile(
-        dialect=dialect, compile_kwargs={"render_postcompile": True}
-    )
-    return str(compiled), compiled.positiontup if compiled.positional else None
+) -> tuple[str, Sequence[str] | None, Values]:
+    """The text in the driver's own style, the order of its parameters where they have no names, and constants."""
+    if counts:
+        statement = statement.params(**{name: list(range(count)) for name, count in counts})
+    compiled = statement.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
+    constants = {} if counts else {name: value for name, value in compiled.params.items() if value is not None}
+    return str(compiled), compiled.positiontup if compiled.positional else None, constants

@@ -83,7 +83,11 @@ def open_engines(place: str) -> Engines:
 def write_rows(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
     """Insert rows whose values stand in the order of the table's columns."""
     # The driver's own executemany: SQLAlchemy's handling of each row costs as much as the row.
-    connection.exec_driver_sql(_insertion(table), list(rows))
+    driver: Any = connection.connection.driver_connection
+    try:
+        driver.executemany(_insertion(table), rows)
+    except sqlite3.Error as error:
+        raise DBAPIError(f"rows of {table.name}", None, error) from error
 
 
 def fault(error: DBAPIError) -> Fault:

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, Table, bindparam, func, insert, select, update
 
 from broker.errors import IntegrityError
-from broker.store import leases
+from broker.store import hot, leases
 from broker.store.engine import Engines, damaged
 from broker.store.port import Batch, Head, Known, Lease
 from broker.store.tables import documents, entries, heads, onces, packets, parties, places, tiles
@@ -31,42 +31,43 @@ _SAVE_NOTE = (
     update(heads).where(heads.c.size == bindparam("at_size"), heads.c.note.is_(None)).values(note=bindparam("signed"))
 )
 _NOTE = select(heads.c.note).where(heads.c.size == bindparam("size"))
-_APPEND_HEAD = (
-    insert(heads)
-    .from_select(
-        heads.columns.keys(),
-        select(*(bindparam(column.name, type_=column.type) for column in heads.columns)).where(
-            select(func.max(heads.c.size)).scalar_subquery() == bindparam("previous")
-        ),
-    )
-    .execution_options(preserve_rowcount=True)
+_APPEND_HEAD = insert(heads).from_select(
+    heads.columns.keys(),
+    select(*(bindparam(column.name, type_=column.type) for column in heads.columns)).where(
+        select(func.max(heads.c.size)).scalar_subquery() == bindparam("previous")
+    ),
 )
 
 
 def newest_head(connection: Connection) -> Head | None:
-    row = connection.execute(_NEWEST_HEAD).first()
-    return None if row is None else to_head(row)
+    found = hot.rows(connection, _NEWEST_HEAD, {})
+    return _to_head(*found[0]) if found else None
 
 
 def has_head(connection: Connection, size: int, root: bytes) -> bool:
-    return connection.execute(_HAS_HEAD, {"size": size, "root": root}).first() is not None
+    return bool(hot.rows(connection, _HAS_HEAD, {"size": size, "root": root}))
 
 
 def keep_note(connection: Connection, size: int, note: bytes) -> bytes:
-    connection.execute(_SAVE_NOTE, {"at_size": size, "signed": note})
-    row = connection.execute(_NOTE, {"size": size}).first()
-    if row is None:
+    if hot.changed(connection, _SAVE_NOTE, {"at_size": size, "signed": note}) == 1:
+        return note
+    found = hot.rows(connection, _NOTE, {"size": size})
+    if not found:
         raise IntegrityError(
             Code.ROLLBACK,
             f"Expected a head of size {size} to keep its note with, found none.",
             advice="The store was replaced under a running ledger: stop, and restore its newest state.",
         )
-    return stored_bytes(row.note)
+    return stored_bytes(found[0][0])
 
 
 def to_head(row: Any) -> Head:
-    note = None if row.note is None else stored_bytes(row.note)
-    return Head(row.size, stored_bytes(row.root), row.time, row.directory, row.policy, note)
+    """From a row of `HEAD_COLUMNS`."""
+    return _to_head(*row)
+
+
+def _to_head(size: int, root: Any, time: str, directory: int | None, policy: str | None, note: Any) -> Head:
+    return Head(size, stored_bytes(root), time, directory, policy, None if note is None else stored_bytes(note))
 
 
 def stored_bytes(value: Any) -> bytes:
@@ -98,14 +99,14 @@ class SqlTransaction:
         if not keys:
             return {}
         with self._engines.writing():
-            return {row.key: row.idx for row in self._connection.execute(_USED, {"keys": list(keys)})}
+            return dict(hot.rows(self._connection, _USED, {"keys": list(keys)}))
 
     def known(self, digests: Collection[str]) -> dict[str, Known]:
         if not digests:
             return {}
         found: dict[str, Known] = {}
         with self._engines.writing():
-            for digest, index, recipient, state in self._connection.execute(_KNOWN, {"digests": list(digests)}):
+            for digest, index, recipient, state in hot.rows(self._connection, _KNOWN, {"digests": list(digests)}):
                 states = found.setdefault(digest, Known(index, {})).states
                 if recipient is not None:
                     states[recipient] = state
@@ -123,7 +124,7 @@ class SqlTransaction:
 
     def save_note(self, size: int, note: bytes) -> None:
         with self._engines.writing():
-            self._connection.execute(_SAVE_NOTE, {"at_size": size, "signed": note})
+            hot.changed(self._connection, _SAVE_NOTE, {"at_size": size, "signed": note})
 
     def holds(self, lease: Lease) -> bool:
         with self._engines.writing():
@@ -137,7 +138,7 @@ class SqlTransaction:
 
     def _append_head(self, batch: Batch) -> None:
         swap = _head_row(batch.head) | {"previous": batch.previous.size}
-        if self._connection.execute(_APPEND_HEAD, swap).rowcount != 1:
+        if hot.changed(self._connection, _APPEND_HEAD, swap) != 1:
             raise IntegrityError(
                 Code.ROLLBACK,
                 f"Expected the head of size {batch.previous.size} to be the newest, found another.",
@@ -156,10 +157,9 @@ class SqlTransaction:
         self._many(packets, batch.packets)
         self._many(places, batch.places)
         if batch.moves:
-            self._connection.execute(
-                _MOVE,
-                [{"at_idx": each.idx, "at_recipient": each.recipient, "to_state": each.state} for each in batch.moves],
-            )
+            for each in batch.moves:
+                moved = {"at_idx": each.idx, "at_recipient": each.recipient, "to_state": each.state}
+                hot.changed(self._connection, _MOVE, moved)
 
     def _many(self, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
         if rows:
