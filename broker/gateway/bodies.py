@@ -75,14 +75,15 @@ class Body:
             if message["type"] == "http.disconnect":
                 raise GoneError
             self.pending = message["more_body"]
+            piece = message["body"][: limits.batch_bytes - self.size]
             self.size += len(message["body"])
-            if self.size > limits.batch_bytes:
-                raise too_large(limits.batch_bytes)
-            for line in lines.of(message["body"], end=not self.pending):
+            for line in lines.of(piece, end=not self.pending and self.size <= limits.batch_bytes):
                 count += 1
                 if count > limits.batch_lines:
                     raise _too_many(limits)
                 yield too_large(limits.body_bytes) if line is None else line
+            if self.size > limits.batch_bytes:
+                raise too_large(limits.batch_bytes)
 
     async def hung_up(self) -> None:
         """Returns when the caller hangs up."""
