@@ -11,65 +11,34 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
-from typer.testing import CliRunner
 
 from adapters.__main__ import main
 from broker.assembly import connect
-from broker.cli.app import app
-from broker.cli.served import Served
 from broker.crypto.certificates import Authority
+from broker.sdk.cursors import MemoryCursors
 from broker.sdk.source import Item
 from broker.sdk.verify import Verified
+from broker.transport.port import Record
 from schemas import registry
 from schemas.evidence import AckEvent
-from tests.system.kafka import cluster
+from tests.system import kafka_site
+from tests.system.kafka import cluster, sender
+from tests.system.kafka_site import KAFKA, READER, TIP, send, serving, setu, told, until
 
 ROOT = Path(__file__).parents[2]
-READER = "us-hsi"
-TIP = f"setu.{READER}.tip"
 GROUP = f"setu.{READER}.adapter"
-KAFKA = '\n[kafka]\nbootstrap = ["{}"]\n'
 ADAPTER = 'profile = "{}"\nsource = "kafka"\nkinds = ["tip"]\n[filedrop]\nfolder = "drop"\n'
-
-
-def setu(*words, status=0):
-    done = CliRunner().invoke(app, [str(word) for word in words])
-    assert done.exit_code == status, done.stdout + done.stderr + str(done.exception)
-    return done
-
-
-def told(*words, status=0):
-    return json.loads(setu(*words, "--json", status=status).stdout)
 
 
 @pytest.fixture(scope="module")
 def site():
-    """A deployment as `setu init --demo` makes it, with a Kafka as `make kafka` starts it; each knows of the other."""
-    made = cluster()
-    deployment = made.deployment
-    settings = deployment.config.read_text()
-    if "[kafka]" not in settings:
-        deployment.config.write_text(settings + KAFKA.format(made.node.bootstrap))
-        profile = deployment.agencies[READER]
-        profile.write_text(profile.read_text() + KAFKA.format(made.node.bootstrap))
-    return made
+    return kafka_site.site()
 
 
 @pytest.fixture(scope="module")
 def served(site, tmp_path_factory):
-    """The directory says who reads Kafka, `setu topics apply` made what that takes, and a gateway serves."""
-    config = site.deployment.config
-    setu("directory", "change", READER, "--channel", "https", "--channel", "kafka", "--config", config)
-    setu("topics", "apply", "--remove", "--config", config)
-    with Served(site.deployment, tmp_path_factory.mktemp("whole") / "gateway.log"):
-        yield site.deployment
-
-
-def send(deployment, count):
-    sample = next(iter(registry.samples("tip").values()))
-    handling = {**registry.sample_handling(), "purpose": ["investigation"]}
-    with connect(deployment.agencies["in-ncb"]) as client:
-        return [client.send("tip", to=READER, payload=sample, handling=handling) for _ in range(count)]
+    with serving(tmp_path_factory.mktemp("whole")) as deployment:
+        yield deployment
 
 
 def adapter(deployment, folder):
@@ -88,14 +57,6 @@ def running(*words):
             yield process
         finally:
             process.kill()
-
-
-def until(holds, seconds=20.0):
-    deadline = time.monotonic() + seconds
-    while not (found := holds()):
-        assert time.monotonic() < deadline, "not in time"
-        time.sleep(0.02)
-    return found
 
 
 def states(deployment, digest):
@@ -167,6 +128,37 @@ def _read_by(kcat, config, group, wanted):
     return found if wanted <= {each["headers"][each["headers"].index("ce_id") + 1] for each in found} else None
 
 
+def test_an_adapter_rejects_what_is_not_what_it_says_and_goes_on(served, tmp_path):
+    """The records of somebody who can write to the topic: one without sense; a packet that was opened, at a place that
+    it does not have; and one of another topic, which nobody has answered yet. No receipt is with any.
+    """
+    path, drop = adapter(served, tmp_path), tmp_path / "drop"
+    (other,) = send(served, 1, "pen")
+    (first,) = send(served, 1)
+    until(partial(_took, path, drop, {f"packet-{first.digest}.json"}))
+    until(lambda: states(served, other.digest) == {READER: "offered"})
+    forged = [
+        Record(b"", raw_of(served, each.digest, kind), [("ce_id", each.digest.encode()), ("setu-index", b"%d" % index)])
+        for each, kind, index in ((first, "tip", first.index + 1000), (other, "pen", other.index))
+    ]
+    sender().send(TIP, [Record(b"", b"no packet", []), *forged])
+    (last,) = send(served, 1)
+    until(partial(_took, path, drop, {f"packet-{last.digest}.json"}))
+    lines = [json.loads(line) for line in path.with_suffix(".log").read_text().splitlines()]
+    rejected = {each["digest"]: each["answered"] for each in lines if each["event"] == "rejected"}
+    assert (rejected.pop(other.digest), rejected.pop(first.digest)) == (True, False)
+    assert list(rejected.values()) == [False]
+    assert states(served, other.digest) == {READER: "rejected"}
+    assert states(served, first.digest) == states(served, last.digest) == {READER: "opened"}
+    assert len(list((tmp_path / "adapter-state" / "quarantine").glob("packet-*.json"))) == 3
+
+
+def raw_of(deployment, digest, kind):
+    with connect(deployment.agencies[READER]) as client:
+        items = client.source(MemoryCursors()).read(f"setu.{READER}.{kind}", 0)
+        return next(each.raw for each in items if each.digest == digest)
+
+
 def test_what_waits_in_kafka_is_taken_up_where_the_adapter_stopped(served, tmp_path):
     path = adapter(served, tmp_path)
     for count in (2, 3):
@@ -180,6 +172,8 @@ def _took(path, drop, wanted):
     command = [sys.executable, "-m", "adapters", "run", path, "--once"]
     done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+    with path.with_suffix(".log").open("a") as log:
+        log.write(done.stderr)
     assert before == {name: (drop / name).stat().st_mtime_ns for name in before}
     return wanted <= {each.name for each in drop.iterdir()}
 
