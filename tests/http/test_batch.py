@@ -199,7 +199,9 @@ def test_a_caller_that_does_not_read_is_cut_off_and_others_are_served(pki: Pki) 
         with place.context.wrap_socket(plain, server_hostname="127.0.0.1") as secure:
             secure.sendall(head("POST", BATCH, {"content-length": str(len(body)), "content-type": LINES}) + body)
             assert said(place.told(b"good\n")) == [201, {"done": 1}]
-            time.sleep(2.5 * LIMITS.send_seconds)
+            deadline = time.monotonic() + 60
+            while f'"bytes":{len(body)}' not in place.gateway.written.getvalue() and time.monotonic() < deadline:
+                time.sleep(0.1)
             received = 0
             try:
                 while piece := secure.recv(1 << 20):
