@@ -3,6 +3,7 @@
 import fcntl
 import os
 import shutil
+import socket
 import stat
 import time
 import urllib.error
@@ -16,7 +17,7 @@ from pathlib import Path
 from broker.assembly.keys import keys_in, log_keys_of, wrap_keys_of
 from broker.assembly.policy import policy_in
 from broker.assembly.realm import local_directory
-from broker.assembly.store import look_at_store
+from broker.assembly.store import look_at_store, shared_note
 from broker.cli.directory import expiries
 from broker.config import GatewaySettings, split_address
 from broker.crypto.certificates import dates, pem_to_der
@@ -202,27 +203,32 @@ def _store(patient: Patient) -> Iterator[Finding]:
             "store",
             State.WARNING,
             f"The store has schema {seen.schema}, this program {seen.newest}.",
-            "The next start brings it up to date; make a backup before.",
+            "Make a backup, then run `setu store upgrade`; a SQLite file is also brought up to date by the next start.",
         )
-    if seen.journal != "wal":
+    if seen.unsafe is not None:
         yield Finding(
             "store",
             State.BAD,
-            "Expected SQLite's journal mode wal, found another.",
-            "Put the store on a local disk and start the gateway, which sets it.",
+            f"Expected a store that keeps what it took, found that {seen.unsafe}.",
+            "Put the file on a local disk and start the gateway, which sets it.",
         )
     if seen.fault is not None:
         yield Finding(
             "store",
             State.BAD,
-            "Expected an intact store, found that SQLite's quick check fails.",
-            "Stop the gateway, keep the file as it is, and restore the newest backup.",
+            f"Expected an intact store, found that {seen.fault}.",
+            "Stop the gateway, keep the store as it is, and restore the newest backup.",
         )
     else:
-        yield Finding("store", State.OK, f"Intact, schema {seen.schema}, {seen.size or 0} ledger entries.")
+        yield Finding(
+            "store", State.OK, f"{seen.engine}, intact, schema {seen.schema}, {seen.size or 0} ledger entries."
+        )
 
 
 def _guard(patient: Patient) -> Iterator[Finding]:
+    if not patient.settings.embedded:
+        yield from _shared_guard(patient)
+        return
     settings = patient.settings
     path, store = patient.at(settings.paths.guard), patient.at(settings.paths.store)
     log = patient.snapshot().log(settings.gateway)
@@ -253,6 +259,36 @@ def _guard(patient: Patient) -> Iterator[Finding]:
             "The guard is on the same disk as the store: one restored snapshot takes both back.",
             "Name a file on another disk as `guard` under [paths].",
         )
+
+
+def _shared_guard(patient: Patient) -> Iterator[Finding]:
+    settings = patient.settings
+    log = patient.snapshot().log(settings.gateway)
+    keys = log_keys_of(keys_in(patient.at(settings.paths.keys)))
+    kept = shared_note(settings, LogSigner(log.origin, keys["Ed25519"], keys["ML-DSA-44"]))
+    if kept is None:
+        seen = look_at_store(settings)
+        if seen is not None and seen.size:
+            yield Finding(
+                "guard",
+                State.BAD,
+                "Expected the shared guard to hold the newest signed head, found that it holds none.",
+                "Give it the file it lost, or an auditor's newest mirrored checkpoint; without it no gateway signs.",
+            )
+        else:
+            yield Finding("guard", State.OK, "The shared guard answers, and holds no head yet.")
+        return
+    head = verify_checkpoint(kept, log.origin, log.ed25519, log.mldsa44)
+    seen = look_at_store(settings, (head.size, head.root))
+    if seen is None or not seen.shared:
+        yield Finding(
+            "guard",
+            State.BAD,
+            f"Expected the store to hold the guard's head of size {head.size}, found that it does not.",
+            "The database is older than what left this log, or another log's: restore the newest backup.",
+        )
+        return
+    yield Finding("guard", State.OK, f"The shared guard's head, size {head.size}, is among the store's heads.")
 
 
 def _listening(patient: Patient) -> Iterator[Finding]:
@@ -294,6 +330,9 @@ def _clock(patient: Patient) -> Iterator[Finding]:
 
 
 def _disk(patient: Patient) -> Iterator[Finding]:
+    if not patient.settings.embedded:
+        yield Finding("disk", State.OK, "Nothing grows on this machine: store and guard are elsewhere.")
+        return
     for name, path in (("store", patient.settings.paths.store), ("guard", patient.settings.paths.guard)):
         free = shutil.disk_usage(patient.at(path).parent).free
         state = State.BAD if free < NO_SPACE else State.WARNING if free < LITTLE_SPACE else State.OK
@@ -317,7 +356,13 @@ def _dated(name: str, what: str, begins: float, ends: float, now: float, advice:
 
 
 def _served(patient: Patient) -> bool:
-    """Whether a process holds the guard's lock."""
+    """Whether a process holds the guard's lock, or, where that is another machine's, answers the operator."""
+    if not patient.settings.embedded:
+        try:
+            socket.create_connection(split_address(patient.settings.listen.operations), 3).close()
+        except OSError:
+            return False
+        return True
     path = patient.at(patient.settings.paths.guard)
     try:
         lock = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CLOEXEC)

@@ -23,6 +23,17 @@ def changed(connection: Connection, statement: Executable, values: Values) -> in
     return _run(connection, statement, values, fetch=False)  # type: ignore[no-any-return]
 
 
+def each(connection: Connection, statement: Executable, many: Sequence[Values]) -> None:
+    """The same update with many values, in one go."""
+    driver: Any = connection.connection.driver_connection
+    text, names, _ = _compiled(statement, connection.dialect, ())
+    try:
+        parameters = many if names is None else [[values[name] for name in names] for values in many]
+        driver.cursor().executemany(text, parameters)
+    except connection.dialect.loaded_dbapi.Error as error:
+        raise DBAPIError(text, None, error) from error
+
+
 def _run(connection: Connection, statement: Executable, values: Values, *, fetch: bool) -> Any:
     driver: Any = connection.connection.driver_connection
     given: dict[str, Any] = {}

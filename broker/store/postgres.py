@@ -26,7 +26,15 @@ from sqlalchemy.exc import DBAPIError
 
 from broker.errors import SetuError, UnavailableError
 from broker.store.engine import Engines, Fault
-from broker.store.session import IDLE_SECONDS, UnfitServerError, at_opening, open_session, parameters
+from broker.store.session import (
+    IDLE_SECONDS,
+    Session,
+    UnfitServerError,
+    at_opening,
+    open_session,
+    parameters,
+    unanswered,
+)
 
 WRITERS, ASIDE, READERS = 2, 3, 8
 """Connections of one process, at most: 13."""
@@ -112,20 +120,15 @@ def refusal(error: UnavailableError) -> SetuError:
     if isinstance(error, UnfitServerError):
         return at_opening(error)
     cause = error.__cause__
-    if isinstance(cause, DBAPIError) and isinstance(cause.orig, psycopg.OperationalError):
-        said = " ".join(str(cause.orig).split())[:300]
-        return UnavailableError(
-            f"Expected PostgreSQL to take a connection, found: {said}.",
-            advice="Check that it runs, the URL `store` in the settings, the passfile, and the server's pg_hba.conf.",
-        )
-    return error
+    return unanswered(cause.orig) if isinstance(cause, DBAPIError) and isinstance(cause.orig, psycopg.Error) else error
 
 
 def write_rows(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
     """Insert rows whose values stand in the order of the table's columns."""
     # Not COPY, though it is quicker: while PostgreSQL waits for its next bytes, no timeout ends a stopped sender.
+    session: Session = connection.connection.driver_connection  # type: ignore[assignment]
     for size, chunk in _chunks(rows):
-        if size >= CHUNK_BYTES // 4:
+        if size >= CHUNK_BYTES // 4 and session.patience is not None:
             connection.exec_driver_sql(_REARM)
         connection.exec_driver_sql(_insertion(table), chunk)
 

@@ -5,9 +5,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Select, and_, bindparam, case, false, func, or_, select
+from sqlalchemy.exc import DBAPIError
 
 from broker.merkle.tree import Tile
-from broker.store.engine import Engines
+from broker.store import hot
+from broker.store.engine import Engines, Fault
 from broker.store.port import Document, EntryQuery, EntryRow, Head, PacketRow
 from broker.store.tables import documents, entries, heads, packets, parties, places, positions, published, tiles
 from broker.store.writes import HEAD_COLUMNS, has_head, newest_head, stored_bytes, to_head
@@ -139,20 +141,19 @@ class SqlReads:
         found = self._in_chunks(_SIZE_AFTER, "indices", sorted(indices))
         sizes = {index: size for index, size in found if size is not None}
         heads_by_size = {
-            row.size: to_head(row) for row in self._in_chunks(_HEADS, "sizes", sorted(set(sizes.values())))
+            head.size: head
+            for head in (to_head(*row) for row in self._in_chunks(_HEADS, "sizes", sorted(set(sizes.values()))))
         }
         return {index: heads_by_size[size] for index, size in sizes.items()}
 
     def entries(self, start: int, end: int) -> list[EntryRow]:
-        with self._connected() as connection:
-            return [_entry_row(*row) for row in connection.execute(_RANGE, {"start": start, "end": end})]
+        return [_entry_row(*row) for row in self._rows(_RANGE, {"start": start, "end": end})]
 
     def entries_at(self, indices: Collection[int]) -> list[EntryRow]:
         return [_entry_row(*row) for row in self._in_chunks(_AT, "indices", sorted(indices))]
 
     def leaves(self, start: int, end: int) -> list[bytes]:
-        with self._connected() as connection:
-            return [stored_bytes(row[0]) for row in connection.execute(_LEAVES, {"start": start, "end": end})]
+        return [stored_bytes(row[0]) for row in self._rows(_LEAVES, {"start": start, "end": end})]
 
     def tile(self, level: int, n: int) -> Tile | None:
         with self._connected() as connection:
@@ -160,18 +161,16 @@ class SqlReads:
         return None if row is None else Tile(level, n, stored_bytes(row.hashes), stored_bytes(row.root))
 
     def tile_roots(self, level: int, start: int, end: int) -> list[bytes]:
-        with self._connected() as connection:
-            return [
-                stored_bytes(row[0]) for row in connection.execute(_ROOTS, {"level": level, "start": start, "end": end})
-            ]
+        return [stored_bytes(row[0]) for row in self._rows(_ROOTS, {"level": level, "start": start, "end": end})]
 
     def find(self, sender: str, packet_id: str) -> tuple[int, str] | None:
         return self.found(sender, (packet_id,)).get(packet_id)
 
     def found(self, sender: str, packet_ids: Collection[str]) -> dict[str, tuple[int, str]]:
-        with self._connected() as connection:
-            rows = connection.execute(_FOUND, {"sender": sender, "ids": list(packet_ids)})
-            return {packet_id: (index, digest) for packet_id, index, digest in rows}
+        if not packet_ids:
+            return {}
+        rows = self._rows(_FOUND, {"sender": sender, "ids": list(packet_ids)})
+        return {packet_id: (index, digest) for packet_id, index, digest in rows}
 
     def packets(self, digests: Collection[str]) -> list[tuple[PacketRow, dict[str, str]]]:
         found = [PacketRow(*row) for row in self._in_chunks(_PACKETS, "digests", list(digests))]
@@ -182,13 +181,11 @@ class SqlReads:
 
     def topic(self, recipient: str, kind: str, after: int, limit: int) -> list[tuple[int, str, str]]:
         asked = {"recipient": recipient, "kind": kind, "after": after, "most": limit}
-        with self._connected() as connection:
-            return [(index, digest, state) for index, digest, state in connection.execute(_TOPIC, asked)]
+        return [(index, digest, state) for index, digest, state in self._rows(_TOPIC, asked)]
 
     def grown(self, after: int, limit: int) -> list[tuple[int, str, str]]:
-        with self._connected() as connection:
-            rows = connection.execute(_GROWN, {"after": after, "most": limit})
-            return [(index, recipient, kind) for index, recipient, kind in rows]
+        rows = self._rows(_GROWN, {"after": after, "most": limit})
+        return [(index, recipient, kind) for index, recipient, kind in rows]
 
     def topics(self, recipient: str, waiting: Collection[str]) -> list[tuple[str, int, int]]:
         asked = {"recipient": recipient, "waiting": list(waiting)}
@@ -229,6 +226,19 @@ class SqlReads:
         with self._connected() as connection:
             return connection.execute(_PUBLISHED).scalar()
 
+    def _rows(self, statement: Select[Any], values: hot.Values) -> list[tuple[Any, ...]]:
+        """What one select finds, which needs no transaction to be a snapshot."""
+        with self._engines.reading(), self._engines.read.connect() as connection:
+            try:
+                return hot.rows(connection, statement, values)
+            except DBAPIError as error:
+                if self._engines.embedded or self._engines.fault(error) is not Fault.BUSY:
+                    raise
+                connection.invalidate()
+        # The pool's connection may have been cut off since its last use: a transaction asks for another, once.
+        with self._connected() as connection:
+            return hot.rows(connection, statement, values)
+
     @contextmanager
     def _connected(self) -> Iterator[Connection]:
         with self._engines.reading():
@@ -238,12 +248,12 @@ class SqlReads:
             finally:
                 connection.close()
 
-    def _in_chunks(self, statement: Select[Any], name: str, values: Sequence[Any]) -> list[Any]:
-        rows: list[Any] = []
-        with self._connected() as connection:
-            for start in range(0, len(values), _IN_CHUNKS):
-                rows += connection.execute(statement, {name: values[start : start + _IN_CHUNKS]}).all()
-        return rows
+    def _in_chunks(self, statement: Select[Any], name: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+        return [
+            row
+            for start in range(0, len(values), _IN_CHUNKS)
+            for row in self._rows(statement, {name: values[start : start + _IN_CHUNKS]})
+        ]
 
 
 def _entry_row(index: int, entry: Any, leaf: Any, raw: Any = None, raw_hash: Any = None) -> EntryRow:

@@ -147,11 +147,28 @@ def open_session(given: Mapping[str, Any], *, patient: bool = False) -> Session:
         _set_and_check(session)
         if patient:
             session.patience = None
-            session.execute(f"SET statement_timeout = 0; SET lock_timeout = '{PATIENT_SECONDS}s'".encode())
+            session.execute(
+                f"SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; "
+                f"SET lock_timeout = '{PATIENT_SECONDS}s'".encode()
+            )
     except BaseException:
         session.close()
         raise
     return session
+
+
+def unanswered(error: psycopg.Error) -> UnavailableError:
+    """What libpq or the server said to an operator's command; there is never a password in it."""
+    said = " ".join(str(error).split())[:300]
+    if error.sqlstate is not None:
+        return UnavailableError(
+            f"Expected PostgreSQL to do what was asked, found {error.sqlstate}: {said}.",
+            advice="Give the user of the URL `store` the database, for example: ALTER DATABASE setu OWNER TO setu.",
+        )
+    return UnavailableError(
+        f"Expected PostgreSQL to take a connection, found: {said}.",
+        advice="Check that it runs, the URL `store` in the settings, the passfile, and the server's pg_hba.conf.",
+    )
 
 
 def _set_and_check(session: Session) -> None:

@@ -9,15 +9,14 @@ from contextlib import contextmanager
 
 from sqlalchemy import Connection, Engine, select
 
-from broker.errors import IntegrityError, UnavailableError
-from broker.store import leases, migrate, sqlite, tables
-from broker.store.engine import Engines
+from broker.errors import UnavailableError
+from broker.store import leases, migrate, tables
 from broker.store.migrate import Upgraded
+from broker.store.opening import open_engines, opening
 from broker.store.port import Lease, LeaseLostError
 from broker.store.reads import SqlReads
 from broker.store.tables import health, published
 from broker.store.writes import SqlTransaction, keep_note
-from schemas.problem import Code
 
 _ONLY_ROW = 1
 
@@ -33,14 +32,14 @@ class SqlStore(SqlReads):
     """
 
     def __init__(self, url: str) -> None:
-        super().__init__(_open(url))
+        super().__init__(open_engines(url))
         engines = self._engines
         try:
             if engines.embedded:
-                with _opening(engines), engines.write.begin() as connection:
+                with opening(engines), engines.write.begin() as connection:
                     migrate.upgrade(connection)
             else:
-                with _opening(engines), engines.read.begin() as connection:
+                with opening(engines), engines.read.begin() as connection:
                     migrate.check(connection)
         except BaseException:
             self.close()
@@ -131,41 +130,9 @@ def upgrade(url: str) -> Upgraded:
         IntegrityError: CONFIG_INVALID; no such engine, or a schema newer than this program.
         UnavailableError: the database does not answer.
     """
-    engines = _open(url)
+    engines = open_engines(url)
     try:
-        with _opening(engines), engines.upgrade.begin() as connection:
+        with opening(engines), engines.upgrade.begin() as connection:
             return migrate.upgrade(connection)
     finally:
         engines.dispose()
-
-
-@contextmanager
-def _opening(engines: Engines) -> Iterator[None]:
-    """What an operator is told when a store does not open, more than who asks it later."""
-    try:
-        with engines.writing():
-            yield
-    except UnavailableError as error:
-        raise engines.refusal(error) from error
-
-
-def _open(url: str) -> Engines:
-    scheme = url.partition(":")[0]
-    if scheme == "sqlite":
-        return sqlite.open_engines(url)
-    if scheme != "postgresql":
-        raise IntegrityError(
-            Code.CONFIG_INVALID,
-            "Expected a store URL for one of sqlite, postgresql, found another.",
-            advice="Write, for example, sqlite:////var/lib/setu/store/setu.db.",
-        )
-    try:
-        # Imported where it is wanted: who keeps an embedded ledger has no PostgreSQL driver.
-        from broker.store import postgres  # noqa: PLC0415
-    except ImportError:
-        raise IntegrityError(
-            Code.CONFIG_INVALID,
-            "Expected the package psycopg for a store on PostgreSQL, found none.",
-            advice='Install it: pip install "setu-broker[gateway,postgres]"',
-        ) from None
-    return postgres.open_engines(url)

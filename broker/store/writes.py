@@ -41,7 +41,7 @@ _APPEND_HEAD = insert(heads).from_select(
 
 def newest_head(connection: Connection) -> Head | None:
     found = hot.rows(connection, _NEWEST_HEAD, {})
-    return _to_head(*found[0]) if found else None
+    return to_head(*found[0]) if found else None
 
 
 def has_head(connection: Connection, size: int, root: bytes) -> bool:
@@ -61,12 +61,8 @@ def keep_note(connection: Connection, size: int, note: bytes) -> bytes:
     return stored_bytes(found[0][0])
 
 
-def to_head(row: Any) -> Head:
-    """From a row of `HEAD_COLUMNS`."""
-    return _to_head(*row)
-
-
-def _to_head(size: int, root: Any, time: str, directory: int | None, policy: str | None, note: Any) -> Head:
+def to_head(size: int, root: Any, time: str, directory: int | None, policy: str | None, note: Any) -> Head:
+    """From the values of `HEAD_COLUMNS`."""
     return Head(size, stored_bytes(root), time, directory, policy, None if note is None else stored_bytes(note))
 
 
@@ -157,9 +153,11 @@ class SqlTransaction:
         self._many(packets, batch.packets)
         self._many(places, batch.places)
         if batch.moves:
-            for each in batch.moves:
-                moved = {"at_idx": each.idx, "at_recipient": each.recipient, "to_state": each.state}
-                hot.changed(self._connection, _MOVE, moved)
+            hot.each(
+                self._connection,
+                _MOVE,
+                [{"at_idx": each.idx, "at_recipient": each.recipient, "to_state": each.state} for each in batch.moves],
+            )
 
     def _many(self, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
         if rows:

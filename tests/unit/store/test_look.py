@@ -33,8 +33,24 @@ def change(path, *statements):
 
 def test_a_store_of_this_program(path):
     seen = look(path, (0, ROOT))
-    assert (seen.schema, seen.known, seen.journal, seen.fault) == (seen.newest, True, "wal", None)
-    assert (seen.size, seen.time, seen.shared) == (0, TIME, True)
+    assert (seen.schema, seen.known, seen.unsafe, seen.fault) == (seen.newest, True, None, None)
+    assert (seen.size, seen.root, seen.time, seen.shared) == (0, ROOT, TIME, True)
+    assert (seen.published, seen.leases) == (None, ())
+    assert seen.engine.startswith("SQLite 3.")
+
+
+def test_what_is_published_and_who_holds_a_lease(path):
+    store = SqlStore(f"sqlite:///{path}")
+    store.publish(7, b"a note")
+    store.lease("publisher", "a", 0)
+    store.lease("relay", "b", 60)
+    store.release(store.lease("another", "c", 60))
+    store.close()
+    seen = look(path)
+    assert seen.published == 7
+    assert [(each.name, each.holder, each.epoch) for each in seen.leases] == [("publisher", "a", 1), ("relay", "b", 1)]
+    assert seen.leases[0].left == 0
+    assert 0 < seen.leases[1].left <= 60
 
 
 def test_another_head_is_not_shared(path):
@@ -58,7 +74,7 @@ def test_a_database_of_somebody_else(tmp_path):
     change(tmp_path / "x.db", "CREATE TABLE t (a)")
     seen = look(tmp_path / "x.db")
     assert (seen.schema, seen.known, seen.size, seen.shared) == (None, True, None, False)
-    assert seen.journal == "rollback"
+    assert "journal mode" in seen.unsafe
 
 
 def test_a_damaged_page_is_a_fault(path):
