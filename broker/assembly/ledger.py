@@ -1,6 +1,8 @@
 """The ledger of a deployment, open for writing: a store, its rollback guard, and this process's committer."""
 
 import asyncio
+import os
+import socket
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, ExitStack, closing, suppress
@@ -26,13 +28,18 @@ Ring = Callable[[Topics], None]
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """What reads and writes a ledger. `heard`: whoever is told of the (recipient, kind) topics that grew."""
+    """What reads and writes a ledger.
+
+    holder: this process's name among all that may hold a lease. heard: whoever is told of the (recipient, kind) topics
+    that grew.
+    """
 
     store: SqlStore
     guard: Guard
     signer: LogSigner
     committer: Committer
     reader: Reader
+    holder: str
     heard: list[Ring]
 
 
@@ -44,6 +51,7 @@ async def open_books(
     log_keys: Mapping[str, PrivateKey],
     now: Callable[[], float] = time.time,
     probe: Callable[[str], None] = lambda _: None,
+    random: Callable[[int], bytes] = os.urandom,
     metrics: Metrics | None = None,
 ) -> Books:
     """Open them, and let `stack` close them in an order in which nothing is lost.
@@ -78,7 +86,8 @@ async def open_books(
         max_queue=settings.acceptance.queue,
     )
     await asyncio.to_thread(committer.start)
-    publisher = Publisher(store, guard)
+    holder = f"{socket.gethostname()}:{os.getpid()}:{random(4).hex()}"
+    publisher = Publisher(store, guard, holder=holder)
     publisher.start()
     # Ends after the committer, so that the last head is published too.
     stack.push_async_callback(asyncio.to_thread, publisher.close)
@@ -87,7 +96,7 @@ async def open_books(
     if not settings.embedded:
         grown = Grown(store, ring, after=(await asyncio.to_thread(reader.head))[0] - 1)
         stack.push_async_callback(_ended, asyncio.create_task(grown.run()))
-    return Books(store, guard, signer, committer, reader, heard)
+    return Books(store, guard, signer, committer, reader, holder, heard)
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

@@ -1,8 +1,6 @@
 """The relay: inside a gateway that has its ledger to itself, or a process of its own beside gateways that share one."""
 
 import asyncio
-import os
-import socket
 import sys
 import time
 from collections.abc import Callable
@@ -121,8 +119,7 @@ class RelayProcess:
         in_force = InForce(directory, policy, books.committer, books.reader, gateway=settings.gateway)
         await in_force.start()
 
-        holder = f"{socket.gethostname()}:{os.getpid()}:{os.urandom(4).hex()}"
-        leased = Leased(books.reader, "relay", holder)
+        leased = Leased(books.reader, "relay", books.holder)
         relay = relay_of(settings, in_force, books.committer, books.reader, now=now, probe=probe, lease=leased.current)
         books.heard.append(relay.ring)
         metrics.watch("setu_relay_active", lambda: leased.active)
@@ -139,7 +136,7 @@ class RelayProcess:
         stack.callback(asyncio.create_task(again(look, DIRECTORY_SECONDS)).cancel)
         relaying = asyncio.create_task(leased.run(lambda: relay.run(give_up=GIVE_UP_SECONDS)))
         stack.push_async_callback(_ended, relaying)
-        log.info("relay", cluster=", ".join(self._place.bootstrap), holder=holder)
+        log.info("relay", cluster=", ".join(self._place.bootstrap), holder=books.holder)
         await server.serve()
 
 

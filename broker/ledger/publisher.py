@@ -1,7 +1,6 @@
 """Moves the published checkpoint to the newest signed head, once a second at most and never back."""
 
 import logging
-import os
 from collections.abc import Callable
 from threading import Event, Thread
 
@@ -35,13 +34,13 @@ class Publisher:
         *,
         interval: float = INTERVAL,
         die: Callable[[], None] = end_process,
-        holder: str | None = None,
+        holder: str = "the only one",
     ) -> None:
         self._store = store
         self._guard = guard
         self._interval = interval
         self._die = die
-        self._holder = f"{os.getpid()}-{os.urandom(8).hex()}" if holder is None else holder
+        self._holder = holder
         self._lease: Lease | None = None
         self._published = -1
         self._stop = Event()

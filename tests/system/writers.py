@@ -171,7 +171,7 @@ def _writer(connection: Connection, settings: GatewaySettings, log: Path) -> Non
     except SetuError as error:
         connection.send(error.code.value)
         return
-    publisher = Publisher(store, guard, interval=0.1)
+    publisher = Publisher(store, guard, interval=0.1, holder=str(os.getpid()))
     publisher.start()
     reader = Reader(store, guard, SIGNER)
     connection.send("ready")

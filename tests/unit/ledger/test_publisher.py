@@ -76,7 +76,7 @@ def test_a_publisher_that_is_gone_is_replaced_within_ten_seconds(tmp_path: Path)
         gone = one.store.lease(LEASE, "gone", 0.3)
         assert gone is not None
         one.commit(note(1))
-        late = Publisher(one.store, one.guard, interval=0.05)
+        late = Publisher(one.store, one.guard, interval=0.05, holder="late")
         late.start()
         deadline = time.monotonic() + 10
         while one.store.published() is None and time.monotonic() < deadline:
