@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self, Unpack
@@ -13,12 +13,13 @@ import httpx
 from broker.crypto.keys import PrivateKey
 from broker.directory.port import DirectorySource
 from broker.envelope.seal import Sealed, Signer
-from broker.errors import MalformedError, PacketError
+from broker.errors import MalformedError, PacketError, SetuError
 from broker.policy.port import Policy
 from broker.sdk.cursors import Cursors, MemoryCursors
 from broker.sdk.following import Following
 from broker.sdk.http import Http
 from broker.sdk.lookups import Lookups
+from broker.sdk.many import ManyPoster
 from broker.sdk.outbox import Outbox
 from broker.sdk.patience import Backoff, Persistence, Told
 from broker.sdk.posting import Poster, Sent
@@ -34,6 +35,9 @@ from schemas.evidence import AckEvent, AckPacket, Entry, Receipt
 from schemas.handling import Handling
 from schemas.packet import MEDIA_TYPE
 from schemas.problem import Code
+
+STALE = (Code.KEY_UNKNOWN, Code.RECIPIENT_UNKNOWN)
+"""Refusals that a newer directory may explain."""
 
 
 class Client(Lookups):
@@ -94,6 +98,7 @@ class Client(Lookups):
         self._sealer = Sealer(
             agency, gateway, directory, signer, policy=policy, now=now, random=random, monotonic=monotonic
         )
+        self._many = ManyPoster(self._http, persistence, self._verifier, outbox=outbox, now=now)
         self._poster = Poster(self._http, persistence, self._verifier, directory, signer, outbox=outbox, now=now)
 
     def __enter__(self) -> Self:
@@ -147,6 +152,46 @@ class Client(Lookups):
         made = self.seal(kind, to=to, payload=payload, handling=handling, **options)
         return self.post(made.raw)
 
+    def send_many(
+        self,
+        kind: str,
+        *,
+        to: str | Sequence[str],
+        payloads: Iterable[Model | Mapping[str, Any]],
+        handling: Handling | Mapping[str, Any],
+        **options: Unpack[Options],
+    ) -> list[Sent | SetuError]:
+        """As `send` for each payload, in batches. All are sealed before the first is posted.
+
+        Args:
+            kind: as in `send`, for all of them.
+            to: likewise.
+            payloads: one for each packet.
+            handling: likewise for all.
+            options: members of `Options` but `id`, which names one packet.
+
+        Returns:
+            for each payload, in order, `Sent` or the error that `send` would have raised. An outcome that is unknown
+            stays so for that packet alone: `OutcomeUnknownError.posted` holds its bytes.
+
+        Raises: PolicyError, MalformedError, UnavailableError, IntegrityError: as `send`, before anything was posted;
+            IntegrityError also later: stop.
+        """
+        if options.get("id") is not None:
+            raise ValueError("expected no id for many packets: each has its own")
+        made = [self.seal(kind, to=to, payload=each, handling=handling, **options) for each in payloads]
+        return self.post_many([each.raw for each in made])
+
+    def post_many(self, raws: Sequence[bytes]) -> list[Sent | SetuError]:
+        """Post packets that were sealed before, in batches; only what has no answer is posted again.
+
+        Returns and raises as `send_many`.
+        """
+        found = self._many.post(raws)
+        if any(isinstance(each, SetuError) and each.code in STALE for each in found):
+            self._sealer.look_again()
+        return found
+
     def seal(
         self,
         kind: str,
@@ -165,7 +210,7 @@ class Client(Lookups):
         try:
             return self._poster.post(raw)
         except PacketError as error:
-            if error.code in (Code.KEY_UNKNOWN, Code.RECIPIENT_UNKNOWN):
+            if error.code in STALE:
                 self._sealer.look_again()
             raise
 

@@ -2,7 +2,7 @@
 
 import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -16,6 +16,7 @@ from schemas.problem import Code
 
 MAX_ANSWER = 64 * 2**20
 MAX_PROBLEM = 256 * 2**10
+MAX_LINE = 2**20
 JSON = "application/json, application/problem+json"
 OK = (200, 201)
 
@@ -122,6 +123,43 @@ class Http:
 
         return self._of_any(once, deadline)
 
+    def lines(
+        self,
+        path: str,
+        begin: Callable[[], tuple[bytes, Callable[[bytes], bool]]],
+        *,
+        media_type: str,
+        accept: str,
+        within: float,
+    ) -> None:
+        """Post, and hand each line of the answer on as it comes, until one is the last.
+
+        `begin` is called before each gateway is asked; it gives the body and what takes the lines, which returns True
+        for the last. Lines that came before an answer was cut have been handed on.
+
+        Raises:
+            UnavailableError: no answer, or one without its last line. SetuError: the gateway refused the whole.
+        """
+        deadline = self._monotonic() + within
+
+        def once(gateway: str) -> None:
+            content, take = begin()
+            with self._asking(
+                "POST",
+                gateway + path,
+                headers={"content-type": media_type},
+                content=content,
+                accept=accept,
+                timeout=max(0.001, min(self._timeout, deadline - self._monotonic())),
+            ) as response:
+                if response.status_code not in OK:
+                    body = self._read(response, MAX_PROBLEM, deadline)
+                    raise error_of(response.status_code, body, response.headers.get("retry-after"), self._now())
+                if not any(take(line) for line in _lines(response.iter_raw())):
+                    raise UnavailableError("Expected an answer to its last line, found it cut.")
+
+        self._of_any(once, deadline)
+
     @contextmanager
     def stream(
         self, path: str, *, headers: Mapping[str, str], accept: str, silence: float
@@ -199,6 +237,15 @@ class Http:
                 raise UnavailableError("Expected the whole answer in time, found it still coming.")
             pieces.append(piece)
         return b"".join(pieces)
+
+
+def _lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    rest = b""
+    for piece in pieces:
+        *whole, rest = (rest + piece).split(b"\n")
+        yield from whole
+        if len(rest) > MAX_LINE:
+            raise UnavailableError(f"Expected lines of at most {MAX_LINE} bytes, found a longer one.")
 
 
 def _pieces(response: httpx.Response) -> Iterator[bytes]:

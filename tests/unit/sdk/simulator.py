@@ -102,6 +102,8 @@ class SimulatedGateway:
         self.page_limit = 500
         self.stream_rounds = 4
         self.cuts = 0
+        self.answered: int | None = None
+        self.batch_limit = 1000
         self.cursors: list[str | None] = []
         self.random = counted()
         self._receipts: dict[int, Any] = {}
@@ -185,6 +187,8 @@ class SimulatedGateway:
         match (request.method, path.strip("/").split("/")):
             case ("POST", ["v1", "packets"]):
                 return self._submit(agency, body)
+            case ("POST", ["v1", "packets:batch"]):
+                return 200, httpx.Response(200, content=self._batch(agency, body))
             case ("POST", ["v1", "acknowledgements"]):
                 return self._acknowledge(agency, body)
             case ("GET", ["v1", "topics"]):
@@ -225,6 +229,32 @@ class SimulatedGateway:
         for each in header.recipients():
             self.topics[f"setu.{each.agency}.{header.kind}"].append(parsed.digest)
         return 201, self.receipt(index)
+
+    def _batch(self, agency: str, body: bytes) -> Iterator[bytes]:
+        """Cut after `answered` lines, where that is set, once; the rest of the batch was then dealt with nevertheless."""
+        given = body.splitlines()
+        lines = []
+        for raw in given[: self.batch_limit]:
+            try:
+                status, receipt = self._submit(agency, raw)
+                lines.append({"receipt": receipt, "status": status})
+            except SetuError as error:
+                found = problem(error)
+                lines.append({"problem": json.loads(found.content), "status": found.status_code})
+        lines.append({"done": len(lines)})
+        if len(given) > self.batch_limit:
+            lines[-1]["problem"] = json.loads(problem(RequestError(Code.TOO_LARGE, "Expected fewer lines.")).content)
+        cut, self.answered = self.answered, None
+
+        def sent() -> Iterator[bytes]:
+            for each in lines[:cut]:
+                whole = json.dumps(each).encode() + b"\n"
+                yield whole[: len(whole) // 2]
+                yield whole[len(whole) // 2 :]
+            if cut is not None:
+                raise httpx.ReadError("cut")
+
+        return sent()
 
     def _acknowledge(self, agency: str, body: bytes) -> tuple[int, Any]:
         parsed = parse_acknowledgement(body)
