@@ -26,7 +26,7 @@ def changed(connection: Connection, statement: Executable, values: Values) -> in
 def each(connection: Connection, statement: Executable, many: Sequence[Values]) -> None:
     """The same update with many values, in one go."""
     driver: Any = connection.connection.driver_connection
-    text, names, _ = _compiled(statement, connection.dialect, ())
+    text, names, _ = _compiled(statement, connection.dialect)
     try:
         parameters = many if names is None else [[values[name] for name in names] for values in many]
         driver.cursor().executemany(text, parameters)
@@ -37,7 +37,7 @@ def each(connection: Connection, statement: Executable, many: Sequence[Values]) 
 def _run(connection: Connection, statement: Executable, values: Values, *, fetch: bool) -> Any:
     driver: Any = connection.connection.driver_connection
     given: dict[str, Any] = {}
-    counts = []
+    counts, singles = [], []
     for name, value in values.items():
         if isinstance(value, list):
             # Few lengths are few statements: the rest of one is its last value, again.
@@ -45,7 +45,9 @@ def _run(connection: Connection, statement: Executable, values: Values, *, fetch
             counts.append((name, count))
             padded = value + value[-1:] * (count - len(value))
             given |= {f"{name}_{place}": each for place, each in enumerate(padded, 1)}
-    text, names, constants = _compiled(statement, connection.dialect, tuple(counts))
+        else:
+            singles.append(name)
+    text, names, constants = _compiled(statement, connection.dialect, tuple(counts), tuple(singles))
     given = {**constants, **values, **given}
     try:
         parameters = [given[name] for name in names] if names is not None else given
@@ -57,11 +59,11 @@ def _run(connection: Connection, statement: Executable, values: Values, *, fetch
 
 @lru_cache(maxsize=256)
 def _compiled(
-    statement: Any, dialect: Dialect, counts: tuple[tuple[str, int], ...]
+    statement: Any, dialect: Dialect, counts: tuple[tuple[str, int], ...] = (), singles: tuple[str, ...] = ()
 ) -> tuple[str, Sequence[str] | None, Values]:
     """The text in the driver's own style, the order of its parameters where they have no names, and constants."""
     if counts:
-        statement = statement.params(**{name: list(range(count)) for name, count in counts})
+        statement = statement.params(**dict.fromkeys(singles), **{name: list(range(count)) for name, count in counts})
     compiled = statement.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
-    constants = {} if counts else {name: value for name, value in compiled.params.items() if value is not None}
+    constants = {name: each.effective_value for name, each in compiled.binds.items() if not each.required}
     return str(compiled), compiled.positiontup if compiled.positional else None, constants
