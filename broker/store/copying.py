@@ -11,6 +11,7 @@ from broker.errors import IntegrityError
 from broker.merkle.tree import EMPTY_ROOT, Edge, leaf_hash
 from broker.store import migrate, tables
 from broker.store.opening import open_engines, opening
+from broker.store.port import DataRefusedError, StoreBrokenError
 from broker.store.writes import has_head, keep_note, newest_head
 from schemas.problem import Code
 
@@ -78,6 +79,10 @@ def copy(source: str, target: str, guarded: tuple[int, bytes, bytes] | None, pro
             if guarded is not None:
                 keep_note(writing, guarded[0], guarded[2])
             return copied
+    except DataRefusedError as error:
+        raise _damaged("Expected rows that the new store can keep, found one that it refuses.") from error
+    except StoreBrokenError as error:
+        raise _damaged("Expected disks that can be read and written, found that one failed.") from error
     finally:
         old.dispose()
         new.dispose()
