@@ -141,7 +141,8 @@ def test_a_database_with_a_log_is_not_written_over(setu, config, ledger: Ledgers
     ("harm", "said"),
     [
         pytest.param("UPDATE entries SET entry = x'00' WHERE idx = 700", "hash to the head", id="an entry"),
-        pytest.param("UPDATE entries SET entry = 'text' WHERE idx = 700", "one that it refuses", id="of another type"),
+        pytest.param("UPDATE entries SET entry = 'text' WHERE idx = 700", "as they were copied", id="of another type"),
+        pytest.param("UPDATE entries SET entry = entry || x'00' WHERE idx = 700", "one that it refuses", id="no text"),
         pytest.param("DELETE FROM entries WHERE idx = 2400", "hash to the head", id="an entry less"),
         pytest.param("UPDATE heads SET root = zeroblob(32)", "found another history", id="another log"),
         pytest.param("DELETE FROM heads WHERE size > 2000", "found another history", id="older than the guard"),
