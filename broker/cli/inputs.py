@@ -27,6 +27,13 @@ def there(path: Path | None) -> Path | None:
     return path
 
 
+def all_there(paths: list[Path]) -> list[Path]:
+    """As `there`, for an argument of several."""
+    for each in paths:
+        there(each)
+    return paths
+
+
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", callback=there, help="A file; - is stdin.")]
 
 

@@ -1,5 +1,7 @@
 """`setu send`: seals a payload and sends it."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -7,7 +9,7 @@ import typer
 from rich.console import Console
 
 from broker.cli import markings
-from broker.cli.inputs import FileArgument
+from broker.cli.inputs import all_there
 from broker.cli.options import (
     AsOption,
     ExerciseOption,
@@ -20,12 +22,18 @@ from broker.cli.options import (
     ToOption,
     write_new,
 )
-from broker.cli.output import JsonOption, emit, note
+from broker.cli.output import JsonOption, document_of, emit, note
 from broker.cli.patience import PATIENCE, PatienceOption, connected
 from broker.cli.sealing import Request, seal, sent_document
-from broker.errors import OutcomeUnknownError
+from broker.errors import OutcomeUnknownError, SetuError
 from broker.sdk.posting import Sent
 from schemas.packet import Precedence
+
+KEPT = "What has no answer is kept in the outbox; `setu packet resend` posts the same bytes again."
+
+FilesArgument = Annotated[
+    list[Path], typer.Argument(metavar="FILE...", callback=all_there, help="One or more files; - is stdin.")
+]
 
 app = typer.Typer()
 
@@ -34,7 +42,7 @@ app = typer.Typer()
 def send(
     ctx: typer.Context,
     kind: Annotated[str, typer.Argument(metavar="KIND", help="A kind, for example tip; see `setu schema list`.")],
-    file: FileArgument,
+    files: FilesArgument,
     profile: AsOption,
     to: ToOption,
     handling: markings.FileOption = None,
@@ -65,8 +73,11 @@ def send(
 ) -> None:
     """Seal a payload and send it; print the receipt, which was verified.
 
-    The payload is JSON from FILE or stdin. A lost answer is asked for again by itself, with the same bytes.
+    The payload is JSON from FILE or stdin. Several files are as many packets, posted in batches, each with its own
+    outcome. A lost answer is asked for again by itself, with the same bytes.
     """
+    if len(files) > 1 and (receipt is not None or check):
+        raise typer.BadParameter("expected one FILE with --receipt or --check, found several")
     block = markings.handling_of(
         handling,
         to,
@@ -84,21 +95,48 @@ def send(
         review_on=review_on,
         purge_on=purge_on,
     )
-    request = Request(kind, file, to, block, precedence, exercise, thread, in_reply_to, lifetime, kind_version, sealed)
+    request = Request(
+        kind, files[0], to, block, precedence, exercise, thread, in_reply_to, lifetime, kind_version, sealed
+    )
     with connected(profile, patience) as client:
-        made = seal(client, profile, request)
+        if len(files) > 1:
+            made = [seal(client, profile, replace(request, file=each)).raw for each in files]
+            _tell_many(ctx, files, client.post_many(made))
+            return
+        raw = seal(client, profile, request).raw
         if check:
-            answer = client.check(made.raw)
+            answer = client.check(raw)
             emit(ctx, answer, lambda console: console.print("The gateway would accept this packet.", style="green"))
             return
         try:
-            sent = client.post(made.raw)
+            sent = client.post(raw)
         except OutcomeUnknownError:
-            note("The packet is kept in the outbox; `setu packet resend` posts the same bytes again.", "yellow")
+            note(KEPT, "yellow")
             raise
     if receipt is not None:
         write_new(receipt, sent.receipt.canonical())
     emit(ctx, sent_document(sent), lambda console: show_sent(console, sent))
+
+
+def _tell_many(ctx: typer.Context, files: Sequence[Path], outcomes: Sequence[Sent | SetuError]) -> None:
+    def show(console: Console) -> None:
+        for file, each in zip(files, outcomes, strict=True):
+            console.print(f"{file}: ", end="", style="bold")
+            if isinstance(each, Sent):
+                console.print(f"accepted at ledger index {each.index}, digest {each.digest}")
+            else:
+                console.print(f"{each.code}: {each}", style="red")
+
+    documents = [
+        {"file": str(file), **(sent_document(each) if isinstance(each, Sent) else document_of(each))}
+        for file, each in zip(files, outcomes, strict=True)
+    ]
+    refused = [each for each in outcomes if not isinstance(each, Sent)]
+    emit(ctx, {"ok": not refused, "packets": documents}, show)
+    if any(isinstance(each, OutcomeUnknownError) for each in refused):
+        note(KEPT, "yellow")
+    if refused:
+        raise typer.Exit(1)
 
 
 def show_sent(console: Console, sent: Sent) -> None:
