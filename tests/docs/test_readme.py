@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import signal
 import socket
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import pytest
 from tests.arch.tree import ROOT
 from tests.builders import handling
 
-BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```(sh|python|toml)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 BLOCKS = [(hit[1], hit[2]) for hit in BLOCK.finditer((ROOT / "README.md").read_text("utf-8"))]
 PREAMBLE = "import json\ntip = json.load(open('tip.json'))\nhandling = json.load(open('handling.json'))\n"
 PATIENCE = 30
@@ -45,10 +46,11 @@ class Stranger:
         self.operations = free_port()
         self.ports = f"--port {free_port()} --operations-port {self.operations}"
         self.env = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "HOME": str(folder)}
-        setu = folder / ".venv" / "bin" / "setu"
-        setu.parent.mkdir(parents=True)
-        setu.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m broker "$@"\n', "utf-8")
-        setu.chmod(0o755)
+        programs = folder / ".venv" / "bin"
+        programs.mkdir(parents=True)
+        for name, words in (("setu", "-m broker "), ("python", "")):
+            (programs / name).write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {words}"$@"\n', "utf-8")
+            (programs / name).chmod(0o755)
 
     def start(self, *words: str) -> "subprocess.Popen[str]":
         log = self.leaving.enter_context((self.folder / "started.log").open("a"))
@@ -70,6 +72,8 @@ class Stranger:
         if " serve " in line:
             self.start("bash", "-c", f"exec {line}")
             self.until_ready()
+        elif " adapters run " in line:
+            self.start("bash", "-c", f"exec {line}")
         else:
             self.end("bash", "-c", f"{line} {self.ports}" if " init " in line else line)
 
@@ -89,9 +93,14 @@ class Stranger:
         program.write_text(PREAMBLE + text, "utf-8")
         if "follow(" not in text:
             return self.end(sys.executable, "example.py")
-        process = self.start(sys.executable, "example.py")
-        assert process.stdout is not None
-        return process.stdout.readline()
+        self.following = self.start(sys.executable, "example.py")
+        assert self.following.stdout is not None
+        return self.following.stdout.readline()
+
+    def settings(self, text: str) -> None:
+        """Write a file whose first line, a comment, says where."""
+        named, rest = text.split("\n", 1)
+        (self.folder / named.removeprefix("# ")).write_text(rest, "utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +117,8 @@ def typed(tmp_path_factory):
         for language, text in BLOCKS:
             if language == "python":
                 printed.append(stranger.python(text))
+            elif language == "toml":
+                stranger.settings(text)
             else:
                 for line in filter(
                     None, (part.partition(" #")[0].strip() for part in text.replace("\\\n", " ").splitlines())
@@ -135,6 +146,36 @@ def test_the_packet_that_was_sent_is_the_one_that_comes_and_is_acknowledged(type
         time.sleep(0.1)
 
 
+def test_the_adapter_drops_what_comes(typed):
+    stranger, _ = typed
+    drop = stranger.folder / "deployment" / "agencies" / "us-dea" / "drop"
+    deadline = time.monotonic() + PATIENCE
+    while not list(drop.glob("*.json")):
+        assert time.monotonic() < deadline, (stranger.folder / "started.log").read_text("utf-8")
+        time.sleep(0.1)
+
+
+def test_ctrl_c_ends_the_program_that_follows_without_a_word(typed):
+    stranger, _ = typed
+    stranger.following.send_signal(signal.SIGINT)
+    assert stranger.following.wait(PATIENCE) == 0
+    assert "Traceback" not in (stranger.folder / "started.log").read_text("utf-8")
+
+
+def test_git_ignores_what_is_left_in_a_clone(typed):
+    stranger, _ = typed
+    left = {each.name for each in stranger.folder.iterdir()} - {"example.py", "started.log"}
+    ignored = subprocess.run(
+        ["git", "check-ignore", *(f"{each}/" if (stranger.folder / each).is_dir() else each for each in left)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert {each.rstrip("/") for each in ignored.stdout.split()} == left
+
+
 def test_the_two_programs_are_as_short_as_they_are_said_to_be():
     programs = [text for language, text in BLOCKS if language == "python"]
-    assert [len([line for line in text.splitlines() if line.strip()]) for text in programs] <= [5, 5]
+    lengths = [len([line for line in text.splitlines() if line.strip()]) for text in programs]
+    assert [length <= most for length, most in zip(lengths, (5, 6), strict=True)] == [True, True]
