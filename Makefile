@@ -30,7 +30,7 @@ define install
 endef
 
 ##@ Use it
-.PHONY: demo run kafka bench install
+.PHONY: demo run kafka bench install install-cluster
 demo: .venv/.gateway ## the whole job, for real, as a story (ARGS=--json: as one JSON document)
 	@.venv/bin/setu demo $(ARGS)
 
@@ -49,8 +49,10 @@ bench: .venv/.gateway ## accepted packets per second and core, beside what the c
 install: .venv/.gateway ## only make .venv, with what a gateway needs, and compile it
 	@.venv/bin/python -m compileall -q .venv/lib adapters broker schemas
 
+install-cluster: install .venv/.cluster ## that, with the clients of PostgreSQL and Kafka
+
 ##@ Change it
-.PHONY: test test-long check check-lint check-format check-types check-imports check-tree format lock
+.PHONY: test test-long check check-lint check-format check-types check-imports check-tree parts format lock
 test: .venv/.test ## every test but the long ones (ARGS="-k name" to choose)
 	@.venv/bin/python -m pytest -q $(ARGS)
 
@@ -73,6 +75,9 @@ check-imports: .venv/.test
 
 check-tree: .venv/.test
 	@echo "tree" && .venv/bin/python -m pytest -q --no-header tests/arch
+
+parts: ## Debian's packages that some tests need: HAProxy, promtool, kcat, docker-compose (as root: sudo make parts)
+	@.ci/parts
 
 format: .venv/.test ## let ruff rewrite what it can
 	@.venv/bin/ruff check -q --fix . || true
@@ -98,7 +103,7 @@ clean: ## remove .venv, builds and caches (never a deployment)
 	@find adapters broker schemas tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help: ## this list
-	@awk -F ':.*## ' '/^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
 
 .venv/.made:
 	@[ -n "$(PYTHON)" ] || { echo "Expected Python 3.11 or newer on the PATH, found none. Install it, or name it: make PYTHON=..." >&2; exit 1; }
@@ -107,6 +112,12 @@ help: ## this list
 
 .venv/.gateway: requirements.txt requirements-build.txt pyproject.toml | .venv/.made
 	$(call install,requirements.txt)
+	@touch $@
+
+# The development lock serves as constraints, for the hashes that it has.
+.venv/.cluster: requirements-dev.txt | .venv/.gateway
+	@$(PIP) -q install --no-compile --require-hashes --only-binary :all: -c requirements-dev.txt \
+		aiokafka confluent-kafka 'psycopg[binary]'
 	@touch $@
 
 .venv/.test: requirements-dev.txt requirements-build.txt pyproject.toml | .venv/.made
