@@ -137,7 +137,9 @@ class Sealer:
                 index: Committed(index, entry, receipt, fresh=False)
                 for index, (entry, receipt) in self._receipts.original(indices).items()
             }
-        except (IntegrityError, UnavailableError) as error:
+        except UnavailableError as error:
+            return dict.fromkeys(indices, error)
+        except IntegrityError as error:
             if error.code is Code.ROLLBACK:
                 raise
             if len(indices) == 1:

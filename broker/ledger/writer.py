@@ -9,9 +9,12 @@ from broker.ledger.entries import Draft, text_of
 from broker.ledger.nodes import StoredNodes
 from broker.ledger.plan import Plan, make_plan
 from broker.ledger.port import Proposal
-from broker.merkle.tree import Edge
+from broker.merkle.tree import Edge, leaf_hash
 from broker.store.port import Batch, DataRefusedError, Head, Store, Transaction
 from schemas.problem import Code
+
+NEAR = 256
+"""Entries by which another's head may be ahead to be reached from the own edge, and not from the store's tiles."""
 
 Items = Sequence[tuple[Proposal, Draft]]
 
@@ -140,13 +143,21 @@ class Writer:
                 f"Expected the head of size {self._edge.size} in the store, found another history.",
                 advice="The store was replaced under a running ledger: stop, and restore its newest state.",
             )
-        edge = self._nodes.edge(head.size)
+        edge = self._grown_to(head.size)
         if edge.root() != head.root:
             raise IntegrityError(
                 Code.LOG_INVALID, f"Expected entries that hash to the head of size {head.size}, found others."
             )
         self._edge, self._root = edge, head.root
         return head
+
+    def _grown_to(self, size: int) -> Edge:
+        """The edge after what others wrote, their entries hashed anew; under the head lock, so only what is new."""
+        if size - self._edge.size > NEAR:
+            return self._nodes.edge(size)
+        found = self._store.entries(self._edge.size, size)
+        edge = self._edge.extended(leaf_hash(row.entry) for row in found)
+        return edge.trimmed()
 
     def _was_committed(self, made: Written) -> bool:
         # Under the head lock, for a commit whose answer was lost may still be under way.
