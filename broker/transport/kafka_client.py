@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import ssl
 import struct
 from collections.abc import AsyncIterator
@@ -30,6 +31,9 @@ ASK_SECONDS = 10.0
 START_SECONDS = 15.0
 STOP_SECONDS = 3.0
 HANDSHAKE_SECONDS = 3.0
+
+# Of a node that is away it tells several times a second; we say it once, in our own words.
+logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
 _WHICH_VERSIONS = struct.pack(">ihhih", 10, 18, 0, 1, -1)
 """An ApiVersions request, version 0, without a client id."""
@@ -99,6 +103,12 @@ async def bounded(what: str, place: Place, seconds: float = ASK_SECONDS) -> Asyn
     except SetuError:
         raise
     except TimeoutError:
+        raise silent(what, place) from None
+    except asyncio.CancelledError:
+        # Its own tasks' cancellation comes through to us, too: only what somebody asked of us ends us.
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
         raise silent(what, place) from None
     except (TopicAuthorizationFailedError, ClusterAuthorizationFailedError):
         raise CallerError(

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Coroutine, Sequence
+from concurrent.futures import CancelledError as FutureCancelledError
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any, TypeVar
 
@@ -85,6 +86,8 @@ class KafkaLog:
         except FutureTimeoutError:
             future.cancel()
             raise silent("answer", self._place) from None
+        except FutureCancelledError:
+            raise silent("answer", self._place) from None
 
     async def _topics(self) -> Sequence[str]:
         consumer = await self._open()
@@ -98,6 +101,7 @@ class KafkaLog:
         try:
             return await self._found(topic, offset, wait)
         except BaseException:
+            self._checked = False
             consumer = self._consumers.pop(topic, None)
             if consumer is not None:
                 await thrown_away(consumer)
