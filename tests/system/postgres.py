@@ -42,11 +42,11 @@ def _started():
     return made
 
 
-def database() -> str:
+def database(owner: str = "setu") -> str:
     """The URL of a new, empty database on the session's server."""
     name = f"setu_{next(_numbers)}"
     running = _started()
-    running.sql(f"CREATE DATABASE {name} OWNER setu")
+    running.sql(f"CREATE DATABASE {name} OWNER {owner}")
     return running.url(name)
 
 

@@ -274,6 +274,16 @@ def test_a_server_that_may_lose_what_it_took_is_refused(own, settings: dict[str,
     assert caught.value.code is Code.CONFIG_INVALID
 
 
+def test_an_older_server_is_refused():
+    made = postgres.server(version=16)
+    made.start()
+    for opens in (SqlStore, upgrade):
+        with pytest.raises(IntegrityError, match="Expected PostgreSQL 17 or newer, found 16") as caught:
+            opens(made.url())
+        assert caught.value.code is Code.CONFIG_INVALID
+    made.remove()
+
+
 def test_a_standby_is_refused(own):
     standby = postgres.server()
     standby.follow(own)
@@ -338,7 +348,7 @@ def test_a_server_that_does_not_let_us_in_is_told_with_its_words(own, change: tu
 
 
 def test_where_nothing_listens_that_is_what_is_said(own):
-    with pytest.raises(UnavailableError, match="Expected PostgreSQL to take a connection, found: .*refused"):
+    with pytest.raises(UnavailableError, match=r"Expected PostgreSQL to take a connection, found: .*refused"):
         SqlStore(own.tcp_url(port=free_port()))
 
 

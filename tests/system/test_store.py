@@ -18,6 +18,7 @@ from broker.ledger.port import State
 from broker.ledger.publisher import Publisher
 from broker.ledger.reader import Reader
 from broker.merkle.receipt import verify_receipt
+from broker.store.look_postgres import look_at_server
 from broker.store.sql import SqlStore
 from tests.system import postgres
 from tests.unit.ledger.ledgers import LOG, SIGNER, START, Ledgers, Service, accepted, moved, note
@@ -184,6 +185,28 @@ def test_upgrade_takes_an_embedded_store_too(setu, config):
     assert "found no file yet" in said.stderr
     assert json.loads(setu("store", "upgrade", "--config", config(), "--json").stdout)["after"] == "0003"
     assert "SQLite" in setu("store", "show", "--config", config()).stdout
+
+
+def test_a_look_finds_a_head_or_not(setu, config, ledger: Ledgers, url: str):
+    said = json.loads(setu("store", "copy", "--config", config(), "--to", url, "--json").stdout)
+    head = (said["size"], bytes.fromhex(said["root"]))
+    assert look_at_server(url, head).shared
+    assert not look_at_server(url, (head[0], bytes(32))).shared
+    assert not look_at_server(url).shared
+    assert (look_at_server(url).unsafe, look_at_server(url).fault, look_at_server(url).known) == (None, None, True)
+
+
+def test_a_server_that_is_not_there_is_said(setu, config, tmp_path: Path):
+    said = setu("store", "show", "--config", config(f"postgresql://setu@/setu?host={tmp_path}"), status=1)
+    assert "Expected PostgreSQL to take a connection" in said.stderr
+    assert "what to do" in said.stderr
+
+
+def test_a_user_who_may_not_make_tables_is_told_what_the_server_said(setu, config):
+    url = postgres.database(owner="postgres")
+    said = setu("store", "upgrade", "--config", config(url), status=1)
+    assert "found 42501: permission denied for schema public" in said.stderr
+    assert "OWNER TO setu" in said.stderr
 
 
 def test_show_names_leases_and_what_is_published(setu, config, url: str):
