@@ -10,12 +10,12 @@ from pydantic import ValidationError
 from broker.cli.trust import Trust
 from broker.crypto.suites import SUITES
 from broker.directory.alarm import snapshot_of
+from broker.directory.signing import keys_of
 from broker.envelope.acknowledge import check_acknowledgement_signatures, parse_acknowledgement
 from broker.envelope.content import digest_of
 from broker.envelope.jws import PACKET_TYP, check_suite, evidence, read_signatures, verify_both
 from broker.errors import IntegrityError, PacketError
 from broker.merkle.receipt import verify_receipt
-from broker.sdk.verify import keys_of
 from schemas.canonical import MalformedBase64Error, MalformedJsonError, b64u, canonical, parse, unb64u
 from schemas.evidence import Entry, EntryType, PacketRef, Proof, Receipt
 from schemas.packet import VERSION, Header

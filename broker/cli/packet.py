@@ -34,12 +34,12 @@ from broker.cli.send import show_sent
 from broker.cli.trust import DirectoryOption, Trust, trusting
 from broker.config import AgencySettings, load
 from broker.directory.alarm import snapshot_of
+from broker.directory.signing import keys_of
 from broker.envelope.open import open_packet
 from broker.envelope.verify import Parsed, check_audience, check_recipients, check_signatures, parse
 from broker.errors import PacketError
 from broker.sdk.content import read_payload
 from broker.sdk.posting import Sent
-from broker.sdk.verify import keys_of
 from schemas.evidence import EntryType, Receipt
 from schemas.packet import Precedence
 from schemas.problem import Code

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from broker.crypto.keys import PublicKey
+from broker.directory.signing import keys_of
 from broker.envelope.acknowledge import ParsedAck, check_acknowledgement_signatures, parse_acknowledgement
-from broker.errors import MalformedError, NotFoundError, PacketError, RequestError, SignatureError
+from broker.errors import MalformedError, NotFoundError, PacketError, RequestError
 from broker.flows.identify import Caller
 from broker.flows.inforce import InForce, View, under_view
 from broker.flows.offer import was_offered
@@ -15,7 +15,6 @@ from broker.flows.refusals import Refusals
 from broker.flows.submit import CLOCK_SKEW, Submitted
 from broker.flows.workers import Workers
 from broker.ledger.port import Ledger, LedgerReader, Proposal, State, StoredPacket, Transition
-from schemas.directory import KeyUse
 from schemas.evidence import AckBody, AckEvent, EntryType
 from schemas.problem import Code
 
@@ -146,18 +145,7 @@ class Acknowledge:
         return Submitted(committed.receipt, committed.fresh)
 
     def _check_signatures(self, parsed: ParsedAck, view: View) -> None:
-        now = int(self._now())
-
-        def key(kid: str, alg: str) -> PublicKey:
-            found = view.snapshot.key(kid, agency=parsed.body.by, use=KeyUse.SIGN, at=now)
-            if found.alg != alg:
-                raise SignatureError(
-                    Code.KEY_UNKNOWN,
-                    "Expected a key of the suite's algorithm for this kid, found one of another.",
-                    advice="Sign with the two keys that the directory lists for the suite.",
-                )
-            return PublicKey.from_directory(found)
-
+        key = keys_of(view.snapshot, parsed.body.by, int(self._now()))
         check_acknowledgement_signatures(parsed, view.snapshot.suite, key)
 
 

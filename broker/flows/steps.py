@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from broker.crypto.keys import PrivateKey, PublicKey
+from broker.directory.signing import keys_of
 from broker.envelope.open import open_packet
 from broker.envelope.verify import Parsed, check_audience, check_signatures
 from broker.errors import MalformedError, PacketError, PolicyError, SignatureError
@@ -56,19 +57,7 @@ class Steps:
 
     def check_signatures(self, parsed: Parsed, view: View) -> None:
         """Step 6. Raises SignatureError."""
-        now = int(self._now())
-
-        def key(kid: str, alg: str) -> PublicKey:
-            found = view.snapshot.key(kid, agency=parsed.header.from_, use=KeyUse.SIGN, at=now)
-            if found.alg != alg:
-                raise SignatureError(
-                    Code.KEY_UNKNOWN,
-                    "Expected a key of the suite's algorithm for this kid, found one of another.",
-                    advice="Sign with the two keys that the directory lists for the suite.",
-                )
-            return PublicKey.from_directory(found)
-
-        check_signatures(parsed, key)
+        check_signatures(parsed, keys_of(view.snapshot, parsed.header.from_, int(self._now())))
 
     def judge(self, parsed: Parsed, view: View) -> tuple[str, ...]:
         """Steps 7 to 10; the ids of the rules that permit it.

@@ -4,26 +4,27 @@ The numbers in the code are the recipe's. The first half of step 6 comes first, 
 the directory judges the rest: which key was valid is asked at the ledger position, never by `iat`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
 
-from broker.crypto.keys import PrivateKey, PublicKey
+from broker.crypto.keys import PrivateKey
 from broker.directory.lookup import Snapshot
 from broker.directory.port import DirectorySource
+from broker.directory.signing import keys_of
 from broker.envelope.acknowledge import Statement
 from broker.envelope.open import open_packet
 from broker.envelope.verify import Parsed, check_audience, check_recipients, check_signatures, parse
-from broker.errors import IntegrityError, PacketError, SetuError, SignatureError
+from broker.errors import IntegrityError, PacketError, SetuError
 from broker.merkle.receipt import verify_receipt
 from broker.sdk.content import Payload, read_payload
 from broker.sdk.source import Item
 from broker.transport.topics import split
 from schemas.canonical import unb64u
-from schemas.directory import KeyState, KeyUse
+from schemas.directory import KeyState
 from schemas.evidence import AckEvent, AckPacket, Entry, EntryType, Receipt
 from schemas.packet import Audience, Header
 from schemas.problem import Code
@@ -195,20 +196,6 @@ class Verifier:
         if parsed is None:
             return None
         return _named(parsed, place if logged is not None and logged.digest == parsed.digest else item.index)
-
-
-def keys_of(snapshot: Snapshot, agency: str, at: int) -> Callable[[str, str], PublicKey]:
-    """Look-up of an agency's signing keys, valid at `at` (seconds UTC), by kid and algorithm."""
-
-    def key(kid: str, alg: str) -> PublicKey:
-        found = snapshot.key(kid, agency=agency, use=KeyUse.SIGN, at=at)
-        if found.alg != alg:
-            raise SignatureError(
-                Code.KEY_UNKNOWN, "Expected a key of the suite's algorithm for this kid, found one of another."
-            )
-        return PublicKey.from_directory(found)
-
-    return key
 
 
 _KEEP_IT = "Keep the answer: a receipt that does not verify is evidence. Ask again, and tell the operator."

@@ -5,10 +5,11 @@ import json
 
 import pytest
 
+from broker.directory.signing import keys_of
 from broker.envelope.verify import parse
 from broker.errors import CallerError, IntegrityError, PacketError, SignatureError, UnavailableError
 from broker.sdk.source import Item
-from broker.sdk.verify import Failed, Verified, Verifier, keys_of
+from broker.sdk.verify import Failed, Verified, Verifier
 from schemas.canonical import b64u, canonical, unb64u
 from schemas.evidence import AckEvent
 from schemas.problem import Code
