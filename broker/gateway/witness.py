@@ -11,14 +11,15 @@ from broker.errors import RequestError
 from broker.gateway import heads
 from broker.gateway.bodies import Body, GoneError
 from broker.gateway.limits import Limits
-from broker.gateway.protocol import ABSOLUTE
+from broker.gateway.problems import answer as problem_of
+from broker.gateway.protocol import ABSOLUTE, NO_TRACE
 from broker.ledger.witness import ADD, NEWEST, TEXT, Answer, Witness
 from broker.telemetry.logs import Log
 
 LIMITS = Limits(body_bytes=72 << 10, body_seconds=5.0, stop_seconds=5.0, connections=1024)
 """A checkpoint of 64 KiB and 63 lines of proof."""
 
-_TOO_LARGE, _TIMEOUT, _WRONG, _NONE, _METHOD = 413, 408, 400, 404, 405
+_NONE, _METHOD, _FAILED = 404, 405, 503
 
 
 class WitnessApp:
@@ -40,19 +41,22 @@ class WitnessApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         begun = self._monotonic()
         error: Exception | None = None
+        last = False
         try:
             answer = await self._answer(scope, receive)
         except GoneError:
             return
         except RequestError as refused:
-            answer = Answer(_WRONG, TEXT, f"{refused.message}\n".encode())
+            answer = Answer(problem_of(refused, NO_TRACE).status, TEXT, f"{refused.message}\n".encode())
+            last = True  # its body may not have been read to the end
         except Exception as found:  # noqa: BLE001 - what failed is logged; the caller asks again
             error = found
-            answer = Answer(503, TEXT, b"Expected to keep the checkpoint, and could not.\n")
+            answer = Answer(_FAILED, TEXT, b"Expected to keep the checkpoint, and could not.\n")
         headers = [
             (b"content-type", answer.media.encode("ascii")),
             (b"content-length", b"%d" % len(answer.body)),
             (b"cache-control", b"no-store"),
+            *([(b"connection", b"close")] if last else []),
         ]
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": answer.body})
