@@ -34,6 +34,12 @@ endef
 demo: .venv/.gateway ## the whole job, for real, as a story (ARGS=--json: as one JSON document)
 	@.venv/bin/setu demo $(ARGS)
 
+demo-cluster: .venv/.test ## the same on real Kafka and PostgreSQL, two gateways, two relays; parts of it are killed on the way
+	@.venv/bin/setu demo --cluster $(ARGS)
+
+drill: .venv/.test ## every fault put into such a cluster under load, and a check that nothing is lost (ARGS="--packets 5000")
+	@.venv/bin/setu drill faults $(ARGS)
+
 run: .venv/.gateway ## serve a demo realm, kept in the folder deployment (FOLDER=... for another)
 	@[ -e "$(FOLDER)/setu.toml" ] || .venv/bin/setu init "$(FOLDER)" --demo
 	@.venv/bin/setu serve --config "$(FOLDER)/setu.toml" $(ARGS)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from broker.assembly.topics import make_certificates
-from broker.cli.cluster.engines import Node, launcher
+from broker.cli.cluster.engines import Node, fetch_jars, launcher
 from broker.cli.cluster.process import Keeper, Process, answers
 from broker.cli.deployment import Deployment, create
 from broker.cli.served import free_port
@@ -182,10 +182,11 @@ class Cluster:
         )
 
     def _kafka(self, stack: ExitStack, keeper: Keeper) -> None:
-        self._say("Kafka (its jars are fetched once, 43 MB)")
+        found = launcher("kafka")
+        self._say("Kafka")
+        fetch_jars(found, self._say)
         settings = self.deployment.gateway()
         make_certificates(settings, (HOST,))
-        found = launcher("kafka")
         port = int(settings.kafka.bootstrap[0].rpartition(":")[2]) if settings.kafka is not None else 0
         self.kafka = Node("Kafka", found.CannotRunError, keeper)
         self.kafka.made(lambda: found.Kafka(self.deployment.path / "kafka", port=port, controller=free_port()))

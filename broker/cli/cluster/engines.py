@@ -4,6 +4,7 @@ import importlib.util
 import os
 import signal
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -12,6 +13,9 @@ import broker
 from broker.cli.cluster.process import Keeper
 from broker.errors import IntegrityError, UnavailableError
 from schemas.problem import Code
+
+STEP = 8
+"""Jars after which people are told again."""
 
 
 class Node:
@@ -88,3 +92,32 @@ def launcher(engine: str) -> Any:
     module: ModuleType = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def fetch_jars(kafka: Any, say: Callable[[str], None]) -> None:
+    """Kafka's jars into the user's cache, where they are not there yet; `say` is told how far it is.
+
+    Raises:
+        UnavailableError: they cannot be had, or one is not what its hash says.
+    """
+    cache: Path = kafka.default_cache()
+    total = len((kafka.HERE / "jars.tsv").read_text("utf-8").splitlines()) - 1
+    told = _kept(cache)
+    if told >= total:
+        return
+    say(f"Kafka's {total} jars are fetched once, 43 MB, into {cache}")
+    with ThreadPoolExecutor(1) as pool:
+        fetching = pool.submit(kafka.jars, cache)
+        while not fetching.done():
+            wait([fetching], timeout=0.5)
+            if _kept(cache) >= told + STEP:
+                told = _kept(cache)
+                say(f"{told} of {total}")
+        try:
+            fetching.result()
+        except kafka.CannotRunError as error:
+            raise UnavailableError(str(error), advice="See to that, then try again.") from None
+
+
+def _kept(cache: Path) -> int:
+    return sum(1 for _ in cache.glob("*.jar"))

@@ -36,7 +36,10 @@ SLOWEST = 4.0
 """Packets per second that are sent at least."""
 
 AHEAD = 64
-"""Packets that a sender is let go ahead with; so that it stops soon."""
+"""Packets, or batches, that a sender is let go ahead with; so that it stops soon."""
+
+MANY, BATCH = 5000, 32
+"""From so many packets on they are posted in batches of so many."""
 
 STILL = 45.0
 """Seconds without anything new after which what has not arrived counts as lost."""
@@ -82,6 +85,7 @@ class Drill:
         self._cluster = cluster
         self._faults = faults
         self._packets = packets
+        self._batch = BATCH if packets >= MANY else 1
         self._told = told
         self._say = say
         self._moved = moved
@@ -147,7 +151,7 @@ class Drill:
 
     def _sender(self, stack: ExitStack, agency: str) -> Helper:
         profile = self._cluster.deployment.agencies[agency]
-        words = [str(profile), str(self._folder / f"{agency}.jsonl"), *RECIPIENTS]
+        words = [str(profile), str(self._folder / f"{agency}.jsonl"), *RECIPIENTS, "--batch", str(self._batch)]
         return self._helper(stack, f"sender {agency}", "broker.cli.drills.sender", *words)
 
     def _receiver(self, stack: ExitStack, agency: str, via: str) -> Helper:
@@ -169,7 +173,7 @@ class Drill:
     @contextmanager
     def _load(self, senders: Sequence[Helper]) -> Iterator["_Load"]:
         least = max(self._packets / (FAULT_SECONDS * (len(self._faults) + 1)), SLOWEST)
-        load = _Load(senders, self._packets, least, self._moved)
+        load = _Load(senders, self._packets, least, AHEAD * self._batch, self._moved)
         try:
             yield load
         finally:
@@ -251,8 +255,9 @@ class _Heard:
 class _Load:
     """Lets the senders go on: at a pace that lasts as long as the faults do, as fast as they can afterwards."""
 
-    def __init__(self, senders: Sequence[Helper], packets: int, pace: float, moved: Moved) -> None:
+    def __init__(self, senders: Sequence[Helper], packets: int, pace: float, ahead: int, moved: Moved) -> None:
         self._senders = senders
+        self._ahead = ahead * len(senders)
         self._packets = packets
         self._pace = pace
         self._moved = moved
@@ -295,7 +300,7 @@ class _Load:
             self._moved(min(done, self._packets), self._packets)
             # The pace goes on beyond the number of packets, so that no fault is without load.
             due = self._packets if self._hurry.is_set() else int((clock() - begun) * self._pace)
-            more = min(due, done + AHEAD * len(self._senders)) - self._allowed
+            more = min(due, done + self._ahead) - self._allowed
             if more > 0:
                 self._allowed += more
                 self._let(more)

@@ -4,6 +4,7 @@ Times are seconds of one machine's monotonic clock. An answer that did not come 
 """
 
 import json
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -94,9 +95,10 @@ _KINDS: dict[str, type[Any]] = {each.__name__.lower(): each for each in (Sealed,
 
 
 class History:
-    """Writes events to a file, each line whole when the call returns."""
+    """Writes events to a file, each line whole when the call returns. Safe to call from several threads."""
 
     def __init__(self, path: Path) -> None:
+        self._lock = threading.Lock()
         self._file: TextIO = path.open("a", encoding="utf-8")
 
     def __enter__(self) -> Self:
@@ -106,8 +108,10 @@ class History:
         self._file.close()
 
     def add(self, *events: Event) -> None:
-        self._file.write("".join(line(each) for each in events))
-        self._file.flush()
+        lines = "".join(line(each) for each in events)
+        with self._lock:
+            self._file.write(lines)
+            self._file.flush()
 
 
 def line(event: Event) -> str:

@@ -34,12 +34,15 @@ class Orders:
     def ready(self) -> None:
         self._say(READY)
 
-    def take(self) -> bool:
-        """Wait until one more is wanted; False once it is time to stop."""
+    def take(self, most: int = 1) -> int:
+        """Wait until one more is wanted; how many to do, at most so many, and 0 once it is time to stop."""
         while not self.stop.is_set():
             if self._more.acquire(timeout=LOOK):
-                return True
-        return False
+                count = 1
+                while count < most and self._more.acquire(blocking=False):
+                    count += 1
+                return count
+        return 0
 
     def done(self, count: int = 1) -> None:
         with self._lock:

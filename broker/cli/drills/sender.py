@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from broker.assembly.agency import connect
-from broker.cli.drills.history import History, Posted, Sealed, clock
+from broker.cli.drills.history import History, Outcome, Posted, Sealed, clock
 from broker.cli.drills.orders import Orders
 from broker.envelope.seal import Sealed as Packet
-from broker.errors import PacketError, UnavailableError
+from broker.errors import CallerError, PacketError, SetuError, UnavailableError
 from broker.merkle.note import parse_checkpoint
 from broker.sdk.client import Client
 from broker.sdk.posting import Sent
 from schemas import registry
+from schemas.problem import Code
 
 KINDS = ("tip", "pen")
 PATIENCE = 8.0
@@ -32,9 +33,13 @@ class Sender:
 
     Args:
         recipients: of each packet one, of some two.
+        batch: packets posted at a time, at most.
     """
 
-    def __init__(self, client: Client, history: History, recipients: Sequence[str], orders: Orders) -> None:
+    def __init__(
+        self, client: Client, history: History, recipients: Sequence[str], orders: Orders, *, batch: int = 1
+    ) -> None:
+        self._batch = batch
         self._client = client
         self._history = history
         self._recipients = list(recipients)
@@ -43,9 +48,12 @@ class Sender:
 
     def run(self) -> None:
         """One thread's work; several may run."""
-        while self._orders.take():
-            self._send(self._seal(next(self._numbers)))
-            self._orders.done()
+        while count := self._orders.take(self._batch):
+            packets = [self._seal(next(self._numbers)) for _ in range(count)]
+            self._history.add(*(made(each) for each in packets))
+            while packets:
+                packets = self._post(packets)
+            self._orders.done(count)
 
     def _seal(self, number: int) -> Packet:
         kind = KINDS[number % len(KINDS)]
@@ -59,24 +67,31 @@ class Sender:
         payload = next(iter(registry.samples(kind).values()))
         return self._client.seal(kind, to=to, payload=payload, handling=handling)
 
-    def _send(self, packet: Packet) -> None:
-        by = self._client.agency
-        self._history.add(made(packet))
-        while not self._posted(by, packet):
-            pass
-
-    def _posted(self, by: str, packet: Packet) -> bool:
-        began = clock()
-        try:
-            sent = self._client.post(packet.raw)
-        except UnavailableError as error:
-            self._history.add(Posted(by, packet.digest, began, clock(), "unknown", code=str(error.code)))
-            return False
-        except PacketError as error:
-            self._history.add(Posted(by, packet.digest, began, clock(), "refused", code=str(error.code)))
+    def _post(self, packets: Sequence[Packet]) -> list[Packet]:
+        """Post them and write down the answers; those whose outcome is unknown."""
+        by, began = self._client.agency, clock()
+        if len(packets) == 1:
+            answers = [self._one(packets[0].raw)]
         else:
-            self._history.add(answered(by, sent, began, clock()))
-        return True
+            answers = self._client.post_many([each.raw for each in packets])
+        ended = clock()
+        unknown: list[Packet] = []
+        for packet, answer in zip(packets, answers, strict=True):
+            if isinstance(answer, Sent):
+                self._history.add(answered(by, answer, began, ended))
+                continue
+            refused = not isinstance(answer, UnavailableError) and answer.code is not Code.RATE_LIMITED
+            outcome: Outcome = "refused" if refused else "unknown"
+            self._history.add(Posted(by, packet.digest, began, ended, outcome, code=str(answer.code)))
+            if not refused:
+                unknown.append(packet)
+        return unknown
+
+    def _one(self, raw: bytes) -> Sent | SetuError:
+        try:
+            return self._client.post(raw)
+        except (UnavailableError, PacketError, CallerError) as error:
+            return error
 
 
 def drill_handling() -> dict[str, Any]:
@@ -107,10 +122,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("history", type=Path)
     parser.add_argument("recipients", nargs="+")
     parser.add_argument("--threads", type=int, default=4)
+    parser.add_argument("--batch", type=int, default=1, help="packets posted at a time")
     given = parser.parse_args(arguments)
     orders = Orders(sys.stdin, sys.stdout)
     with connect(given.profile, patience=PATIENCE, sleep=soon) as client, History(given.history) as history:
-        sender = Sender(client, history, given.recipients, orders)
+        sender = Sender(client, history, given.recipients, orders, batch=given.batch)
         threads = [threading.Thread(target=sender.run, name=f"sender {n}") for n in range(given.threads)]
         for each in threads:
             each.start()
