@@ -10,26 +10,12 @@ from rich.console import Console
 
 from broker.assembly.agency import connect
 from broker.assembly.keys import keys_in, wrap_keys_of
-from broker.cli import markings
 from broker.cli.evidence import seconds_of, verify_receipt_file
 from broker.cli.inputs import FileArgument, model_of, read_bytes, read_json
-from broker.cli.options import (
-    AsOption,
-    ConfigOption,
-    ExerciseOption,
-    KindVersionOption,
-    LifetimeOption,
-    MaybeAsOption,
-    PrecedenceOption,
-    ReplyOption,
-    SealedOption,
-    ThreadOption,
-    ToOption,
-    write_new,
-)
+from broker.cli.options import AsOption, ConfigOption, MaybeAsOption, write_new
 from broker.cli.output import JsonOption, emit, wants_json
 from broker.cli.patience import PATIENCE, PatienceOption, connected
-from broker.cli.sealing import Request, seal, sent_document
+from broker.cli.sealing import Request, seal, sent_document, takes_a_request
 from broker.cli.send import show_sent
 from broker.cli.trust import DirectoryOption, Trust, trusting
 from broker.config import AgencySettings, load
@@ -41,7 +27,6 @@ from broker.errors import PacketError
 from broker.sdk.content import read_payload
 from broker.sdk.posting import Sent
 from schemas.evidence import EntryType, Receipt
-from schemas.packet import Precedence
 from schemas.problem import Code
 
 app = typer.Typer(no_args_is_help=True, help="Seal, open, verify and look into packets as files.")
@@ -55,57 +40,18 @@ ReceiptOption = Annotated[
 @app.command(
     "seal", epilog="Example: setu packet seal tip tip.json --as agency.toml --to us-dea --handling h.json -o p"
 )
+@takes_a_request
 def seal_(
     ctx: typer.Context,
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="A kind, for example tip.")],
+    request: Request,
     file: FileArgument,
     profile: AsOption,
-    to: ToOption,
     out: Annotated[Path, typer.Option("--out", "-o", help="The new file that takes the packet.")],
-    handling: markings.FileOption = None,
-    classification: markings.ClassificationOption = None,
-    tlp: markings.TlpOption = None,
-    pap: markings.PapOption = None,
-    handling_code: markings.CodeOption = None,
-    dissem: markings.DissemOption = None,
-    releasable_to: markings.ReleasableOption = None,
-    purpose: markings.PurposeOption = None,
-    legal_basis: markings.BasisOption = None,
-    permitted_actions: markings.ActionsOption = None,
-    personal_data: markings.PersonalOption = None,
-    sanitised: markings.SanitisedOption = None,
-    review_on: markings.ReviewOption = None,
-    purge_on: markings.PurgeOption = None,
-    precedence: PrecedenceOption = Precedence.ROUTINE,
-    exercise: ExerciseOption = False,
-    thread: ThreadOption = None,
-    in_reply_to: ReplyOption = None,
-    lifetime: LifetimeOption = None,
-    kind_version: KindVersionOption = None,
-    sealed: SealedOption = None,
     _json: JsonOption = False,
 ) -> None:
     """Seal a payload into a packet and send nothing; `setu packet post` sends it."""
-    block = markings.handling_of(
-        handling,
-        to,
-        classification=classification,
-        tlp=tlp,
-        pap=pap,
-        handling_code=handling_code,
-        dissem=dissem,
-        releasable_to=releasable_to,
-        purpose=purpose,
-        legal_basis=legal_basis,
-        permitted_actions=permitted_actions,
-        personal_data=personal_data,
-        sanitised=sanitised,
-        review_on=review_on,
-        purge_on=purge_on,
-    )
-    request = Request(kind, file, to, block, precedence, exercise, thread, in_reply_to, lifetime, kind_version, sealed)
     with connect(profile) as client:
-        made = seal(client, profile, request)
+        made = seal(client, profile, request, file)
     write_new(out, made.raw)
     document = {"file": str(out), "digest": made.digest, "header": made.header.to_object()}
     emit(ctx, document, lambda console: console.print(f"Sealed into {out}: digest {made.digest}", style="green"))

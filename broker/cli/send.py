@@ -1,33 +1,19 @@
 """`setu send`: seals a payload and sends it."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from broker.cli import markings
 from broker.cli.inputs import all_there
-from broker.cli.options import (
-    AsOption,
-    ExerciseOption,
-    KindVersionOption,
-    LifetimeOption,
-    PrecedenceOption,
-    ReplyOption,
-    SealedOption,
-    ThreadOption,
-    ToOption,
-    write_new,
-)
+from broker.cli.options import AsOption, write_new
 from broker.cli.output import JsonOption, document_of, emit, note
 from broker.cli.patience import PATIENCE, PatienceOption, connected
-from broker.cli.sealing import Request, seal, sent_document
+from broker.cli.sealing import Request, seal, sent_document, takes_a_request
 from broker.errors import OutcomeUnknownError, SetuError
 from broker.sdk.posting import Sent
-from schemas.packet import Precedence
 
 KEPT = "What has no answer is kept in the outbox; `setu packet resend` posts the same bytes again."
 
@@ -39,33 +25,12 @@ app = typer.Typer()
 
 
 @app.command(epilog="Example: setu send tip tip.json --as in-ncb/agency.toml --to us-dea --handling handling.json")
+@takes_a_request
 def send(
     ctx: typer.Context,
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="A kind, for example tip; see `setu schema list`.")],
+    request: Request,
     files: FilesArgument,
     profile: AsOption,
-    to: ToOption,
-    handling: markings.FileOption = None,
-    classification: markings.ClassificationOption = None,
-    tlp: markings.TlpOption = None,
-    pap: markings.PapOption = None,
-    handling_code: markings.CodeOption = None,
-    dissem: markings.DissemOption = None,
-    releasable_to: markings.ReleasableOption = None,
-    purpose: markings.PurposeOption = None,
-    legal_basis: markings.BasisOption = None,
-    permitted_actions: markings.ActionsOption = None,
-    personal_data: markings.PersonalOption = None,
-    sanitised: markings.SanitisedOption = None,
-    review_on: markings.ReviewOption = None,
-    purge_on: markings.PurgeOption = None,
-    precedence: PrecedenceOption = Precedence.ROUTINE,
-    exercise: ExerciseOption = False,
-    thread: ThreadOption = None,
-    in_reply_to: ReplyOption = None,
-    lifetime: LifetimeOption = None,
-    kind_version: KindVersionOption = None,
-    sealed: SealedOption = None,
     receipt: Annotated[Path | None, typer.Option(help="Keep the receipt in this new file.")] = None,
     patience: PatienceOption = PATIENCE,
     check: Annotated[bool, typer.Option("--check", help="Only ask what the gateway would say; send nothing.")] = False,
@@ -78,32 +43,12 @@ def send(
     """
     if len(files) > 1 and (receipt is not None or check):
         raise typer.BadParameter("expected one FILE with --receipt or --check, found several")
-    block = markings.handling_of(
-        handling,
-        to,
-        classification=classification,
-        tlp=tlp,
-        pap=pap,
-        handling_code=handling_code,
-        dissem=dissem,
-        releasable_to=releasable_to,
-        purpose=purpose,
-        legal_basis=legal_basis,
-        permitted_actions=permitted_actions,
-        personal_data=personal_data,
-        sanitised=sanitised,
-        review_on=review_on,
-        purge_on=purge_on,
-    )
-    request = Request(
-        kind, files[0], to, block, precedence, exercise, thread, in_reply_to, lifetime, kind_version, sealed
-    )
     with connected(profile, patience) as client:
         if len(files) > 1:
-            made = [seal(client, profile, replace(request, file=each)).raw for each in files]
+            made = [seal(client, profile, request, each).raw for each in files]
             _tell_many(ctx, files, client.post_many(made))
             return
-        raw = seal(client, profile, request).raw
+        raw = seal(client, profile, request, files[0]).raw
         if check:
             answer = client.check(raw)
             emit(ctx, answer, lambda console: console.print("The gateway would accept this packet.", style="green"))
