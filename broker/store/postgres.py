@@ -1,5 +1,6 @@
 """What is particular to PostgreSQL: its lock against every process, what its errors mean, and many rows at once."""
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
@@ -41,6 +42,10 @@ WRITERS, ASIDE, READERS = 2, 3, 8
 POOL_SECONDS = 2.0
 CHUNK_BYTES = 4 << 20
 """What one statement sends, about: within IDLE_SECONDS on any network that a database should be on."""
+MANY = 64
+"""Rows from which a statement gets time of its own: a machine under load is slow, not stopped."""
+
+_log = logging.getLogger(__name__)
 
 NOW: ColumnElement[float] = literal_column("extract(epoch FROM clock_timestamp())::float8", Double())
 
@@ -58,6 +63,7 @@ _SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 # SQLSTATEs (PostgreSQL's Appendix A). Whatever is not the data's fault is asked again: a server whose disk fails ends
 # itself, or says so and keeps nothing; this process has nothing in memory that it could make worse.
 _DATA_CLASSES = ("22", "23", "54")
+_ODD_CLASSES = ("0A", "42", "58", "F0", "XX")  # what an operator has to look at; none of it quotes a row
 _DAMAGED = ("XX001", "XX002")
 
 _TYPES: tuple[tuple[type[Any], str], ...] = (
@@ -110,6 +116,8 @@ def fault(error: DBAPIError) -> Fault:
     state = getattr(error.orig, "sqlstate", None)
     if state is None:
         return Fault.DATA if isinstance(error.orig, psycopg.DataError | psycopg.NotSupportedError) else Fault.BUSY
+    if state[:2] in _ODD_CLASSES:
+        _log.error("PostgreSQL says %s: %s", state, getattr(getattr(error.orig, "diag", None), "message_primary", None))
     if state in _DAMAGED:
         return Fault.DAMAGED
     return Fault.DATA if state[:2] in _DATA_CLASSES else Fault.BUSY
@@ -128,7 +136,7 @@ def write_rows(connection: Connection, table: Table, rows: Sequence[tuple[Any, .
     # Not COPY, though it is quicker: while PostgreSQL waits for its next bytes, no timeout ends a stopped sender.
     session: Session = connection.connection.driver_connection  # type: ignore[assignment]
     for size, chunk in _chunks(rows):
-        if size >= CHUNK_BYTES // 4 and session.patience is not None:
+        if (size >= CHUNK_BYTES // 4 or len(chunk) >= MANY) and session.patience is not None:
             connection.exec_driver_sql(_REARM)
         connection.exec_driver_sql(_insertion(table), chunk)
 
