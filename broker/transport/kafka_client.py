@@ -31,12 +31,18 @@ ASK_SECONDS = 10.0
 START_SECONDS = 15.0
 STOP_SECONDS = 3.0
 HANDSHAKE_SECONDS = 3.0
+LOOKS, LOOK_SECONDS = 4, 0.5
+"""How often a node must cut a client off, and how far apart, before that counts as its answer."""
 
 # Of a node that is away it tells several times a second; we say it once, in our own words.
 logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
 _WHICH_VERSIONS = struct.pack(">ihhih", 10, 18, 0, 1, -1)
 """An ApiVersions request, version 0, without a client id."""
+
+
+class NotTakenError(IntegrityError):
+    """The node cut this client off again and again."""
 
 
 async def check_cluster(place: Place) -> None:
@@ -130,32 +136,40 @@ async def bounded(what: str, place: Place, seconds: float = ASK_SECONDS) -> Asyn
 
 async def say_why(place: Place) -> None:
     """Where nodes answer and TLS is what fails: raises IntegrityError (code `config-invalid`)."""
-    context = place.tls()
     for address in place.bootstrap:
-        host, _, port = address.rpartition(":")
-        try:
-            async with asyncio.timeout(HANDSHAKE_SECONDS):
-                stream, writer = await asyncio.open_connection(host, int(port), ssl=context)
-                try:
-                    # A refused client hears of it when it has asked something and reads.
-                    writer.write(_WHICH_VERSIONS)
-                    gone = await stream.read(1) == b""
-                finally:
-                    writer.close()
-        except ssl.SSLCertVerificationError:
-            raise wrong(
-                f"Expected a Kafka whose certificate our CA issued at {address}, found another.",
-                f"Is it the right cluster? Mend `kafka.bootstrap`, or put its CA in {place.ca}.",
-            ) from None
-        except (ssl.SSLError, ConnectionResetError):
-            gone = True
-        except (OSError, TimeoutError):
-            gone = False
-        if gone:
-            raise wrong(
+        # A node that is dying or starting cuts connections too, for some moments.
+        for look in range(LOOKS):
+            if not await _cuts_us_off(place, address):
+                break
+            await asyncio.sleep(LOOK_SECONDS if look + 1 < LOOKS else 0)
+        else:
+            raise NotTakenError(
+                Code.CONFIG_INVALID,
                 f"Expected the Kafka at {address} to take our certificate, found that it does not.",
-                f"Check {place.certificate}: its issuer, its dates, and a subject CN=...,OU=...,O=Setu.",
+                advice=f"Check {place.certificate}: its issuer, its dates, and a subject CN=...,OU=...,O=Setu.",
             )
+
+
+async def _cuts_us_off(place: Place, address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    try:
+        async with asyncio.timeout(HANDSHAKE_SECONDS):
+            stream, writer = await asyncio.open_connection(host, int(port), ssl=place.tls())
+            try:
+                # A refused client hears of it when it has asked something and reads.
+                writer.write(_WHICH_VERSIONS)
+                return await stream.read(1) == b""
+            finally:
+                writer.close()
+    except ssl.SSLCertVerificationError:
+        raise wrong(
+            f"Expected a Kafka whose certificate our CA issued at {address}, found another.",
+            f"Is it the right cluster? Mend `kafka.bootstrap`, or put its CA in {place.ca}.",
+        ) from None
+    except (ssl.SSLError, ConnectionResetError):
+        return True
+    except (OSError, TimeoutError):
+        return False
 
 
 def kept(found: ConsumerRecord[bytes | None, bytes | None]) -> Kept:

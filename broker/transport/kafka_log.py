@@ -17,6 +17,7 @@ from broker.transport.kafka_client import (
     LARGEST,
     START_SECONDS,
     STOP_SECONDS,
+    NotTakenError,
     bounded,
     check_cluster,
     kept,
@@ -54,6 +55,7 @@ class KafkaLog:
         self._fetch_wait = fetch_wait
         self._consumers: dict[str, AIOKafkaConsumer] = {}
         self._checked = False
+        self._taken = False
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="setu kafka", daemon=True)
         self._thread.start()
@@ -99,13 +101,18 @@ class KafkaLog:
 
     async def _read(self, topic: str, offset: int, wait: float) -> Sequence[Kept]:
         try:
-            return await self._found(topic, offset, wait)
-        except BaseException:
+            found = await self._found(topic, offset, wait)
+        except BaseException as error:
             self._checked = False
             consumer = self._consumers.pop(topic, None)
             if consumer is not None:
                 await thrown_away(consumer)
+            if self._taken and isinstance(error, NotTakenError):
+                # It took the certificate before: a node that starts anew, not one that is not ours.
+                raise UnavailableError(error.message, advice=error.advice) from None
             raise
+        self._taken = True
+        return found
 
     async def _found(self, topic: str, offset: int, wait: float) -> Sequence[Kept]:
         partition = TopicPartition(topic, 0)
