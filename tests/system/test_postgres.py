@@ -36,11 +36,11 @@ store = SqlStore(sys.argv[1])
 try:
     with store.transaction() as transaction:
         transaction.save_note(0, b"from a stopped process")
-        print("inside", flush=True)
         if sys.argv[2] == "within a message":
             way = socket.socket(fileno=os.dup(transaction._connection.connection.driver_connection.pgconn.socket))
             way.setblocking(True)
             way.sendall(b"P" + struct.pack("!i", 4 + 1_000_000) + b"a part of a long statement")
+        print("inside", flush=True)
         time.sleep(0.5)
     print("committed", flush=True)
 except UnavailableError:
