@@ -12,6 +12,7 @@ from broker.store import copying
 from broker.store.copying import Copied, Progress
 from broker.store.look import Look, look
 from broker.store.migrate import Upgraded
+from broker.store.opening import driver_missing
 from broker.store.sql import SqlStore, upgrade
 from schemas.problem import Code
 
@@ -31,9 +32,11 @@ def look_at_store(settings: GatewaySettings, head: tuple[int, bytes] | None = No
     if settings.embedded:
         path = settings.at(settings.paths.store)
         return look(path, head) if path.exists() else None
-    # Imported where it is wanted: who keeps an embedded ledger has no PostgreSQL driver.
-    from broker.store.look_postgres import look_at_server  # noqa: PLC0415
-
+    try:
+        # Imported where it is wanted: who keeps an embedded ledger has no PostgreSQL driver.
+        from broker.store.look_postgres import look_at_server  # noqa: PLC0415
+    except ImportError:
+        raise driver_missing() from None
     return look_at_server(settings.store, head)
 
 

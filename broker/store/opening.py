@@ -38,9 +38,13 @@ def open_engines(url: str) -> Engines:
         # Imported where it is wanted: who keeps an embedded ledger has no PostgreSQL driver.
         from broker.store import postgres  # noqa: PLC0415
     except ImportError:
-        raise IntegrityError(
-            Code.CONFIG_INVALID,
-            "Expected the package psycopg for a store on PostgreSQL, found none.",
-            advice='Install it: pip install "setu-broker[gateway,postgres]"',
-        ) from None
+        raise driver_missing() from None
     return postgres.open_engines(url)
+
+
+def driver_missing() -> IntegrityError:
+    return IntegrityError(
+        Code.CONFIG_INVALID,
+        "Expected the package psycopg for a store on PostgreSQL, found none.",
+        advice='Install it: pip install "setu-broker[gateway,postgres]"',
+    )

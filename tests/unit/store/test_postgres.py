@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import psycopg
 import pytest
 from psycopg import errors
@@ -140,3 +143,30 @@ def test_rows_go_in_pieces_that_a_stopped_sender_cannot_hold_the_lock_with():
     assert [row for _, piece in pieces for row in piece] == rows
     assert list(_chunks([(1, b"x"), (2, None)])) == [(1, [(1, b"x"), (2, None)])]
     assert list(_chunks([])) == []
+
+
+WITHOUT_A_DRIVER = """
+import sys
+sys.modules["psycopg"] = None
+from broker.assembly.store import look_at_store
+from broker.config import GatewaySettings, SharedGuard
+from broker.errors import IntegrityError
+from broker.store.sql import SqlStore
+SqlStore(f"sqlite:///{sys.argv[1]}/setu.db").close()
+url = "postgresql://setu@/setu"
+guard = SharedGuard(url="https://localhost:1")
+for ask in (lambda: SqlStore(url), lambda: look_at_store(GatewaySettings(gateway="in-setu", store=url, guard=guard))):
+    try:
+        ask()
+    except IntegrityError as error:
+        print(error.code.value, error.message, error.advice)
+"""
+
+
+def test_without_its_driver_an_embedded_store_opens_and_a_shared_one_says_what_to_install(tmp_path):
+    command = [sys.executable, "-c", WITHOUT_A_DRIVER, str(tmp_path)]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    assert len(said) == 2
+    for line in said:
+        assert line.startswith("config-invalid Expected the package psycopg")
+        assert "postgres" in line.rpartition("pip install")[2]
