@@ -140,6 +140,8 @@ class Leased:
 
 
 def _gave_up(work: "asyncio.Future[None]") -> bool:
+    if work.cancelled():  # by something within it: whoever ends us is heard by our own waiting
+        return True
     try:
         work.result()
     except LeaseLost:

@@ -171,3 +171,15 @@ async def test_work_that_finds_its_lease_lost_is_begun_anew_only_with_another():
         one.ends.set()
         await until(lambda: one.runs == 2)
         assert one.leased.current().epoch == 2
+
+
+async def test_work_that_ends_cancelled_by_a_library_gives_up_and_is_begun_again():
+    leases = Leases()
+    async with running(leases, "one") as one:
+        await one.going.wait()
+        one.error = asyncio.CancelledError()
+        one.ends.set()
+        await until(lambda: one.runs == 2)
+        one.error = None
+        await until(one.going.is_set)
+        assert one.leased.active
