@@ -39,6 +39,7 @@ class Haproxy:
     Args:
         certificate: PEM of the server's certificate and key. clients_ca: PEM.
         gateways: two of (address, operator's host:port).
+        port: where it listens; a free one without.
         settings: further variables of the configuration.
     """
 
@@ -48,9 +49,10 @@ class Haproxy:
         certificate: Path,
         clients_ca: Path,
         gateways: tuple[tuple[str, str], tuple[str, str]],
+        port: int | None = None,
         **settings: str,
     ) -> None:
-        self.port = free_port()
+        self.port = port or free_port()
         self.operations = free_port()
         self.log = folder / "haproxy.log"
         self.admin = folder / "admin.sock"

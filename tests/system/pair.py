@@ -12,13 +12,15 @@ from tests.system import postgres
 
 
 class Pair:
-    """`with Pair(folder) as pair`: both are ready inside. `workers`: processes of each.
+    """`with Pair(folder) as pair`: both are ready inside. `workers`: processes of each. `listen`: what else stands in
+    the table `[listen]` of the gateway with this number.
 
     deployment, guard, gateways: as made; `urls`: of each gateway.
     """
 
-    def __init__(self, folder, *, workers=1, limits=None):
+    def __init__(self, folder, *, workers=1, limits=None, listen=lambda _: ""):
         self.folder = folder
+        self.listen = listen
         self.workers = workers
         self.limits = limits
 
@@ -64,8 +66,9 @@ class Pair:
         configs = [self.deployment.config, *(path for path, _, _ in self.deployment.further)]
         self.urls = [self.deployment.url, *(url for _, url, _ in self.deployment.further)]
         self.operations = [f"http://127.0.0.1:{port}" for _, port in ports]
-        for config in configs:
-            config.write_text(config.read_text().replace("\n[listen]", f"\nworkers = {self.workers}\n[listen]", 1))
+        for number, config in enumerate(configs, 1):
+            listen = f"\nworkers = {self.workers}\n[listen]\n{self.listen(number)}"
+            config.write_text(config.read_text().replace("\n[listen]\n", listen, 1))
         self.gateways = [
             process(f"gateway-{number}", "broker", "serve", "--config", str(config), ready=f"{at}/readyz")
             for number, (config, at) in enumerate(zip(configs, self.operations, strict=True), 1)
