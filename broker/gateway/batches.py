@@ -68,13 +68,17 @@ class _Batch:
             RequestError: there is no line at all, or the body was refused before its first line.
             GoneError: the caller hung up; what was read is dealt with.
         """
-        submitting = asyncio.create_task(self._submit())
+        both = (asyncio.create_task(self._take()), asyncio.create_task(self._submit()))
         try:
-            await self._take()
-            await submitting
+            # Where either fails, the other would wait for it for ever.
+            await asyncio.wait(both, return_when=asyncio.FIRST_EXCEPTION)
+            for each in both:
+                if each.done():
+                    each.result()
         except BaseException:
-            submitting.cancel()
-            await asyncio.gather(submitting, *self._under_way, return_exceptions=True)
+            for each in both:
+                each.cancel()
+            await asyncio.gather(*both, *self._under_way, return_exceptions=True)
             raise
         if self._rest is not None and self._count:
             self._counted(self._rest.code)

@@ -37,6 +37,8 @@ class Picky:
         self.seen += raws
         self.held += len(raws)
         self.most = max(self.most, self.held)
+        if b"broken" in raws:
+            raise RuntimeError("what nobody foresaw of them all: c4n4ry")
         if b"slow" in raws:
             await asyncio.sleep(SLOW)
         self.held -= len(raws)
@@ -240,3 +242,9 @@ def test_a_batch_takes_one_of_the_agencys_seats(pki: Pki) -> None:
         time.sleep(0.2)
         reply = place.ask(b"good\n")
         assert (reply.status, reply.code) == (429, Code.RATE_LIMITED)
+
+
+def test_what_fails_for_all_of_a_batch_ends_it_however_much_is_still_to_come(place) -> None:
+    reply = place.ask(b"broken\n" + b"good\n" * 19, connection="close")
+    assert (reply.status, reply.code) == (500, "internal")
+    assert b"c4n4ry" not in reply.raw
