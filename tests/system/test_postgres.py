@@ -223,6 +223,54 @@ def test_an_error_of_the_callers_own_is_told_though_the_connection_was_cut(store
     assert store.head() == EMPTY
 
 
+def test_a_commit_is_vouched_for_only_once_the_synchronous_standby_has_it_and_survives_a_fail_over():
+    primary = postgres.server()
+    primary.start()
+    standby = postgres.server()
+    standby.follow(primary)
+    standby.start()
+    primary.sql("ALTER SYSTEM SET synchronous_standby_names = '*'; SELECT pg_reload_conf();")
+    store = _begun(primary.url())
+    head = _append(store, EMPTY, _entry(0))
+    standby.pause()
+    told: list[object] = []
+
+    def write() -> None:
+        try:
+            _append(store, head, _entry(1))
+        except UnavailableError as error:
+            told.append(error)
+
+    def look_up() -> None:
+        with store.transaction() as transaction:
+            found = transaction.has_head(2, sha256(b"2").digest())
+        told.append(found)
+
+    writing = Thread(target=write)
+    writing.start()
+    writing.join(1)
+    assert writing.is_alive()
+    # The answer is lost, the commit is not: from here on others see it, though the standby has not got it.
+    primary.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'")
+    writing.join(10)
+    assert [type(each) for each in told] == [UnavailableError]
+    looking = Thread(target=look_up)
+    looking.start()
+    looking.join(1)
+    assert looking.is_alive()
+    standby.resume()
+    looking.join(10)
+    assert told[1:] == [True]
+    store.close()
+    primary.kill()
+    standby.sql("SELECT pg_promote()")
+    after = SqlStore(standby.url())
+    assert [row.idx for row in after.entries(0, 9)] == [0, 1]
+    after.close()
+    primary.remove()
+    standby.remove()
+
+
 @pytest.mark.long
 def test_a_server_that_hangs_is_unavailable_and_found_again(own, own_store: SqlStore):
     own.pause()
