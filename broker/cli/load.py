@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from broker.errors import UnavailableError
 from schemas.packet import MEDIA_TYPE
@@ -123,9 +123,3 @@ async def post(line: Line, packets: Sequence[bytes]) -> None:
 
 def _in_batches(packets: Sequence[bytes], size: int) -> Iterator[Sequence[bytes]]:
     return iter([packets[start : start + size] for start in range(0, len(packets), size)])
-
-
-def digests(page: bytes) -> tuple[list[str], str]:
-    """The digests in a page of a topic, and its cursor."""
-    found: dict[str, Any] = json.loads(page)
-    return [each["digest"] for each in found["items"]], found["cursor"]

@@ -25,6 +25,12 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
+def cpu_seconds_of(pid: int) -> float:
+    """Processor seconds, user and system, that a process has used so far (Linux)."""
+    fields = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 class Served:
     """`with Served(deployment, log)`: the gateway answers /readyz inside, and has ended outside.
 
@@ -64,8 +70,7 @@ class Served:
 
     def cpu_seconds(self) -> float:
         """Processor seconds, user and system, that the gateway has used so far (Linux)."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text("ascii").rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return cpu_seconds_of(self.pid)
 
     def stop(self) -> int:
         """End it gracefully; returns its exit status."""
