@@ -119,6 +119,8 @@ class Gateway:
             asked.append(watch_relay(metrics, books.store, in_force, now))
         workers = Workers(settings.threads)
         stack.callback(workers.close)
+        metrics.watch("setu_work_waiting", workers.waiting)
+        metrics.watch("setu_work_threads", lambda: workers.threads)
         refusals = Refusals(committer, in_force, now)
         stack.push_async_callback(refusals.flush, everything=True)
 

@@ -6,7 +6,7 @@ a hop to a thread and back costs more than it gains.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Sized
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Lock
 from typing import Any, Generic, ParamSpec, TypeVar
@@ -22,7 +22,12 @@ class Workers:
     def __init__(self, threads: int) -> None:
         self.threads = threads
         self.pool = ThreadPoolExecutor(threads, thread_name_prefix="setu-work")
+        self.queues: list[Sized] = []
         self._under_way = 0
+
+    def waiting(self) -> int:
+        """How much waits for a thread."""
+        return sum(len(each) for each in self.queues)
 
     async def run(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         self._under_way += 1
@@ -53,6 +58,7 @@ class Lane(Generic[T]):
         self._work = work
         self._most = most
         self._waiting: deque[tuple[T, _Group]] = deque()
+        workers.queues.append(self._waiting)
 
     async def through(self, items: Sequence[T]) -> None:
         """Returns when `work` was done on all of them; raises what it raised."""
