@@ -2,8 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
-from functools import partial
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 from weakref import WeakValueDictionary
 
 from broker.errors import NotFoundError
@@ -16,12 +15,14 @@ from broker.ledger.port import (
     SERVED,
     Ledger,
     LedgerReader,
+    StaleBasis,
     State,
     StoredPacket,
     TopicRow,
 )
 from broker.transport.topics import split, topic
 from schemas import registry
+from schemas.directory import Agency
 from schemas.evidence import Delivery, Page, Receipt, Tombstone, TopicInfo
 from schemas.packet import Packet
 
@@ -33,10 +34,14 @@ AT_ONCE, TURNS = 64, 4
 """Entries one page has in the ledger's queue at a time, and pages of one agency that have any: however many pages it
 asks for at once, it fills the queue by none.
 """
-FEW, LIGHT = 4, 65_536
-"""Rows and bytes of packets up to which a page is judged on the event loop: a hop to a thread costs as much."""
 
 GONE = {State.WITHHELD: "withheld", State.EXPIRED: "expired", State.RETRACTED: "retracted"}
+
+
+class _Weighed(NamedTuple):
+    row: TopicRow
+    packet: StoredPacket
+    judged: Judged | None
 
 
 class Subscribe:
@@ -160,48 +165,51 @@ class Subscribe:
         return taken, packets
 
     async def _offer(self, caller_of: Callable[[], Caller], rows: list[TopicRow]) -> tuple[Delivery | Tombstone, ...]:
-        rows, packets = await asyncio.to_thread(self._load, rows)
         turns = self._queues.setdefault(caller_of().agency.id, asyncio.Semaphore(self._turns))
-        heavy = len(rows) > FEW or sum(len(each.raw or b"") for each in packets.values()) > LIGHT
 
-        async def attempt(view: View) -> list[State]:
-            caller = caller_of()
-            judge = partial(self._judge, caller, rows, packets, view)
-            judged = await asyncio.to_thread(judge) if heavy else judge()
+        async def attempt(view: View) -> tuple[list[_Weighed], list[State]]:
+            agency = caller_of().agency
+            weighed = await asyncio.to_thread(self._weigh, agency, rows, view)
             states: list[State] = []
-            for part in _parts(list(zip(rows, judged, strict=True)), self._at_once):
+            for part in _parts(weighed, self._at_once):
                 # Waits for all of a part even where one fails, so that none is settled behind an answer given already.
                 async with turns:
                     found = await asyncio.gather(
-                        *(
-                            self._offered.settle(caller.agency, row, packets[row.digest], view, each)
-                            for row, each in part
-                        ),
+                        *(self._offered.settle(agency, row, packet, view, judged) for row, packet, judged in part),
                         return_exceptions=True,
                     )
                 for each in found:
                     if isinstance(each, BaseException):
                         raise each
                     states.append(each)
-            return states
+            return weighed, states
 
-        states = await under_view(self._in_force, attempt)
+        weighed, states = await under_view(self._in_force, attempt)
         self._probe("delivered")
-        return await asyncio.to_thread(self._items_of, rows, packets, states)
+        return await asyncio.to_thread(self._items_of, weighed, states)
 
-    def _judge(
-        self, caller: Caller, rows: list[TopicRow], packets: dict[str, StoredPacket], view: View
-    ) -> list[Judged | None]:
-        return [self._offered.judge(caller.agency, row, packets[row.digest], view) for row in rows]
+    def _weigh(self, agency: Agency, rows: list[TopicRow], view: View) -> list["_Weighed"]:
+        """As many rows as fit into a page, each judged.
 
-    def _items_of(
-        self, rows: list[TopicRow], packets: dict[str, StoredPacket], states: list[State]
-    ) -> tuple[Delivery | Tombstone, ...]:
+        Raises:
+            StaleBasis: another gateway put a newer directory or policy in force. What was offered before leaves without
+                an entry, so no committer would notice.
+        """
+        if self._reader.in_force() != view.basis:
+            raise StaleBasis
+        taken, packets = self._load(rows)
+        return [
+            _Weighed(row, packets[row.digest], self._offered.judge(agency, row, packets[row.digest], view))
+            for row in taken
+        ]
+
+    def _items_of(self, weighed: list["_Weighed"], states: list[State]) -> tuple[Delivery | Tombstone, ...]:
+        rows = [each.row for each in weighed]
         served = [row.index for row, state in zip(rows, states, strict=True) if state in SERVED]
         receipts = dict(zip(served, self._reader.receipts(served), strict=True))
         return tuple(
-            _item(row, packets[row.digest], state, receipts.get(row.index))
-            for row, state in zip(rows, states, strict=True)
+            _item(row, packet, state, receipts.get(row.index))
+            for (row, packet, _), state in zip(weighed, states, strict=True)
         )
 
 

@@ -4,9 +4,10 @@ import asyncio
 
 import pytest
 
-from broker.errors import CallerError, NotFoundError, RequestError
+from broker.errors import CallerError, NotFoundError, RequestError, UnavailableError
 from broker.flows.cursor import Cursors
 from broker.flows.subscribe import Subscribe
+from broker.ledger.port import Basis, Proposal
 from broker.merkle.receipt import verify_receipt
 from schemas.evidence import Delivery
 from schemas.problem import Code
@@ -66,6 +67,39 @@ async def test_what_was_delivered_is_judged_again_each_time(gateway):
     assert isinstance((await gateway.page()).items[0], Delivery)
     await gateway.change(us_dea={"mandates": ["border"]})
     assert [item.gone for item in (await gateway.page()).items] == ["withheld"]
+
+
+def put_in_force_elsewhere(gateway, version):
+    """Another gateway of this ledger adopted a directory that this one has not looked at yet."""
+    view = gateway.in_force.view()
+    changed = {
+        "v": "setu1.entry",
+        "type": "directory_changed",
+        "actor": "in-setu",
+        "aud": gateway.in_force.audience.to_object(),
+        "directory": {"version": version, "hash": view.snapshot.ref.hash},
+        "policy": view.policy.version,
+    }
+    basis = Basis(version, view.policy.version)
+    gateway.ledger.propose(Proposal(changed, once=f"directory/{version}", puts_in_force=basis)).result(5)
+
+
+async def test_what_was_offered_leaves_again_only_under_what_is_in_force_for_all_gateways(gateway):
+    """It leaves without an entry, so that no committer notices a gateway that is behind."""
+    await gateway.send()
+    assert isinstance((await gateway.page()).items[0], Delivery)
+    gateway.realm = gateway.realm.with_(agencies={"us-dea": {"mandates": ["border"]}})
+    gateway.directory.put(gateway.realm)
+    put_in_force_elsewhere(gateway, 2)
+    assert [item.gone for item in (await gateway.page()).items] == ["withheld"]
+
+
+async def test_a_gateway_that_cannot_follow_the_others_lets_nothing_out(gateway):
+    await gateway.send()
+    await gateway.page()
+    put_in_force_elsewhere(gateway, 2)
+    with pytest.raises(UnavailableError):
+        await gateway.page()
 
 
 async def test_what_nobody_fetched_in_time_expires_once(gateway):
