@@ -15,6 +15,8 @@ from schemas.evidence import EntryType
 from schemas.packet import Audience
 from schemas.problem import Code
 
+ADOPT_TRIES = 4
+
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
@@ -88,6 +90,18 @@ class InForce:
 
     async def _adopt(self, snapshot: Snapshot, *, starting: bool = False) -> None:
         view = self._view_of(snapshot)
+        for _ in range(ADOPT_TRIES):
+            try:
+                await self._put_in_force(view, starting=starting)
+            except StaleBasis:
+                continue  # another gateway was quicker: what it put in force is looked at first
+            self._view = view
+            self._moved.set()
+            return
+        raise UnavailableError("Expected to put the directory in force, found that other gateways are changing it.")
+
+    async def _put_in_force(self, view: View, *, starting: bool) -> None:
+        """Raises StaleBasis where something else came in force since it was looked at."""
         before = await asyncio.to_thread(self._reader.in_force)
         if before is not None and before.policy != view.basis.policy and not starting:
             # Two gateways of two policies would else put now the one and now the other in force.
@@ -116,9 +130,10 @@ class InForce:
                 "directory": view.snapshot.ref.to_object(),
                 "policy": view.policy.version,
             }
-            await asyncio.wrap_future(self._ledger.propose(Proposal(entry, once=once, puts_in_force=view.basis)))
-        self._view = view
-        self._moved.set()
+            change = Proposal(entry, once=once, basis=before, puts_in_force=view.basis)
+            if not (await asyncio.wrap_future(self._ledger.propose(change))).fresh:
+                raise StaleBasis  # another's entry said so, and of its policy, not of ours
+            before = view.basis
 
     def _view_of(self, snapshot: Snapshot) -> View:
         return View(snapshot, self._policy, Basis(snapshot.ref.version, self._policy.version))

@@ -5,7 +5,7 @@ import pytest
 from broker.errors import IntegrityError, UnavailableError
 from broker.flows.health import Health
 from broker.flows.inforce import InForce, under_view
-from broker.ledger.port import Basis, StaleBasis
+from broker.ledger.port import Basis, Proposal, StaleBasis
 from tests.unit.flows.world import Directory
 
 
@@ -56,3 +56,53 @@ async def test_a_gateway_that_starts_with_an_older_directory_does_not(gateway):
     await gateway.change(us_dea={"state": "suspended"})
     with pytest.raises(IntegrityError, match="or newer"):
         await behind.start()
+
+
+class Meanwhile:
+    """A reader; once it has said what is in force, and before its asker acts on that, something happens."""
+
+    def __init__(self, reader, happens):
+        self.reader, self.happens = reader, happens
+
+    def in_force(self):
+        found = self.reader.in_force()
+        happens, self.happens = self.happens, lambda: None
+        happens()
+        return found
+
+
+def put(gateway, version, policy):
+    """What a gateway elsewhere commits."""
+    entry = {
+        "v": "setu1.entry",
+        "type": "directory_changed",
+        "actor": "in-setu",
+        "aud": gateway.in_force.audience.to_object(),
+        "directory": {"version": version, "hash": gateway.in_force.view().snapshot.ref.hash},
+        "policy": policy,
+    }
+    proposal = Proposal(entry, once=f"directory/{version}", puts_in_force=Basis(version, policy))
+    gateway.ledger.propose(proposal).result(5)
+
+
+async def test_a_gateway_that_starts_does_not_carry_back_what_came_in_force_while_it_looked(gateway):
+    first = gateway.reader.in_force().policy
+    reader = Meanwhile(gateway.reader, lambda: put(gateway, 2, first))
+    starting = InForce(Directory(gateway.realm), Policy("p2"), gateway.ledger, reader, gateway="in-setu")
+    with pytest.raises(IntegrityError, match="version 2 or newer"):
+        await starting.start()
+    assert gateway.reader.in_force() == Basis(2, first)
+
+
+async def test_nor_does_one_that_finds_a_newer_directory(gateway):
+    second = other(gateway, gateway.realm, Policy("p2"))
+    reader = Meanwhile(gateway.reader, lambda: put(gateway, 2, "p2"))
+    running = InForce(
+        Directory(gateway.realm), gateway.in_force.view().policy, gateway.ledger, reader, gateway="in-setu"
+    )
+    gateway.realm = gateway.realm.with_(agencies={"us-dea": {"state": "suspended"}})
+    running._directory.put(gateway.realm)
+    await running.poll()
+    assert gateway.reader.in_force() == Basis(2, "p2")
+    assert "Expected this gateway's policy in force" in running.trouble
+    assert second.view().basis.policy == "p2"
