@@ -122,7 +122,7 @@ class Submit:
     async def check(self, caller: Caller, raw: bytes) -> tuple[str, ...]:
         """Every step but the commit; the ids of the rules that would permit it, none where it was accepted before."""
         try:
-            return await self._workers.run(self._checked, caller, raw)
+            return await self._workers.beside(self._checked, caller, raw)
         except PacketError as error:
             self._refusals.count(caller.agency.id, error.code)
             raise

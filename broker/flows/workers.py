@@ -40,6 +40,10 @@ class Workers:
         finally:
             self._under_way -= 1
 
+    async def beside(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """In a thread, also where nothing else is under way: for work that waits for the store."""
+        return await asyncio.get_running_loop().run_in_executor(self.pool, lambda: work(*args, **kwargs))
+
     def close(self) -> None:
         self.pool.shutdown(wait=True)
 

@@ -1,5 +1,7 @@
 """Acceptance, step by step: what is accepted, what is refused and on record, what is only counted."""
 
+import threading
+
 import pytest
 
 from broker.errors import ConflictError, PacketError, PolicyError, SignatureError
@@ -153,3 +155,24 @@ async def test_a_check_says_what_would_happen_and_commits_nothing(gateway):
     with pytest.raises(PolicyError):
         await gateway.submit.check(gateway.caller("in-ncb"), gateway.sealed(handling=handling(releasable_to=[])).raw)
     assert len(gateway.entries()) == size
+
+
+class Watched:
+    """A reader that keeps on which threads it was asked."""
+
+    def __init__(self, reader):
+        self.reader, self.threads = reader, set()
+
+    def __getattr__(self, name):
+        self.threads.add(threading.current_thread())
+        return getattr(self.reader, name)
+
+
+async def test_no_question_to_the_store_holds_up_the_event_loop(gateway):
+    """A store that hangs would else stop all that the gateway does, from its streams to its answer on health."""
+    reader = gateway.submit._reader = Watched(gateway.reader)
+    sealed, _ = await gateway.send()
+    await gateway.submit.check(gateway.caller("in-ncb"), sealed.raw)
+    await gateway.submit(gateway.caller("in-ncb"), sealed.raw)
+    assert reader.threads
+    assert threading.current_thread() not in reader.threads
