@@ -4,11 +4,13 @@ The ledger's formats are `schemas/spec/ledger.md`.
 """
 
 from enum import StrEnum
+from functools import lru_cache
 from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
 from schemas.base import AgencyId, Count, Digest, Instant, Kid, Kind, Line, Model, Seconds, Uuid7
+from schemas.canonical import canonical
 from schemas.directory import DirectoryRef
 from schemas.handling import Classification, Purpose, Releasable, Tlp
 from schemas.packet import Audience, B64u, Packet, Signature
@@ -106,6 +108,19 @@ class Receipt(Model):
     index: Count
     path: tuple[B64u, ...]
     checkpoint: str
+
+    def canonical(self) -> bytes:
+        """The RFC 8785 bytes. Written out, for each answer has one; a batch's receipts share their checkpoint."""
+        path = ",".join([f'"{each}"' for each in self.path])
+        return (
+            f'{{"checkpoint":{_json_text(self.checkpoint)},"entry":"{self.entry}","index":{self.index},'
+            f'"path":[{path}],"v":"{self.v}"}}'
+        ).encode()
+
+
+@lru_cache(maxsize=256)
+def _json_text(text: str) -> str:
+    return canonical(text).decode()
 
 
 class AckEvent(StrEnum):

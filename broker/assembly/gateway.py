@@ -1,6 +1,7 @@
 """A gateway of the embedded engine, built from its settings."""
 
 import asyncio
+import gc
 import hashlib
 import logging
 import os
@@ -193,6 +194,9 @@ class Gateway:
             stack.callback(asyncio.create_task(again(work, seconds)).cancel)
         with _heard(log):
             log.info("serving", address=settings.listen.address, directory=in_force.view().snapshot.ref.version)
+            # What stands by now stays: looking through it for what nobody holds costs each request a few percent.
+            gc.collect()
+            gc.freeze()
             await server.serve()
             log.info("stopped")
 
