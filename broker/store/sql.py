@@ -48,7 +48,9 @@ class SqlStore(SqlReads):
     @contextmanager
     def transaction(self) -> Iterator[SqlTransaction]:
         with self._within(self._engines.write) as connection:
-            yield SqlTransaction(connection, self._engines)
+            transaction = SqlTransaction(connection, self._engines)
+            yield transaction
+            transaction.settle()
 
     def publish(self, size: int, note: bytes) -> bool:
         offered = self._engines.insert(published).values(id=_ONLY_ROW, size=size, note=note)

@@ -79,6 +79,7 @@ class SqlTransaction:
     def __init__(self, connection: Connection, engines: Engines) -> None:
         self._connection = connection
         self._engines = engines
+        self._wrote = False
 
     def head(self) -> Head | None:
         with self._engines.writing():
@@ -86,10 +87,7 @@ class SqlTransaction:
 
     def has_head(self, size: int, root: bytes) -> bool:
         with self._engines.writing():
-            found = has_head(self._connection, size, root)
-            if found:
-                self._engines.settle(self._connection)
-            return found
+            return has_head(self._connection, size, root)
 
     def used(self, keys: Collection[str]) -> dict[str, int]:
         if not keys:
@@ -111,9 +109,11 @@ class SqlTransaction:
     def begin_log(self, head: Head) -> None:
         with self._engines.writing():
             self._connection.execute(insert(heads), _head_row(head))
+            self._wrote = True
 
     def append(self, batch: Batch) -> None:
         with self._engines.writing():
+            self._wrote = True
             self._append_head(batch)
             self._append_entries(batch)
             self._append_packets(batch)
@@ -131,6 +131,12 @@ class SqlTransaction:
             return None
         with self._engines.writing():
             return self._connection.execute(select(self._engines.now)).scalar()
+
+    def settle(self) -> None:
+        """Before COMMIT: what this transaction only found is to be as durable as what it writes."""
+        if not self._wrote:
+            with self._engines.writing():
+                self._engines.settle(self._connection)
 
     def _append_head(self, batch: Batch) -> None:
         swap = _head_row(batch.head) | {"previous": batch.previous.size}
