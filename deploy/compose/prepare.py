@@ -1,7 +1,8 @@
 """Makes everything that compose.yaml mounts: python deploy/compose/prepare.py FOLDER --host gateway.example
 
 The realm with its keys and certificates, settings, Kafka's and the guard's certificates, the database's passwords; each
-owned by the container's user that reads it. Run it once, as root, and move away what install.md says.
+owned by the container's user that reads it. Run it once, as root, and move away what install.md says. A cluster
+of several machines begins with the same folder.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import secrets
 import shutil
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from broker.assembly.topics import make_certificates
@@ -59,8 +61,8 @@ folder = "/var/lib/setu-adapter/drop"
 """
 
 
-def prepare(folder: Path, host: str, port: int, *, demo: bool) -> list[str]:
-    """Make it all; returns the lines that .env must have."""
+def prepare(folder: Path, host: str, port: int, *, demo: bool, also: Sequence[str] = ()) -> list[str]:
+    """Make it all; returns the lines that .env must have. also: more names of the guard's and Kafka's machines."""
     folder.mkdir(mode=0o711, parents=True, exist_ok=True)
     made = create(folder / "deployment", demo=demo, host=host, port=port, progress=print)
     for name in ("guard", "guard-state", "proxy", "kafka", "secrets", "adapter-state"):
@@ -70,8 +72,8 @@ def prepare(folder: Path, host: str, port: int, *, demo: bool) -> list[str]:
     cluster = _cluster()
     settings = _settings(made, host, cluster)
     authority = Authority.load(made.path / "ca" / "in" / "ca.pem", made.path / "ca" / "in" / "ca.key")
-    _guard(folder / "guard", made, settings, authority)
-    _kafka(folder / "kafka", made, settings)
+    _guard(folder / "guard", made, settings, authority, also)
+    _kafka(folder / "kafka", made, settings, also)
     _proxy(folder / "proxy", made)
     _passwords(folder / "secrets", made)
     if demo:
@@ -89,21 +91,23 @@ def _settings(made: Deployment, host: str, cluster: str) -> GatewaySettings:
     return load(GatewaySettings, made.config)
 
 
-def _guard(folder: Path, made: Deployment, settings: GatewaySettings, authority: Authority) -> None:
+def _guard(
+    folder: Path, made: Deployment, settings: GatewaySettings, authority: Authority, also: Sequence[str]
+) -> None:
     from broker.assembly.realm import local_directory  # noqa: PLC0415 - reads the realm that was just made
 
     log = local_directory(settings).current().log(settings.gateway)
     text = GUARD.format(origin=log.origin, ed25519=log.ed25519, mldsa44=log.mldsa44)
     (folder / "guard.toml").write_text(text, "utf-8")
-    server = authority.issue_server("guard.g1", ["guard", "localhost"], now=time.time(), days=CERTIFICATE_DAYS)
+    server = authority.issue_server("guard.g1", ["guard", "localhost", *also], now=time.time(), days=CERTIFICATE_DAYS)
     server.save(folder / "server.pem", folder / "server.key")
     shutil.copy(made.path / "ca" / "in" / "ca.pem", folder / "clients-ca.pem")
     client = authority.issue_client(settings.gateway, 1, now=time.time(), unit="gateway", days=CERTIFICATE_DAYS)
     client.save(made.path / "guard" / "client.pem", made.path / "guard" / "client.key")
 
 
-def _kafka(folder: Path, made: Deployment, settings: GatewaySettings) -> None:
-    make_certificates(settings, tuple(NODES))
+def _kafka(folder: Path, made: Deployment, settings: GatewaySettings, also: Sequence[str]) -> None:
+    make_certificates(settings, (*NODES, *also))
     own = made.path / "kafka"
     _secret(folder / "node-all.pem", (own / "node.key").read_bytes() + (own / "node.pem").read_bytes())
     shutil.copy(own / "ca.pem", folder / "ca.pem")
@@ -161,8 +165,9 @@ def main() -> None:
     parser.add_argument("--host", required=True, help="the name by which agencies reach the proxy; for good")
     parser.add_argument("--port", type=int, default=8443, help="the port at which they do")
     parser.add_argument("--demo", action="store_true", help="also make eight agencies, and an adapter of one")
+    parser.add_argument("--also", action="append", default=[], help="a name of the guard's or a Kafka node's machine")
     asked = parser.parse_args()
-    lines = prepare(asked.folder, asked.host, asked.port, demo=asked.demo)
+    lines = prepare(asked.folder, asked.host, asked.port, demo=asked.demo, also=asked.also)
     if os.geteuid() != 0:
         print("Not run as root: give each folder to the user that compose.yaml names for it.", file=sys.stderr)
     print("\nAppend to deploy/compose/.env:", *lines, sep="\n")
