@@ -137,17 +137,18 @@ class Drill:
         for check in fault.checks(self._cluster, window):
             self._result.checks.append((fault, ended - began, check))
             self._told(fault, ended - began, check)
-        self._recovered(watcher)
+        self._recovered(fault, watcher, through)
 
-    def _recovered(self, watcher: Watcher) -> None:
-        """Until both gateways accept again."""
+    def _recovered(self, fault: Fault, watcher: Watcher, through: Callable[[float], float | None]) -> None:
+        """Until every gateway accepts again, and what they accept comes out of Kafka."""
         since, deadline = clock(), clock() + STILL
         while clock() < deadline:
             answers = watcher.between(since, clock())
-            if {each.at for each in answers if each.outcome == "ok"} >= set(range(len(self._cluster.gateways))):
+            accepting = {each.at for each in answers if each.outcome == "ok"}
+            if accepting >= set(range(len(self._cluster.gateways))) and through(since) is not None:
                 return
             time.sleep(0.1)
-        self._result.trouble.append(f"not every gateway accepts again {STILL:.0f} s after a fault")
+        self._result.trouble.append(f"{STILL:.0f} s after the fault {fault.name} not all was as before")
 
     def _sender(self, stack: ExitStack, agency: str) -> Helper:
         profile = self._cluster.deployment.agencies[agency]

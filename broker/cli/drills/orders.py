@@ -19,11 +19,26 @@ LOOK = 0.2
 """Seconds between two looks at whether to stop, of a client that waits to be let go on."""
 
 
+PAUSE = 0.5
+
+
+def soon(seconds: float) -> float:
+    """Less than a program should wait, so that a drill sees at once that all is well again."""
+    return min(seconds, PAUSE)
+
+
+class Stop(threading.Event):
+    """Waits no longer than `soon`."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        return super().wait(None if timeout is None else soon(timeout))
+
+
 class Orders:
     """The client's side."""
 
     def __init__(self, orders: TextIO, told: TextIO) -> None:
-        self.stop = threading.Event()
+        self.stop = Stop()
         self._more = threading.Semaphore(0)
         self._orders = orders
         self._told = told

@@ -11,7 +11,7 @@ from typing import Any
 
 from broker.assembly.agency import connect
 from broker.cli.drills.history import History, Outcome, Posted, Sealed, clock
-from broker.cli.drills.orders import Orders
+from broker.cli.drills.orders import Orders, soon
 from broker.envelope.seal import Sealed as Packet
 from broker.errors import CallerError, PacketError, SetuError, UnavailableError
 from broker.merkle.note import parse_checkpoint
@@ -24,7 +24,6 @@ KINDS = ("tip", "pen")
 PATIENCE = 8.0
 """Seconds after which an answer that did not come is written down as unknown; then the same bytes are posted again."""
 
-PAUSE = 0.5
 REFUSED_ONE_IN = 25
 
 
@@ -111,9 +110,8 @@ def answered(by: str, sent: Sent, began: float, ended: float) -> Posted:
     return Posted(by, sent.digest, began, ended, "ok", sent.index, head.size, head.root.hex())
 
 
-def soon(seconds: float) -> None:
-    """Waits less than a program should, so that a drill sees at once that all is well again."""
-    time.sleep(min(seconds, PAUSE))
+def pause(seconds: float) -> None:
+    time.sleep(soon(seconds))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -125,7 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--batch", type=int, default=1, help="packets posted at a time")
     given = parser.parse_args(arguments)
     orders = Orders(sys.stdin, sys.stdout)
-    with connect(given.profile, patience=PATIENCE, sleep=soon) as client, History(given.history) as history:
+    with connect(given.profile, patience=PATIENCE, sleep=pause) as client, History(given.history) as history:
         sender = Sender(client, history, given.recipients, orders, batch=given.batch)
         threads = [threading.Thread(target=sender.run, name=f"sender {n}") for n in range(given.threads)]
         for each in threads:

@@ -13,7 +13,7 @@ import httpx
 
 from broker.assembly.agency import connect, transport_of
 from broker.cli.drills.history import Head, History, Outcome, Posted, Sealed, clock
-from broker.cli.drills.sender import drill_handling, made, soon
+from broker.cli.drills.sender import drill_handling, made, pause
 from broker.config import AgencySettings, load
 from broker.envelope.seal import Sealed as Packet
 from broker.errors import SetuError
@@ -74,7 +74,7 @@ class Watcher:
         """Each packet to every gateway at once; one that has not answered the last ones yet misses the next."""
         settings = load(AgencySettings, self._sender)
         with ExitStack() as stack:
-            client = stack.enter_context(connect(self._sender, sleep=soon))
+            client = stack.enter_context(connect(self._sender, sleep=pause))
             gateways = [stack.enter_context(transport_of(settings)) for _ in settings.url]
             pools = [stack.enter_context(ThreadPoolExecutor(1)) for _ in gateways]
             calls: list[Future[None] | None] = [None] * len(gateways)
@@ -98,7 +98,7 @@ class Watcher:
 
     def _look(self) -> None:
         settings = load(AgencySettings, self._auditor)
-        with connect(self._auditor, sleep=soon) as client, transport_of(settings) as transport:
+        with connect(self._auditor, sleep=pause) as client, transport_of(settings) as transport:
             log = client.directory.current().log(settings.gateway)
             last: Counter[int] = Counter()
             while not self._stop.wait(EVERY * 2):
