@@ -4,7 +4,8 @@ import json
 import re
 import shutil
 import subprocess
-import sys
+from contextlib import ExitStack
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -13,18 +14,18 @@ from broker.assembly import connect
 from broker.assembly.topics import make_certificates
 from broker.cli.cluster.process import Keeper, Process, answers
 from broker.cli.deployment import create
-from broker.cli.served import Served, free_port
+from broker.cli.served import free_port
 from broker.cli.sharing import GUARD, Shared
+from broker.store.sql import upgrade
 from schemas import registry
 from tests.arch.tree import ROOT
+from tests.system import postgres
 
 PROMETHEUS = ROOT / "deploy" / "prometheus"
 RUNBOOKS = ROOT / "deploy" / "runbooks"
 FIGURE = re.compile(r"\b(?:setu|process)_[a-z_]+\b")
 RULE = re.compile(r"- alert: (\w+)\n        expr: >-\n          (.+)\n")
 RUNBOOK = re.compile(r"^          runbook: deploy/runbooks/([a-z-]+\.md)(?:#([a-z0-9-]+))?$", re.MULTILINE)
-OF_A_RELAY = {"setu_relay_active", "setu_relay_trouble"}
-"""On the page of `setu relay` alone; tests of the cluster read that one."""
 
 
 def promtool(*arguments, given=""):
@@ -49,35 +50,36 @@ def expressions():
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):
-    """What a gateway that relays to a Kafka it does not find, and a shared guard, tell Prometheus."""
+    """What a gateway, a relay to a Kafka that it does not find, and a shared guard tell Prometheus."""
     folder = tmp_path_factory.mktemp("pages")
-    made = create(folder / "own", demo=True, host="localhost", port=free_port(), operations_port=free_port())
-    with made.config.open("a") as settings:
-        settings.write(f'\n[kafka]\nbootstrap = ["localhost:{free_port()}"]\n')
+    shared = Shared(postgres.database(), free_port(), free_port(), free_port(), (), frozenset({"us-dea"}))
+    made = create(
+        folder / "made", demo=True, host="localhost", port=free_port(), operations_port=free_port(), shared=shared
+    )
+    upgrade(shared.store)
     make_certificates(made.gateway(), ("localhost",))
-    reads = ["directory", "change", "us-dea", "--channel", "https", "--channel", "kafka", "--config", str(made.config)]
-    subprocess.run([sys.executable, "-m", "broker", *reads], cwd=ROOT, check=True, capture_output=True)
-    shared = Shared("postgresql://setu@/setu?host=/nowhere", free_port(), free_port(), free_port(), (), frozenset())
-    guard = create(folder / "shared", shared=shared).path / GUARD / "guard.toml"
-    of_guard = f"http://127.0.0.1:{shared.guard_operations}"
-    with Keeper() as keeper, Served(made, folder / "gateway.log"):
-        process = Process(
-            "guard",
-            ["broker", "guard", "--config", str(guard)],
-            folder / "guard.log",
-            keeper,
-            answers(f"{of_guard}/readyz"),
-        )
-        try:
+    of_relay = free_port()
+    told = []
+    with ExitStack() as stack:
+        keeper = stack.enter_context(Keeper())
+        for config, (port, name, *options) in (
+            (made.path / GUARD / "guard.toml", (shared.guard_operations, "guard")),
+            (made.config, (urlsplit(made.operations).port, "serve")),
+            (made.config, (of_relay, "relay", "--operations", f"127.0.0.1:{of_relay}")),
+        ):
+            command = ["broker", name, "--config", str(config), *options]
+            process = Process(
+                name, command, folder / f"{name}.log", keeper, answers(f"http://127.0.0.1:{port}/healthz")
+            )
+            stack.callback(process.stop)
             process.start()
-            with connect(made.agencies["in-ncb"]) as setu:
-                sample = next(iter(registry.samples("tip").values()))
-                setu.send("tip", to="us-dea", payload=sample, handling=registry.sample_handling())
-            with connect(made.agencies["us-dea"]) as setu:
-                assert len(list(setu.follow("tip", drain=True, stream=True))) == 1
-            yield [page(made.operations), page(of_guard)]
-        finally:
-            process.stop()
+            told.append(f"http://127.0.0.1:{port}")
+        with connect(made.agencies["in-ncb"]) as setu:
+            sample = next(iter(registry.samples("tip").values()))
+            setu.send("tip", to="us-dea", payload=sample, handling=registry.sample_handling())
+        with connect(made.agencies["us-dea"]) as setu:
+            assert len(list(setu.follow("tip", drain=True, stream=True))) == 1
+        yield [page(each) for each in told]
 
 
 def page(operations):
@@ -109,7 +111,7 @@ def test_the_pages_are_as_prometheus_would_have_them(pages):
 def test_what_rules_and_dashboard_ask_for_is_on_a_page(pages):
     shown = {re.split(r"[{ ]", line)[0] for each in pages for line in each.splitlines() if not line.startswith("#")}
     asked = {name for text in [*rules().values(), *expressions()] for name in FIGURE.findall(text)}
-    assert asked - shown - OF_A_RELAY == set()
+    assert asked - shown == set()
     assert len(asked) > 20
 
 
