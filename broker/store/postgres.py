@@ -45,6 +45,9 @@ CHUNK_BYTES = 4 << 20
 MANY = 64
 """Rows from which a statement gets time of its own: a machine under load is slow, not stopped."""
 
+TOGETHER = 64
+"""Rows of one statement, at most: a power of two."""
+
 _log = logging.getLogger(__name__)
 
 NOW: ColumnElement[float] = literal_column("extract(epoch FROM clock_timestamp())::float8", Double())
@@ -138,14 +141,23 @@ def write_rows(connection: Connection, table: Table, rows: Sequence[tuple[Any, .
     for size, chunk in _chunks(rows):
         if (size >= CHUNK_BYTES // 4 or len(chunk) >= MANY) and session.patience is not None:
             connection.exec_driver_sql(_REARM)
-        connection.exec_driver_sql(_insertion(table), chunk)
+        try:
+            start = 0
+            while start < len(chunk):
+                # Many rows in one statement are one round trip; powers of two keep the statements few.
+                count = min(TOGETHER, 1 << ((len(chunk) - start).bit_length() - 1))
+                values = [value for row in chunk[start : start + count] for value in row]
+                session.execute(_insertion(table, count), values)
+                start += count
+        except psycopg.Error as error:
+            raise DBAPIError(f"rows of {table.name}", None, error) from error
 
 
-@lru_cache(maxsize=64)
-def _insertion(table: Table) -> str:
-    places = ", ".join(f"%s::{_type_of(column)}" for column in table.columns)
+@lru_cache(maxsize=128)
+def _insertion(table: Table, rows: int) -> bytes:
+    row = "(" + ", ".join(f"%s::{_type_of(column)}" for column in table.columns) + ")"
     names = ", ".join(f'"{column.name}"' for column in table.columns)
-    return f"INSERT INTO {table.name} ({names}) VALUES ({places})"  # noqa: S608
+    return f"INSERT INTO {table.name} ({names}) VALUES {', '.join([row] * rows)}".encode()  # noqa: S608
 
 
 def _chunks(rows: Sequence[tuple[Any, ...]]) -> Iterator[tuple[int, list[tuple[Any, ...]]]]:
