@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 import uvloop
@@ -158,9 +159,12 @@ class Gateway:
             refusals=refusals,
             health=health,
         )
+        limits = settings.limits
+        if settings.listen.identity != "tls":
+            limits = replace(limits, share=limits.connections)  # all of a proxy's connections have its certificate
         app = create_app(
             services,
-            settings.limits,
+            limits,
             hosts=frozenset(settings.listen.hosts),
             identity=self._identity(),
             watch=Watch(log, metrics, time.monotonic, self._random),
@@ -174,7 +178,7 @@ class Gateway:
                 Operator(health, metrics, log, lambda: server.stopping, asked),
                 bind(*split_address(settings.listen.operations)),
             ),
-            settings.limits,
+            limits,
             bell.close,
         )
         if settings.kafka is not None and settings.embedded:

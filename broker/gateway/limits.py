@@ -23,6 +23,7 @@ class Limits:
     batches open at once per agency.
     batch_lines, batch_bytes: of one batch. batch_seconds: how long the gateway waits for a batch's bytes, all in all.
     batch_share: packets of one batch in the gateway's hands at once.
+    connections: open at once. share: those of one client certificate, so that no agency takes them all.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
@@ -42,6 +43,7 @@ class Limits:
     burst: float = 400.0
     seats: int = 64
     connections: int = 4096
+    share: int = 512
     batch_lines: int = 1000
     batch_bytes: int = 32 << 20
     batch_seconds: float = 120.0

@@ -38,7 +38,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def __init__(self, config: Config, server_state: ServerState, app_state: dict[str, Any], *, limits: Limits) -> None:
         super().__init__(config, server_state, app_state)
         self._limits = limits
-        self._peer = Peer(None, unix=False)
+        self.peer = Peer(None, unix=False)
         self._head_timer: asyncio.TimerHandle | None = None
         self._send_timer: asyncio.TimerHandle | None = None
         self._unsent = 0
@@ -49,14 +49,19 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         tls = transport.get_extra_info("ssl_object")
-        self._peer = Peer(
+        self.peer = Peer(
             der=tls.getpeercert(binary_form=True) if tls is not None else None,
             unix=isinstance(transport.get_extra_info("sockname"), (str, bytes)),
         )
-        if len(self.connections) > self._limits.connections:
+        if len(self.connections) > self._limits.connections or self._of_same_peer() > self._limits.share:
             transport.abort()
             return
         self._arm()
+
+    def _of_same_peer(self) -> int:
+        if self.peer.der is None:
+            return 0
+        return sum(isinstance(each, GuardedProtocol) and each.peer == self.peer for each in self.connections)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._disarm()
@@ -81,7 +86,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._in_head = True
-        self.scope["extensions"] = {PEER: self._peer}  # type: ignore[dict-item]
+        self.scope["extensions"] = {PEER: self.peer}  # type: ignore[dict-item]
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._in_head:  # uvicorn would add a chunked body's trailers to the headers, after they were checked

@@ -193,3 +193,19 @@ def test_open_reads_beyond_the_seats_get_429(pki: Pki) -> None:
 
 async def ticking() -> None:
     await asyncio.sleep(0.05)
+
+
+def test_no_agency_takes_all_the_connections(pki: Pki) -> None:
+    fakes = Fakes()
+    dea, ncb = pki.agency("us-dea"), pki.agency("in-ncb")
+    fakes.identify.enrol(dea.der, "us-dea")
+    fakes.identify.enrol(ncb.der, "in-ncb")
+    greedy = pki.context(dea)
+    with (
+        gateway(pki, fakes.services(), limits=replace(QUICK, share=1, head_seconds=5.0)) as running,
+        running.wire.connected(greedy) as held,
+    ):
+        held.sendall(head("GET", "/v1/topics", close=False))
+        assert held.recv(100).startswith(b"HTTP/1.1 200")
+        assert running.wire.ask(greedy, ASK) is None
+        assert running.wire.ask(pki.context(ncb), ASK).status == 200
