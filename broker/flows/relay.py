@@ -24,6 +24,9 @@ LOOK_AGAIN = 1.0
 TROUBLE = 5.0
 """Seconds for which a topic that cannot be written is left alone; the others go on."""
 
+SAY_AGAIN = 30.0
+"""Seconds between two times that the same failure is told of."""
+
 ROWS = 200
 BATCH_BYTES = 4 * 2**20
 LAST = 50
@@ -81,6 +84,7 @@ class Relay:
         self._whole_below: dict[str, int] = {}
         self._left_alone: dict[str, tuple[float, str]] = {}
         self._failure: str | None = None
+        self._said = 0.0
 
     @property
     def trouble(self) -> str | None:
@@ -277,8 +281,9 @@ class Relay:
             _log.warning("%s is not relayed: %s", name, error)
 
     def _failed(self, why: str) -> None:
-        if why != self._failure:
+        if why != self._failure or self._loop.time() > self._said + SAY_AGAIN:
             _log.warning("relay begins again: %s", why)
+            self._said = self._loop.time()
         self._failure = why
 
 
