@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from broker.crypto.certificates import dates, uri_of
-from broker.errors import CallerError
+from broker.errors import CallerError, UnavailableError
 from broker.flows.inforce import InForce
 from schemas.directory import Agency, AgencyState, Certificate, KeyState, Role
 from schemas.problem import Code
@@ -46,7 +46,10 @@ class Identify:
         Raises:
             CallerError: `unknown-agency` (no certificate, not registered, out of its dates, or another URI) or
                 `agency-suspended`.
+            UnavailableError: this gateway is behind the others, one of which may have suspended the caller.
         """
+        if self._in_force.behind:
+            raise UnavailableError("Expected this gateway's directory and policy in force, found another gateway's.")
         if der is None:
             raise _unknown("found no client certificate")
         fingerprint = hashlib.sha256(der).hexdigest()

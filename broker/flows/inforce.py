@@ -53,6 +53,8 @@ class InForce:
         self._view = self._view_of(directory.current())
         self._moved = asyncio.Event()
         self.trouble: str | None = None
+        self.behind = False
+        """Whether another gateway put in force what this one does not go by: then nobody is who this one says he is."""
 
     def view(self) -> View:
         return self._view
@@ -62,7 +64,9 @@ class InForce:
         await self._adopt(await asyncio.to_thread(self._directory.refresh), starting=True)
 
     async def poll(self) -> None:
-        """Look for a newer directory and adopt it. A directory that does not verify changes nothing but `trouble`."""
+        """Look for a newer directory and adopt it. A directory that does not verify changes nothing but `trouble`;
+        where the others went on meanwhile, this gateway is `behind`.
+        """
         try:
             snapshot = await asyncio.to_thread(self._directory.refresh)
             if snapshot.ref != self._view.snapshot.ref:
@@ -71,6 +75,16 @@ class InForce:
         except SetuError as error:
             self.trouble = error.message
             _log.warning("directory not refreshed", extra={"code": error.code, "found": error.message})
+        await self._look_at_others()
+
+    async def _look_at_others(self) -> None:
+        view = self._view
+        try:
+            found = await asyncio.to_thread(self._reader.in_force)
+        except SetuError:
+            return  # nothing is known of them
+        if view is self._view:
+            self.behind = found is not None and found != view.basis
 
     async def settled(self, stale: Basis) -> None:
         """Wait until the view is no longer `stale`, at most two seconds.
@@ -96,6 +110,7 @@ class InForce:
             except StaleBasis:
                 continue  # another gateway was quicker: what it put in force is looked at first
             self._view = view
+            self.behind = False
             self._moved.set()
             return
         raise UnavailableError("Expected to put the directory in force, found that other gateways are changing it.")

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from broker.errors import CallerError, RequestError
+from broker.errors import CallerError, RequestError, UnavailableError
 from broker.gateway.bodies import GoneError
 from broker.gateway.exchange import Exchange, exchange_of, json_answer
 from broker.gateway.queries import CURSOR, Query
@@ -84,7 +84,7 @@ async def _events(items: AsyncIterator[StreamItem]) -> AsyncIterator[bytes]:
         async for each in items:
             heavy = each is not None and _weight(each[1]) > LIGHT
             yield await asyncio.to_thread(_event, each) if heavy else _event(each)
-    except CallerError as error:
+    except (CallerError, UnavailableError) as error:
         # The status has long gone out: the code stands in a comment, and asking again gets the whole answer.
         yield ServerSentEvent(comment=error.code.value).encode()
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from broker.errors import UnavailableError
 from schemas.canonical import parse
 from schemas.evidence import Delivery, Tombstone
 from schemas.packet import Packet
@@ -89,6 +90,16 @@ def test_a_large_item_is_written_down_beside_the_event_loop(
     with client.stream("GET", f"{TOPIC}/stream") as stream:
         assert "event: packet" in [next(lines) for lines in [stream.iter_lines()] for _ in range(2)]
     assert [name == "setu-server" for name in THREADS] == [there]
+
+
+def test_a_stream_that_cannot_go_on_ends_with_the_code(site: Site, client: httpx.Client) -> None:
+    def end() -> None:
+        raise UnavailableError("Expected the store to answer, found that it does not.")
+
+    site.fakes.subscribe.tick = end
+    with client.stream("GET", f"{TOPIC}/stream") as stream:
+        assert list(stream.iter_lines())[-2:] == [": unavailable", ""]
+    assert not any('"level":"error"' in line for line in site.gateway.lines)
 
 
 def test_a_stream_nobody_reads_any_more_ends(site: Site, client: httpx.Client) -> None:

@@ -2,8 +2,9 @@
 
 import pytest
 
-from broker.errors import IntegrityError, UnavailableError
+from broker.errors import CallerError, IntegrityError, UnavailableError
 from broker.flows.health import Health
+from broker.flows.identify import Identify
 from broker.flows.inforce import InForce, under_view
 from broker.ledger.port import Basis, Proposal, StaleBasis
 from tests.unit.flows.world import Directory
@@ -106,3 +107,17 @@ async def test_nor_does_one_that_finds_a_newer_directory(gateway):
     assert gateway.reader.in_force() == Basis(2, "p2")
     assert "Expected this gateway's policy in force" in running.trouble
     assert second.view().basis.policy == "p2"
+
+
+async def test_a_gateway_that_is_behind_the_others_identifies_nobody(gateway):
+    """What it does not know of may be a suspension: of an auditor, who would else go on reading the log here."""
+    identify = Identify(gateway.in_force, gateway.now)
+    put(gateway, 2, gateway.in_force.view().policy.version)
+    await gateway.in_force.poll()
+    with pytest.raises(UnavailableError):
+        identify(b"whoever")
+    gateway.realm = gateway.realm.with_(agencies={"in-audit": {"state": "suspended"}})
+    gateway.directory.put(gateway.realm)
+    await gateway.in_force.poll()
+    with pytest.raises(CallerError):
+        identify(b"whoever")
