@@ -16,6 +16,9 @@ from schemas.problem import Code
 SECONDS = 2.0
 """For which a gateway waits for the guard: its callers wait with it."""
 
+IDLE = 30.0
+"""Seconds for which an idle connection is kept; the guard keeps it longer."""
+
 
 class SharedGuardClient(RemoteGuard):
     """A gateway's connection to the guard; `close` it."""
@@ -29,22 +32,25 @@ class SharedGuardClient(RemoteGuard):
 
     def _ask_over_https(self, path: str, body: bytes | None) -> Answer:
         try:
-            with self._client.stream(
-                "GET" if body is None else "POST",
-                path,
-                content=body,
-                headers={} if body is None else {"content-type": TEXT},
-            ) as response:
-                found = bytearray()
-                for chunk in response.iter_bytes():
-                    found += chunk
-                    if len(found) > MAX_NOTE:
-                        break
+            try:
+                return self._once(path, body)
+            except (httpx.NetworkError, httpx.RemoteProtocolError):
+                # A kept connection that the other side has let go, as after its restart. Asking again is safe.
+                return self._once(path, body)
         except httpx.HTTPError as error:
             raise UnavailableError(
                 f"Expected the shared guard to answer, found {type(error).__name__}.",
                 advice="Ask again; asking again is always safe. If it stays so, look after the guard's service.",
             ) from None
+
+    def _once(self, path: str, body: bytes | None) -> Answer:
+        method, headers = ("GET", {}) if body is None else ("POST", {"content-type": TEXT})
+        with self._client.stream(method, path, content=body, headers=headers) as response:
+            found = bytearray()
+            for chunk in response.iter_bytes():
+                found += chunk
+                if len(found) > MAX_NOTE:
+                    break
         return Answer(response.status_code, response.headers.get("content-type", ""), bytes(found))
 
 
@@ -72,5 +78,6 @@ def shared_guard(settings: GatewaySettings, signer: LogSigner, store: Reads) -> 
             f"Expected this gateway's certificate, key and CA for the shared guard, found {type(error).__name__}.",
             advice="Check `certificate`, `certificate_key` and `ca` under [guard].",
         ) from None
-    client = httpx.Client(base_url=place.url, verify=context, trust_env=False, timeout=SECONDS)
+    kept = httpx.Limits(keepalive_expiry=IDLE)
+    client = httpx.Client(base_url=place.url, verify=context, trust_env=False, timeout=SECONDS, limits=kept)
     return SharedGuardClient(client, signer, store)
