@@ -187,6 +187,8 @@ class Gateway:
 
             relay = relay_of(settings, in_force, committer, reader, now=now, probe=probe)
             books.heard.append(relay.ring)
+            metrics.watch("setu_relay_active", lambda: True)
+            metrics.watch("setu_relay_trouble", lambda: relay.trouble is not None)
             stack.push_async_callback(_ended, asyncio.create_task(relay.run()))
         expire = Expire(in_force, committer, reader, now=now)
         for work, seconds in (
