@@ -106,13 +106,13 @@ def test_who_is_stopped_with_the_lock_delays_the_others_by_two_seconds(url: str,
     _all_right(other.told(range(3)))
     stopped.ask("stop-with-the-lock")
     stopped.ask("propose", [100], 1)
-    time.sleep(0.3)
+    stopped.await_stop()
     begun = time.monotonic()
     told: list[Told] = []
     while not told or told[0].error is not None:
         told = other.told([200])  # the first may be told to ask again
     took = time.monotonic() - begun
-    assert 0.5 < took < 6.0  # two, and what a busy machine adds
+    assert 0.5 < took < 8.0  # two, and what a busy machine adds
     assert told[0].index == 3
     stopped.resume()
     assert [each.error for each in stopped.answer()] == ["unavailable"]

@@ -113,8 +113,12 @@ class Writer:
         self.ask("failure")
         return self.answer()
 
-    def pause(self) -> None:
-        os.kill(self.process.pid or 0, signal.SIGSTOP)
+    def await_stop(self) -> None:
+        """Until it stands still (proc(5), `stat`)."""
+        deadline = time.monotonic() + PATIENCE
+        while Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[0] != "T":
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
 
     def resume(self) -> None:
         os.kill(self.process.pid or 0, signal.SIGCONT)
