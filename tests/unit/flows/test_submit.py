@@ -1,10 +1,12 @@
 """Acceptance, step by step: what is accepted, what is refused and on record, what is only counted."""
 
+import asyncio
 import threading
 
 import pytest
 
-from broker.errors import ConflictError, PacketError, PolicyError, SignatureError
+from broker.errors import ConflictError, MalformedError, PacketError, PolicyError, SignatureError, UnavailableError
+from broker.flows.submit import Submitted
 from broker.ledger.port import Basis, Proposal
 from broker.merkle.receipt import verify_receipt
 from schemas.problem import Code
@@ -176,3 +178,64 @@ async def test_no_question_to_the_store_holds_up_the_event_loop(gateway):
     await gateway.submit(gateway.caller("in-ncb"), sealed.raw)
     assert reader.threads
     assert threading.current_thread() not in reader.threads
+
+
+async def test_many_have_each_their_own_outcome(gateway):
+    before, first = await gateway.send()
+    twice = gateway.sealed()
+    unsigned = gateway.sealed()
+    refused = gateway.sealed(handling=handling(releasable_to=["IND"]))
+    used = gateway.sealed(id=before.header.id)
+    rival = gateway.sealed(id=twice.header.id)
+    raws = [twice.raw, b"{", before.raw, refused.raw, twice.raw, used.raw, rival.raw, unsigned.raw]
+    found = await gateway.submit.many(gateway.caller("in-ncb"), raws)
+    kinds = [type(each) for each in found]
+    assert kinds == [
+        Submitted, MalformedError, Submitted, PolicyError, Submitted, ConflictError, ConflictError, Submitted,
+    ]  # fmt: skip
+    assert found[2] == Submitted(first.receipt, fresh=False)
+    assert found[4].receipt == found[0].receipt
+    assert sorted([found[0].fresh, found[4].fresh]) == [False, True]
+    assert len(gateway.entries("accepted")) == 3
+    assert sorted(each["packet"]["digest"] for each in gateway.entries("conflict")) == sorted(
+        [used.digest, rival.digest]
+    )
+    assert [each["packet"]["digest"] for each in gateway.entries("refused")] == [refused.digest]
+
+
+async def test_more_than_one_thread_takes_at_a_time_are_all_answered_in_order(gateway):
+    sealed = [gateway.sealed() for _ in range(40)]
+    found = await gateway.submit.many(gateway.caller("in-ncb"), [each.raw for each in sealed])
+    accepted = {each["packet"]["digest"] for each in gateway.entries("accepted")}
+    assert accepted == {each.digest for each in sealed}
+    entries = [verify_receipt(each.receipt, gateway.realm.directory.logs[0]) for each in found]
+    assert [each.packet.digest for each in entries] == [each.digest for each in sealed]
+
+
+async def test_a_change_under_many_is_decided_again_for_those_it_concerns(gateway):
+    def meanwhile():
+        gateway.realm = gateway.realm.with_(agencies={"us-dea": {"state": "suspended"}})
+        gateway.directory.put(gateway.realm)
+        asyncio.run_coroutine_threadsafe(gateway.in_force.poll(), loop).result(5)
+
+    loop = asyncio.get_running_loop()
+    sealed = [gateway.sealed(to) for to in (["us-dea"], ["us-cbp"], ["us-dea"])]
+    gateway.hooks["decided"] = meanwhile
+    found = await gateway.submit.many(gateway.caller("in-ncb"), [each.raw for each in sealed])
+    codes = [None if isinstance(each, Submitted) else each.code for each in found]
+    # The last one is another thread's, and may have been committed before the change.
+    assert codes[:2] == [Code.RECIPIENT_UNKNOWN, None]
+    under = {each["type"]: each["directory"]["version"] for each in gateway.entries() if "packet" in each}
+    accepted = [each for each in gateway.entries("accepted") if "us-dea" in each["packet"]["to"]]
+    assert under["refused"] == 2
+    assert {each["directory"]["version"] for each in accepted} <= {1}
+
+
+async def test_many_while_the_store_does_not_answer_are_in_doubt_and_nothing_is_counted(gateway):
+    def fails(sender, packet_ids):
+        raise UnavailableError("Expected the store to answer, found it busy.")
+
+    gateway.reader.found = fails
+    found = await gateway.submit.many(gateway.caller("in-ncb"), [gateway.sealed().raw, b"{"])
+    assert [type(each) for each in found] == [UnavailableError, MalformedError]
+    assert gateway.entries("accepted") == []
