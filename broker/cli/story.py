@@ -14,7 +14,9 @@ from typing import Any
 from broker.assembly import connect
 from broker.assembly.keys import keys_in, signer_of
 from broker.cli.deployment import Deployment
+from broker.cli.evidence import verify_proof
 from broker.cli.hostile import CLOSED, RAID, tampered, two_texts
+from broker.cli.trust import Trust
 from broker.crypto.keys import PublicKey
 from broker.envelope.seal import Draft, Sealed, Signer, seal
 from broker.errors import NotFoundError, PolicyError, SetuError
@@ -248,10 +250,13 @@ class Story:
         return f"{report.size} entries rehashed to root {report.root.hex()[:16]}…, both head signatures good"
 
     def _proof(self) -> str:
-        proof = self._cast.member("us-audit").proof(self._sent["tip"].digest)
+        auditor = self._cast.member("us-audit")
+        proof = auditor.proof(self._sent["tip"].digest)
         _write(self._cast.folder / "receipts" / "tip.proof.json", proof.canonical())
-        types = [str(verify_receipt(receipt, self._log).type) for receipt in proof.receipts]
-        return f"{len(types)} entries against one checkpoint: {', '.join(types)}"
+        proven = verify_proof(proof, Trust(self._gateway, self._log, auditor.directory))
+        require(not proven.unchecked, "a bundle of which everything can be checked", proven.unchecked)
+        types = [str(entry.type) for _, entry in proven.entries]
+        return f"{len(types)} entries against one checkpoint, all signatures good: {', '.join(types)}"
 
     def _deleted(self) -> str:
         fetch = files_in(self._mirror)
