@@ -94,9 +94,10 @@ _RESTORE = "Restore what the settings name from its backup, or correct the setti
 def _secrets(patient: Patient) -> Iterator[Finding]:
     base = patient.settings.base
     files = [path for path in sorted(base.rglob("*.key")) if not path.is_symlink() and "cache" not in path.parts]
-    configured = patient.at(patient.settings.paths.certificate_key)
+    # Behind a proxy on this machine it is the proxy that ends TLS, with a key of its own.
+    configured = [] if patient.settings.listen.socket else [patient.at(patient.settings.paths.certificate_key)]
     wrong = 0
-    for path in dict.fromkeys([*files, configured]):
+    for path in dict.fromkeys([*files, *configured]):
         try:
             read_secret(path)
         except SetuError as error:
@@ -143,7 +144,8 @@ def _keys(patient: Patient) -> Iterator[Finding]:
 
 def _certificates(patient: Patient) -> Iterator[Finding]:
     paths = patient.settings.paths
-    named = [("the server's certificate", pem_to_der(patient.at(paths.certificate).read_bytes()))]
+    own = [] if patient.settings.listen.socket else [patient.at(paths.certificate)]
+    named = [("the server's certificate", pem_to_der(each.read_bytes())) for each in own]
     end = b"-----END CERTIFICATE-----\n"
     bundle = patient.at(paths.clients_ca).read_bytes().split(end)
     named += [(f"clients' CA {n}", pem_to_der(pem + end)) for n, pem in enumerate(bundle, 1) if pem.strip()]

@@ -141,6 +141,15 @@ def test_what_time_does(own, moved, expected):
     assert set(states(own, lambda: own.now() + moved)) == expected
 
 
+def test_behind_a_proxy_on_its_machine_a_gateway_needs_no_tls_key(own):
+    for each in ("server.pem", "server.key"):
+        (own.path / "tls" / each).unlink()
+    assert {name for name, _ in states(own)} == {"secrets", "certificates"}
+    text = own.config.read_text()
+    own.config.write_text(text.replace("[listen]", '[listen]\nidentity = "client-cert"\nsocket = "gateway.sock"'))
+    assert states(own) == []
+
+
 def test_what_ends_soon_is_a_warning(own):
     soon = [each for each in examine(own.gateway(), lambda: own.now() + 380 * 86_400) if each.name == "certificates"]
     assert soon[0].state is State.WARNING
