@@ -23,6 +23,10 @@ STANDS_STILL = 0.05
 LEASE_SECONDS = 15.0
 
 _HOLDER = "SELECT holder FROM leases WHERE name = 'relay'"
+_RELAYED = (
+    "SELECT coalesce((SELECT epoch FROM leases WHERE name = 'relay'), 0), "
+    "coalesce((SELECT sum(idx + 1) FROM positions), 0)"
+)
 _STANDING = (
     "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%' AND backend_xid IS NOT NULL "
     "AND clock_timestamp() - state_change > interval '40 ms'"
@@ -129,6 +133,15 @@ class Cluster:
             time.sleep(0.1)
         raise UnavailableError("Expected a relay that is active, found none.", advice=f"Read the logs in {self.logs}.")
 
+    def relayed(self) -> tuple[int, int]:
+        """The epoch of the relays' lease, and a sum over topics that grows with each packet brought to Kafka.
+
+        Raises:
+            UnavailableError: the store does not say.
+        """
+        epoch, _, places = self._sql(_RELAYED).strip().partition("|")
+        return int(epoch), int(places)
+
     def start_relays(self) -> None:
         """Those that do not run."""
         for each in self.relays:
@@ -140,7 +153,7 @@ class Cluster:
             each.resume()
 
     def _sql(self, statement: str) -> str:
-        found: str = self._server.sql(statement, database="setu")
+        found: str = self.postgres.ask(lambda: self._server.sql(statement, database="setu"))
         return found
 
     def _start(self, stack: ExitStack) -> None:

@@ -39,12 +39,12 @@ class Node:
 
     def made(self, make: Callable[[], Any]) -> Any:
         """Its launcher's own object, by which it is started and ended; raises as `start`."""
-        self._engine = self._ask(make)
+        self._engine = self.ask(make)
         return self._engine
 
     def start(self) -> None:
         """Raises UnavailableError: what is missing, or the end of its log."""
-        self._ask(self._engine.start)
+        self.ask(self._engine.start)
         if self.pid is not None:
             self._keeper.hold(self.pid)
 
@@ -62,7 +62,8 @@ class Node:
         if self.pid is not None:
             os.kill(self.pid, signal.SIGCONT)
 
-    def _ask(self, work: Callable[[], Any]) -> Any:
+    def ask(self, work: Callable[[], Any]) -> Any:
+        """What `work` with its launcher gives; its failure as UnavailableError."""
         try:
             return work()
         except self._failure as error:

@@ -15,7 +15,7 @@ from broker.cli.drills import history
 from broker.cli.drills.adapters import Dropped
 from broker.cli.drills.checker import Checker, Findings
 from broker.cli.drills.faults import Check, Fault, Window, lasting
-from broker.cli.drills.history import History, Received, clock
+from broker.cli.drills.history import History, clock
 from broker.cli.drills.orders import Helper
 from broker.cli.drills.watcher import Watcher
 from broker.errors import UnavailableError
@@ -124,30 +124,25 @@ class Drill:
 
     def _one(self, fault: Fault, watcher: Watcher, own: History) -> None:
         self._say(fault.title)
-        heard = _Heard(self._folder / f"{BY_KAFKA}.jsonl")
         own.add(history.Fault(fault.name, "begins", clock()))
-
-        def through(began: float) -> float | None:
-            posted = {each.digest for each in watcher.between(began, clock())}
-            return heard.first(posted, began)
-
-        began, ended, first = lasting(fault, self._cluster, through)
+        began, ended, relayed = lasting(fault, self._cluster)
         own.add(history.Fault(fault.name, "ends", clock()))
-        window = Window(began, ended, watcher.between(began, ended), first)
+        window = Window(began, ended, watcher.between(began, ended), relayed)
         for check in fault.checks(self._cluster, window):
             self._result.checks.append((fault, ended - began, check))
             self._told(fault, ended - began, check)
-        self._recovered(fault, watcher, through)
+        self._recovered(fault, watcher)
 
-    def _recovered(self, fault: Fault, watcher: Watcher, through: Callable[[float], float | None]) -> None:
-        """Until every gateway accepts again, and what they accept comes out of Kafka."""
+    def _recovered(self, fault: Fault, watcher: Watcher) -> None:
+        """Until every gateway accepts again, and what they accept is brought to Kafka."""
         since, deadline = clock(), clock() + STILL
+        _, before = self._cluster.relayed()
         while clock() < deadline:
             answers = watcher.between(since, clock())
             accepting = {each.at for each in answers if each.outcome == "ok"}
-            if accepting >= set(range(len(self._cluster.gateways))) and through(since) is not None:
+            if accepting >= set(range(len(self._cluster.gateways))) and self._cluster.relayed()[1] > before:
                 return
-            time.sleep(0.1)
+            time.sleep(0.2)
         self._result.trouble.append(f"{STILL:.0f} s after the fault {fault.name} not all was as before")
 
     def _sender(self, stack: ExitStack, agency: str) -> Helper:
@@ -228,29 +223,6 @@ class Drill:
 
     def _entries(self, what: EntryFilter) -> Iterator[dict[str, Any]]:
         return (json.loads(each.entry) for each in search_mirror(files_in(self._copy), what))
-
-
-class _Heard:
-    """What one receiver has written down since this was made."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._place = path.stat().st_size if path.exists() else 0
-        self._times: dict[str, float] = {}
-
-    def first(self, digests: set[str], began: float) -> float | None:
-        """Seconds after `began` at which the first of these packets was received."""
-        with self._path.open("rb") as file:
-            file.seek(self._place)
-            for line in file:
-                if not line.endswith(b"\n"):
-                    break
-                self._place += len(line)
-                event = history.parse(line.decode())
-                if isinstance(event, Received):
-                    self._times.setdefault(event.digest, event.time)
-        found = [time - began for digest, time in self._times.items() if digest in digests]
-        return min(found, default=None)
 
 
 class _Load:

@@ -24,6 +24,7 @@ SETTLED = 0.5
 """Seconds around a fault's edges in which an answer may still be of before or after it."""
 
 UNAVAILABLE = 503
+LOOK = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +40,13 @@ class Check:
 class Window:
     """What is known of a fault when it is over. answers: of posts that began while it lasted; times as `clock`.
 
-    first_through_kafka: when the first packet that was posted after the fault began came out of Kafka; None: never.
+    relayed: seconds after which another relay had brought packets to Kafka; None: never.
     """
 
     began: float
     ended: float
     answers: Sequence[Posted]
-    first_through_kafka: float | None
+    relayed: float | None
 
     def answered(self, gateway: int | None = None) -> list[Posted]:
         return [each for each in self.answers if each.outcome == "ok" and gateway in (None, each.at)]
@@ -53,7 +54,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """hold: seconds; takes_over: also wait until packets come out of Kafka again before it is taken away."""
+    """hold: seconds; takes_over: also wait until another relay brings packets to Kafka before it is taken away."""
 
     name: str
     title: str
@@ -102,11 +103,11 @@ def others_go_on(_: Cluster, window: Window) -> Iterator[Check]:
 
 def taken_over(_: Cluster, window: Window) -> Iterator[Check]:
     """The other relay takes over."""
-    first = window.first_through_kafka
+    after = window.relayed
     yield Check(
         f"the other relay takes over within {TAKE_OVER:.0f} s",
-        "nothing came out of Kafka" if first is None else f"packets come out of Kafka again after {first:.1f} s",
-        first is not None and first <= TAKE_OVER,
+        "nothing came to Kafka" if after is None else f"packets come to Kafka again after {after:.1f} s",
+        after is not None and after <= TAKE_OVER,
     )
 
 
@@ -190,22 +191,24 @@ def chosen(names: Sequence[str]) -> tuple[Fault, ...]:
     return tuple(each for each in MATRIX if not names or each.name in names)
 
 
-def lasting(
-    fault: Fault, cluster: Cluster, through: Callable[[float], float | None]
-) -> tuple[float, float, float | None]:
-    """Put it in, hold it, take it away: when it began and ended, and when packets came out of Kafka again.
-
-    `through`: given when it began, the seconds after which a packet posted since then came out of Kafka, or None.
-    """
+def lasting(fault: Fault, cluster: Cluster) -> tuple[float, float, float | None]:
+    """Put it in, hold it, take it away: when it began and ended, and the seconds until another relay relayed."""
+    before = cluster.relayed() if fault.takes_over else None
     fault.put(cluster)
-    began, first = clock(), None
+    began, relayed = clock(), None
+    taken: int | None = None
     deadline = began + (2 * TAKE_OVER if fault.takes_over else fault.hold)
     while clock() < deadline:
-        time.sleep(0.1)
-        if fault.takes_over:
-            first = first if first is not None else through(began)
-            if first is not None and clock() >= began + fault.hold:
-                break
+        time.sleep(LOOK)
+        if before is None:
+            continue
+        epoch, places = cluster.relayed()
+        if epoch > before[0] and taken is None:
+            taken = places
+        if relayed is None and taken is not None and places > taken:
+            relayed = clock() - began
+        if relayed is not None and clock() >= began + fault.hold:
+            break
     ended = clock()
     fault.take(cluster)
-    return began, ended, first
+    return began, ended, relayed

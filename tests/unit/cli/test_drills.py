@@ -27,8 +27,8 @@ def unavailable(began, **more):
     return posted(began, outcome="unknown", **{"status": 503, "wait": 2, **more})
 
 
-def window(answers, first=None):
-    return Window(100.0, 105.0, answers, first)
+def window(answers, relayed=None):
+    return Window(100.0, 105.0, answers, relayed)
 
 
 GOES_ON = every(0.5, 10)
@@ -51,8 +51,8 @@ ASK_AGAIN = [unavailable(100 + number / 2) for number in range(10)]
         pytest.param(others_go_on, window(every(0.5, 9, at=1)), True, id="the-other-goes-on"),
         pytest.param(others_go_on, window(every(0.5, 9, at=0)), False, id="only-the-stopped-one-answered"),
         pytest.param(others_go_on, window([posted(101, took=3.0, at=1)]), False, id="the-other-waits-too-long"),
-        pytest.param(taken_over, window([], first=6.0), True, id="taken-over"),
-        pytest.param(taken_over, window([], first=10.5), False, id="taken-over-too-late"),
+        pytest.param(taken_over, window([], relayed=6.0), True, id="taken-over"),
+        pytest.param(taken_over, window([], relayed=10.5), False, id="taken-over-too-late"),
         pytest.param(taken_over, window([]), False, id="never-taken-over"),
     ],
 )
