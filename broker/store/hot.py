@@ -2,6 +2,7 @@
 small statement costs several times what the statement does.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -10,11 +11,12 @@ from sqlalchemy import Connection, Dialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.expression import Executable
 
+_IN = re.compile(r"IN \(__\[POSTCOMPILE_(\w+)\]\)")
 Values = Mapping[str, Any]
 
 
 def rows(connection: Connection, statement: Executable, values: Values) -> list[tuple[Any, ...]]:
-    """What a select finds. A value that is a list is a parameter of IN, and has at least one element."""
+    """What a select finds. A value that is a list is a parameter of IN; for SQLite it has at least one element."""
     return _run(connection, statement, values, fetch=True)  # type: ignore[no-any-return]
 
 
@@ -38,8 +40,9 @@ def _run(connection: Connection, statement: Executable, values: Values, *, fetch
     driver: Any = connection.connection.driver_connection
     given: dict[str, Any] = {}
     counts, singles = [], []
+    arrays = connection.dialect.name == "postgresql"
     for name, value in values.items():
-        if isinstance(value, list):
+        if isinstance(value, list) and not arrays:
             # Few lengths are few statements: the rest of one is its last value, again.
             count = 1 << (len(value) - 1).bit_length()
             counts.append((name, count))
@@ -64,6 +67,14 @@ def _compiled(
     """The text in the driver's own style, the order of its parameters where they have no names, and constants."""
     if counts:
         statement = statement.params(**dict.fromkeys(singles), **{name: list(range(count)) for name, count in counts})
+    if dialect.name == "postgresql":
+        # A list is one parameter, an array: the driver remembers no statement of many parameters, and reads it anew.
+        compiled = statement.compile(dialect=dialect)
+        text = _IN.sub(r"= ANY(%(\1)s)", str(compiled))
+        return text, None, _constants(compiled)
     compiled = statement.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
-    constants = {name: each.effective_value for name, each in compiled.binds.items() if not each.required}
-    return str(compiled), compiled.positiontup if compiled.positional else None, constants
+    return str(compiled), compiled.positiontup if compiled.positional else None, _constants(compiled)
+
+
+def _constants(compiled: Any) -> Values:
+    return {name: each.effective_value for name, each in compiled.binds.items() if not each.required}

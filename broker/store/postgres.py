@@ -44,9 +44,8 @@ CHUNK_BYTES = 4 << 20
 """What one statement sends, about: within IDLE_SECONDS on any network that a database should be on."""
 MANY = 64
 """Rows from which a statement gets time of its own: a machine under load is slow, not stopped."""
-
-TOGETHER = 64
-"""Rows of one statement, at most: a power of two."""
+TOGETHER = 16
+"""Rows of one statement, at most; of more the driver makes a pipeline of statements that it has read once."""
 
 _log = logging.getLogger(__name__)
 
@@ -142,10 +141,13 @@ def write_rows(connection: Connection, table: Table, rows: Sequence[tuple[Any, .
         if (size >= CHUNK_BYTES // 4 or len(chunk) >= MANY) and session.patience is not None:
             connection.exec_driver_sql(_REARM)
         try:
+            if len(chunk) > TOGETHER:
+                session.cursor().executemany(_insertion(table, 1), chunk)
+                continue
             start = 0
             while start < len(chunk):
-                # Many rows in one statement are one round trip; powers of two keep the statements few.
-                count = min(TOGETHER, 1 << ((len(chunk) - start).bit_length() - 1))
+                # Few rows in one statement are one round trip; powers of two keep the statements few.
+                count = 1 << ((len(chunk) - start).bit_length() - 1)
                 values = [value for row in chunk[start : start + count] for value in row]
                 session.execute(_insertion(table, count), values)
                 start += count
