@@ -3,6 +3,7 @@
 import hashlib
 import os
 import signal
+import threading
 import time
 from collections.abc import Sequence
 from contextlib import contextmanager
@@ -154,7 +155,8 @@ class _Stopping:
             yield transaction
             if self.armed:
                 self.armed = False
-                os.kill(os.getpid(), signal.SIGSTOP)
+                # To this thread: another one would take it when it next runs, and this one would go on meanwhile.
+                signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
 
 
 def _writer(connection: Connection, settings: GatewaySettings, log: Path) -> None:
