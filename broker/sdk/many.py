@@ -123,7 +123,7 @@ class ManyPoster:
         def begin() -> tuple[bytes, Callable[[bytes], bool]]:
             left = [each for each in batch if each.outcome is None]
             waiting = iter(left)
-            return b"".join(each.raw + b"\n" for each in left), lambda line: self._take(line, waiting, again)
+            return b"".join(_line(each.raw) for each in left), lambda line: self._take(line, waiting, again)
 
         self._http.lines(PATH, begin, media_type=LINES, accept=ACCEPT, within=remaining)
         return again[-1] if again else None
@@ -175,6 +175,11 @@ class ManyPoster:
     def _drop(self, item: _Item) -> None:
         if self._outbox is not None and item.parsed is not None:
             self._outbox.drop(item.parsed.header.id)
+
+
+def _line(raw: bytes) -> bytes:
+    """A packet on one line: a line feed in JSON is white space, and says no more than a blank."""
+    return raw.replace(b"\n", b" ") + b"\n"
 
 
 def _unsettled(last: SetuError, raw: bytes) -> SetuError:

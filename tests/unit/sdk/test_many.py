@@ -1,5 +1,7 @@
 """Many packets in batches: what is answered is settled, what is not is asked again, and nothing else is."""
 
+import json
+
 import httpx
 import pytest
 
@@ -167,3 +169,13 @@ def test_batches_are_bounded_in_lines_and_in_bytes(gateway):
     for poster in (by_lines, by_size):
         assert [type(each) for each in poster.post(made)] == [Sent] * 5
     assert lines(gateway) == [2, 2, 1, 3, 2]
+
+
+def test_a_packet_of_several_lines_is_one_line_of_a_batch(gateway, folder):
+    """Else its rest would be answered as if it were the packet behind it."""
+    setu = client(gateway, folder)
+    made = [setu.seal("tip", payload=TIP, **SEND) for _ in range(3)]
+    raws = [json.dumps(json.loads(made[0].raw), indent=2).encode() + b"\n", made[1].raw + b"\n", made[2].raw]
+    found = setu.post_many(raws)
+    assert [each.digest for each in found] == [each.digest for each in made]
+    assert (lines(gateway), kept(folder)) == ([3], 0)
