@@ -1,7 +1,7 @@
 """Topics: a recipient's packets in ledger order, paged, long-polled or streamed."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from fastapi import APIRouter
 from sse_starlette.event import ServerSentEvent
@@ -21,6 +21,8 @@ from schemas.problem import Code
 
 DEFAULT_PAGE = 100
 LAST_EVENT_ID = "last-event-id"
+PIECE = 1 << 18
+"""Bytes of a page that are handed to the connection at a time; it takes the next once it has sent most of the last."""
 LIGHT = 32_768
 """Bytes that are written down on the event loop: a hop to a thread costs as much."""
 
@@ -42,11 +44,7 @@ async def page(request: Request, topic: str) -> Response:
     cursor = next(iter(query.texts("cursor")), None)
     limit = query.number("limit", min(DEFAULT_PAGE, exchange.limits.page), 1, exchange.limits.page)
     wait = query.seconds("wait", exchange.limits.wait)
-    with exchange.seats.taken(exchange.caller.agency.id), exchange.metrics.opened("page"):
-        found = await _unless_hung_up(exchange, topic, cursor, limit, wait)
-    # A page may hold megabytes; other callers are served while it is written down.
-    heavy = sum(map(_weight, found.items)) > LIGHT
-    return json_answer(await asyncio.to_thread(found.canonical) if heavy else found.canonical())
+    return _Page(exchange, lambda: _unless_hung_up(exchange, topic, cursor, limit, wait))
 
 
 @router.get("/{topic}/stream")
@@ -63,6 +61,32 @@ async def stream(request: Request, topic: str) -> Response:
         )
     items = await exchange.services.subscribe.stream(exchange.again, topic, given[0] if given else None)
     return _Stream(exchange, items)
+
+
+class _Page(Response):
+    """Holds a seat from before it is looked for until its last piece is handed over: who asks for pages and reads none
+    of them keeps no more than so many in memory. A refusal is still a whole answer.
+    """
+
+    def __init__(self, exchange: Exchange, find: Callable[[], Awaitable[Page]]) -> None:
+        super().__init__(headers={"cache-control": "no-store"}, media_type="application/json")
+        del self.headers["content-length"]
+        self._exchange = exchange
+        self._find = find
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
+        exchange = self._exchange
+        with exchange.seats.taken(exchange.caller.agency.id), exchange.metrics.opened("page"):
+            found = await self._find()
+            # A page may hold megabytes; other callers are served while it is written down.
+            heavy = sum(map(_weight, found.items)) > LIGHT
+            body = memoryview(await asyncio.to_thread(found.canonical) if heavy else found.canonical())
+            headers = [*self.raw_headers, (b"content-length", b"%d" % len(body))]
+            await send({"type": "http.response.start", "status": self.status_code, "headers": headers})
+            while len(body) > PIECE:
+                await send({"type": "http.response.body", "body": bytes(body[:PIECE]), "more_body": True})
+                body = body[PIECE:]
+            await send({"type": "http.response.body", "body": bytes(body)})
 
 
 class _Stream(EventSourceResponse):

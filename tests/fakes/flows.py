@@ -12,7 +12,7 @@ from broker.gateway.services import Services, StreamItem
 from broker.ledger.port import EntryFilter, LoggedEntry
 from schemas.canonical import b64u
 from schemas.directory import Agency, Certificate, Role
-from schemas.evidence import Page, Proof, Receipt, Timeline, TimelineItem, TopicInfo
+from schemas.evidence import Delivery, Page, Proof, Receipt, Timeline, TimelineItem, Tombstone, TopicInfo
 from schemas.handling import Classification, Level
 from schemas.problem import Code
 
@@ -97,10 +97,13 @@ class FakeSubmit(Scripted):
 
 
 class FakeSubscribe(Scripted):
-    """`items`: what the stream gives, then it goes on with None. `page_ready`: awaited before a page with `wait`."""
+    """`items`: what the stream gives, then it goes on with None. `page_ready`: awaited before a page with `wait`;
+    `paged`: what a page holds.
+    """
 
     def __init__(self) -> None:
         super().__init__()
+        self.paged: tuple[Delivery | Tombstone, ...] = ()
         self.items: list[StreamItem] = []
         self.page_ready: Callable[[float], Any] | None = None
         self.tick: Callable[[], Any] | None = None
@@ -123,7 +126,7 @@ class FakeSubscribe(Scripted):
             except BaseException:
                 self.cancelled += 1
                 raise
-        return Page(topic=name, items=(), cursor="Y3Vyc29y")
+        return Page.model_construct(topic=name, items=self.paged, cursor="Y3Vyc29y")
 
     async def stream(
         self, caller_of: Callable[[], Caller], name: str, last_event_id: str | None

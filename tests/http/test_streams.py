@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -13,9 +14,9 @@ from schemas.canonical import parse
 from schemas.evidence import Delivery, Tombstone
 from schemas.packet import Packet
 from tests.builders import Realm
-from tests.fakes.flows import DIGEST, RECEIPT
+from tests.fakes.flows import DIGEST, RECEIPT, Fakes
 from tests.http.conftest import Site
-from tests.http.harness import head
+from tests.http.harness import QUICK, Pki, gateway, head
 
 TOPIC = "/v1/topics/setu.us-dea.tip"
 GONE = Tombstone(index=3, digest=DIGEST, gone="purged")
@@ -117,6 +118,28 @@ def test_a_long_poll_waits_and_answers(site: Site, client: httpx.Client) -> None
     assert 0.2 <= time.monotonic() - begun < 5
     assert answer.json() == {"cursor": "Y3Vyc29y", "items": [], "topic": "setu.us-dea.tip"}
     assert site.fakes.subscribe.calls == [("us-dea", "setu.us-dea.tip", "Y3Vyc29y", 7, 10.0)]
+
+
+def test_a_page_that_nobody_reads_keeps_its_seat(pki: Pki) -> None:
+    """Else whoever asks for pages and reads none fills the memory, at the rate it may ask."""
+    fakes = Fakes()
+    dea = pki.agency("us-dea")
+    fakes.identify.enrol(dea.der, "us-dea")
+    raw = Realm().sealed("in-ncb", ["us-dea"], "tip", bytes(200_000)).raw
+    item = Delivery(index=1, digest=DIGEST, packet=Packet.from_json(raw), receipt=RECEIPT)
+    fakes.subscribe.paged = (item,) * 64
+    context, asked = pki.context(dea), head("GET", f"{TOPIC}/packets", close=False)
+    limits = replace(QUICK, seats=1, send_seconds=20.0)
+    with gateway(pki, fakes.services(), limits=limits) as running, running.wire.connected(context) as deaf:
+        deaf.sendall(asked)
+        wait_for(lambda: fakes.subscribe.calls)
+        assert deaf.recv(100).startswith(b"HTTP/1.1 200")
+        refused = running.wire.ask(context, head("GET", f"{TOPIC}/packets"))
+        assert (refused.status, refused.code) == (429, "rate-limited")
+        end = b""
+        while not end.endswith(b'"topic":"setu.us-dea.tip"}'):
+            end = (end + deaf.recv(1 << 20))[-100:]
+        wait_for(lambda: running.wire.ask(context, head("GET", f"{TOPIC}/packets")).status == 200)
 
 
 def test_a_long_poll_whose_caller_hangs_up_is_given_up(site: Site) -> None:
