@@ -15,7 +15,8 @@ from schemas.canonical import parse
 from schemas.problem import Code
 from tests.builders import Realm
 from tests.unit.adapters.world import Shelf, Unhurried, World
-from tests.unit.sdk.simulator import HANDLING, TIP, Fault, SimulatedGateway, acknowledgements, problem, send
+from tests.unit.sdk.answers import problem
+from tests.unit.sdk.simulator import HANDLING, TIP, Fault, SimulatedGateway, acknowledgements, send
 from tests.unit.sdk.world import SimulatedDirectory
 
 TOPIC = "/v1/topics/setu.us-dea.tip"

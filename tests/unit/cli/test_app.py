@@ -71,7 +71,9 @@ def test_every_command_helps_with_an_example(setu, path, command):
 
 @pytest.mark.parametrize(("path", "command"), LEAVES, ids=[" ".join(path) for path, _ in LEAVES])
 def test_every_command_that_prints_data_has_json(path, command):
-    assert path in {("serve",), ("guard",), ("relay",)} or any("--json" in parameter.opts for parameter in command.params)
+    assert path in {("serve",), ("guard",), ("relay",)} or any(
+        "--json" in parameter.opts for parameter in command.params
+    )
 
 
 @pytest.mark.parametrize(("path", "command"), LEAVES, ids=[" ".join(path) for path, _ in LEAVES])

@@ -24,7 +24,6 @@ from broker.errors import (
     PolicyError,
     RequestError,
     SetuError,
-    UnavailableError,
 )
 from broker.merkle.note import LogSigner
 from broker.merkle.proof import inclusion_path
@@ -41,18 +40,12 @@ from schemas.evidence import AckBody
 from schemas.packet import Header
 from schemas.problem import Code, RuleHit
 from tests.builders import ORIGIN, Realm
+from tests.unit.sdk.answers import problem, ref
 from tests.unit.sdk.world import Clock, SimulatedDirectory, counted
 
 Mangle = Callable[[Any], Any]
 TIP = registry.samples("tip")["bengali-market"]
 HANDLING = registry.sample_handling()
-STATUS = {
-    PolicyError: 403,
-    ConflictError: 409,
-    NotFoundError: 404,
-    RequestError: 400,
-    UnavailableError: 503,
-}
 
 
 @dataclass
@@ -358,37 +351,6 @@ def _unread(response: httpx.Response) -> httpx.Response:
         return response
     stream = httpx.ByteStream(response.content)
     return httpx.Response(response.status_code, headers=response.headers, stream=stream)
-
-
-def ref(header: Header, digest: str) -> dict[str, Any]:
-    return {
-        "from": header.from_,
-        "id": header.id,
-        "digest": digest,
-        "kind": header.kind,
-        "kind_version": header.kind_version,
-        "to": [each.agency for each in header.to],
-        "exercise": header.exercise,
-    }
-
-
-def problem(error: SetuError, *, status: int | None = None, retry_after: str | None = None) -> httpx.Response:
-    """The problem document for an error, as the gateway writes it."""
-    found: dict[str, Any] = {
-        "type": f"urn:setu:problem:{error.code}",
-        "title": error.code.value,
-        "status": status or STATUS.get(type(error), 422),
-        "code": error.code.value,
-        "detail": str(error),
-    }
-    if error.pointer is not None:
-        found["pointer"] = error.pointer
-    if isinstance(error, PolicyError):
-        found["rules"] = [hit.to_object() for hit in error.rules]
-    headers = {"content-type": "application/problem+json"}
-    if retry_after is not None:
-        headers["retry-after"] = retry_after
-    return httpx.Response(found["status"], content=json.dumps(found).encode(), headers=headers)
 
 
 def send(gateway: SimulatedGateway, count: int = 1, **over: Any) -> list[Sent]:

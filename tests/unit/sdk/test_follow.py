@@ -13,16 +13,8 @@ from schemas.canonical import unb64u
 from schemas.payloads.tip import TipV1
 from schemas.problem import Code
 from tests.builders import NOW
-from tests.unit.sdk.simulator import (
-    HANDLING,
-    TIP,
-    Fault,
-    SimulatedGateway,
-    acknowledgements,
-    follow,
-    problem,
-    send,
-)
+from tests.unit.sdk.answers import problem
+from tests.unit.sdk.simulator import HANDLING, TIP, Fault, SimulatedGateway, acknowledgements, follow, send
 
 TOPIC = "/v1/topics/setu.us-dea.tip"
 

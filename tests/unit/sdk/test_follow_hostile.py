@@ -10,17 +10,8 @@ from broker.sdk.reading import Gone, Rejected, Waiting
 from schemas.directory import KeyState
 from schemas.problem import Code
 from tests.builders import NOW, Realm, handling
-from tests.unit.sdk.simulator import (
-    TIP,
-    Fault,
-    SimulatedGateway,
-    Stored,
-    acknowledgements,
-    follow,
-    problem,
-    ref,
-    send,
-)
+from tests.unit.sdk.answers import problem
+from tests.unit.sdk.simulator import TIP, Fault, SimulatedGateway, Stored, acknowledgements, follow, ref, send
 from tests.unit.sdk.world import SimulatedDirectory
 
 TOPIC = "/v1/topics/setu.us-dea.tip"

@@ -9,7 +9,8 @@ from broker.sdk.lookups import Lookups
 from broker.sdk.patience import Backoff, Persistence
 from schemas.evidence import EntryType, Timeline, TimelineItem
 from schemas.problem import Code
-from tests.unit.sdk.simulator import SimulatedGateway, problem, send
+from tests.unit.sdk.answers import problem
+from tests.unit.sdk.simulator import SimulatedGateway, send
 from tests.unit.sdk.world import Clock, steady
 
 

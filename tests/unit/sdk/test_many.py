@@ -11,7 +11,8 @@ from broker.sdk.outbox import Outbox
 from broker.sdk.posting import Sent
 from schemas.problem import Code
 from tests.builders import uuid7
-from tests.unit.sdk.simulator import HANDLING, TIP, Fault, SimulatedGateway, problem
+from tests.unit.sdk.answers import problem
+from tests.unit.sdk.simulator import HANDLING, TIP, Fault, SimulatedGateway
 
 SEND = {"to": ["us-dea"], "handling": HANDLING}
 BATCH = "/v1/packets:batch"

@@ -8,7 +8,8 @@ from broker.errors import CallerError, IntegrityError, OutcomeUnknownError, Pack
 from broker.sdk.outbox import Outbox
 from schemas.problem import Code
 from tests.builders import uuid7
-from tests.unit.sdk.simulator import HANDLING, TIP, Fault, SimulatedGateway, problem
+from tests.unit.sdk.answers import problem
+from tests.unit.sdk.simulator import HANDLING, TIP, Fault, SimulatedGateway
 
 SEND = {"to": ["us-dea"], "payload": TIP, "handling": HANDLING}
 
