@@ -14,17 +14,14 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine
 
 from broker.cli.served import free_port
-from broker.errors import IntegrityError, UnavailableError
-from broker.merkle.tree import EMPTY_ROOT
-from broker.store.port import Batch, DataRefusedError, Head, NewEntry, PacketRow
+from broker.errors import UnavailableError
+from broker.store.port import Batch, DataRefusedError, PacketRow
 from broker.store.session import IDLE_SECONDS
 from broker.store.sql import SqlStore, upgrade
 from broker.store.tables import metadata
-from schemas.problem import Code
+from tests.contract.rows import EMPTY, append, new_entry, new_head
 from tests.system import postgres
 
-TIME = "2026-01-31T12:00:00.000000Z"
-EMPTY = Head(0, EMPTY_ROOT, TIME)
 NEWEST = "0003"
 
 # A process that takes the head lock, says so, goes on as it is told to, and says how it ended.
@@ -46,22 +43,6 @@ try:
 except UnavailableError:
     print("cut off", flush=True)
 """
-
-
-def _entry(idx: int, **over) -> NewEntry:
-    raw = b"entry %d" % idx
-    leaf = sha256(b"\0" + raw).digest()
-    parties = (("in-ncb", True),)
-    made = NewEntry(idx, raw, leaf, TIME, "accepted", "in-ncb", "tip", None, None, None, False, None, parties, None)
-    return made._replace(**over)
-
-
-def _append(store: SqlStore, previous: Head, *entries: NewEntry, **rows) -> Head:
-    size = previous.size + len(entries)
-    head = Head(size, sha256(b"%d" % size).digest(), TIME)
-    with store.transaction() as transaction:
-        transaction.append(Batch(previous, head, entries, **rows))
-    return head
 
 
 def _begun(url: str) -> SqlStore:
@@ -132,7 +113,7 @@ def test_a_stopped_process_that_holds_the_lock_delays_others_by_two_seconds(stor
         assert process.stdout.readline() == "inside\n"
         process.send_signal(signal.SIGSTOP)
         began = time.monotonic()
-        head = _append(store, EMPTY, _entry(0))
+        head = append(store, EMPTY, new_entry(0))
         waited = time.monotonic() - began
         assert 0.5 < waited < IDLE_SECONDS + 1
         process.send_signal(signal.SIGCONT)
@@ -147,7 +128,7 @@ def test_a_stopped_process_that_holds_the_lock_delays_others_by_two_seconds(stor
 def test_a_transaction_that_is_only_slow_goes_on(store: SqlStore):
     large = bytes(2 << 20)
     packets = [PacketRow(n, "in-ncb", f"id-{n}", f"digest-{n}", "tip", 1, large, b"hash") for n in range(40)]
-    head = _append(store, EMPTY, *(_entry(n) for n in range(40)), packets=packets)
+    head = append(store, EMPTY, *(new_entry(n) for n in range(40)), packets=packets)
     assert store.head() == head
     assert [row.raw == large for row, _ in store.packets(["digest-39"])] == [True]
 
@@ -160,7 +141,7 @@ def test_a_killed_server_loses_nothing_that_was_acknowledged_and_is_found_again(
         head = EMPTY
         while not done.is_set():
             try:
-                head = _append(store, head, _entry(head.size))
+                head = append(store, head, new_entry(head.size))
             except UnavailableError as error:
                 refused.append(error)
                 time.sleep(0.05)
@@ -193,18 +174,18 @@ def test_a_killed_server_loses_nothing_that_was_acknowledged_and_is_found_again(
 
 
 def test_connections_that_were_cut_are_made_anew_without_a_word(store: SqlStore, url: str):
-    head = _append(store, EMPTY, _entry(0))
+    head = append(store, EMPTY, new_entry(0))
     for _ in range(2):
         postgres.cut(url)
         assert store.head() == head
-        head = _append(store, head, _entry(head.size))
+        head = append(store, head, new_entry(head.size))
         store.probe()
 
 
 def test_a_connection_cut_within_a_transaction_is_unavailable_and_keeps_nothing(store: SqlStore, url: str):
     def fails() -> None:
         with store.transaction() as transaction:
-            transaction.append(Batch(EMPTY, Head(1, b"root", TIME), [_entry(0)]))
+            transaction.append(Batch(EMPTY, new_head(1), [new_entry(0)]))
             postgres.cut(url)
 
     with pytest.raises(UnavailableError):
@@ -231,13 +212,13 @@ def test_a_commit_is_vouched_for_only_once_the_synchronous_standby_has_it_and_su
     standby.start()
     primary.sql("ALTER SYSTEM SET synchronous_standby_names = '*'; SELECT pg_reload_conf();")
     store = _begun(primary.url())
-    head = _append(store, EMPTY, _entry(0))
+    head = append(store, EMPTY, new_entry(0))
     standby.pause()
     told: list[object] = []
 
     def write() -> None:
         try:
-            _append(store, head, _entry(1))
+            append(store, head, new_entry(1))
         except UnavailableError as error:
             told.append(error)
 
@@ -293,139 +274,9 @@ def test_a_server_that_hangs_is_unavailable_and_found_again(own, own_store: SqlS
 )
 def test_values_that_postgres_does_not_take_are_refused_and_the_next_is_not(store: SqlStore, over: dict[str, object]):
     with pytest.raises(DataRefusedError):
-        _append(store, EMPTY, _entry(0, **over))
+        append(store, EMPTY, new_entry(0, **over))
     assert store.head() == EMPTY
-    _append(store, EMPTY, _entry(0))
-
-
-@pytest.mark.parametrize(
-    ("settings", "said"),
-    [
-        pytest.param({"fsync": "off"}, "fsync = on, found off", id="fsync"),
-        pytest.param({"full_page_writes": "off"}, "full_page_writes = on, found off", id="full pages"),
-        pytest.param({"data_sync_retry": "on"}, "data_sync_retry = off, found on", id="a failed fsync again"),
-        pytest.param(
-            {"default_transaction_read_only": "on"}, "found a standby or one set to read only", id="read only"
-        ),
-    ],
-)
-def test_a_server_that_may_lose_what_it_took_is_refused(own, settings: dict[str, str], said: str):
-    before = dict(own.settings)
-    own.settings.update(settings)
-    own.restart()
-    try:
-        with pytest.raises(IntegrityError, match=said) as caught:
-            SqlStore(own.url())
-    finally:
-        own.settings = before
-        own.restart()
-    assert caught.value.code is Code.CONFIG_INVALID
-
-
-def test_an_older_server_is_refused():
-    made = postgres.server(version=16)
-    made.start()
-    for opens in (SqlStore, upgrade):
-        with pytest.raises(IntegrityError, match="Expected PostgreSQL 17 or newer, found 16") as caught:
-            opens(made.url())
-        assert caught.value.code is Code.CONFIG_INVALID
-    made.remove()
-
-
-def test_a_standby_is_refused(own):
-    standby = postgres.server()
-    standby.follow(own)
-    standby.start()
-    with pytest.raises(IntegrityError, match="Expected the primary PostgreSQL, found a standby"):
-        SqlStore(standby.url())
-    standby.remove()
-
-
-def test_an_empty_database_is_not_changed_and_the_way_on_is_named(url: str):
-    with pytest.raises(IntegrityError, match="found an empty database") as caught:
-        SqlStore(url)
-    assert caught.value.code is Code.CONFIG_INVALID
-    assert "setu store upgrade" in caught.value.advice
-    assert postgres.ask(url, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == "0"
-
-
-@pytest.mark.parametrize(
-    ("revision", "said"),
-    [pytest.param("0002", "found an older one", id="older"), pytest.param("9999", "found a newer one", id="newer")],
-)
-def test_another_schema_is_refused_and_left_alone(url: str, revision: str, said: str):
-    upgrade(url)
-    postgres.ask(url, f"UPDATE alembic_version SET version_num = '{revision}'")  # noqa: S608
-    with pytest.raises(IntegrityError, match=said) as caught:
-        SqlStore(url)
-    assert caught.value.code is Code.CONFIG_INVALID
-    assert postgres.ask(url, "SELECT version_num FROM alembic_version") == revision
-
-
-def test_a_newer_schema_is_not_migrated_down(url: str):
-    upgrade(url)
-    postgres.ask(url, "UPDATE alembic_version SET version_num = '9999'")
-    with pytest.raises(IntegrityError, match="found a newer one"):
-        upgrade(url)
-    assert postgres.ask(url, "SELECT version_num FROM alembic_version") == "9999"
-
-
-def test_an_upgrade_waits_for_the_batch_under_way(store: SqlStore, url: str):
-    done: list[object] = []
-    thread = Thread(target=lambda: done.append(upgrade(url)))
-    with store.transaction():
-        thread.start()
-        thread.join(0.3)
-        assert done == []
-    thread.join(10)
-    assert done == [(NEWEST, NEWEST)]
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        pytest.param(("/setu?", "/nowhere?"), 'database "nowhere" does not exist', id="no such database"),
-        pytest.param(("passfile=", "passfile=%2Fdev%2Fnull&application_name="), "no password", id="no password"),
-    ],
-)
-def test_a_server_that_does_not_let_us_in_is_told_with_its_words(own, change: tuple[str, str], said: str):
-    with pytest.raises(UnavailableError, match="Expected PostgreSQL to take a connection") as caught:
-        SqlStore(own.tcp_url().replace(*change))
-    assert said in caught.value.message
-    assert own.passfile.read_text("utf-8").strip().rpartition(":")[2] not in str(caught.value)
-
-
-def test_where_nothing_listens_that_is_what_is_said(own):
-    with pytest.raises(UnavailableError, match=r"Expected PostgreSQL to take a connection, found: .*refused"):
-        SqlStore(own.tcp_url(port=free_port()))
-
-
-def test_the_password_is_taken_from_its_file(own):
-    store = SqlStore(own.tcp_url())
-    assert store.head() is None
-    store.close()
-
-
-def test_a_server_ends_with_who_started_it(tmp_path):
-    said = subprocess.Popen(
-        [sys.executable, str(postgres.ROOT / "deploy" / "postgres" / "run.py"), str(tmp_path / "folder")],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    said.stdout.readline()
-    url = said.stdout.readline().partition('"')[2].rpartition('"')[0]
-    upgrade(url)
-    said.kill()
-    said.communicate()
-    _until(lambda: not _answers(url))
-
-
-def _answers(url: str) -> bool:
-    try:
-        SqlStore(url).close()
-    except UnavailableError:
-        return False
-    return True
+    append(store, EMPTY, new_entry(0))
 
 
 def _until(holds, seconds: float = 30) -> None:
