@@ -43,6 +43,8 @@ STATUS = {
     Code.RATE_LIMITED: 429,
 }
 CANARY = "c4n4ry"
+RECIPIENTS_OWN = "a wrap of another content key"
+"""Each reader can open its own wrap only, so this one is for the recipient to find."""
 
 
 def tip(**over):
@@ -87,12 +89,28 @@ def refused(answer, code):
     return problem
 
 
+def test_in_a_batch_each_is_answered_as_alone_and_the_good_among_them_are_accepted(live):
+    """Every packet of the two tables that a gateway refuses, among good ones, in one request."""
+    cases = [(code, forged(live, **hooks)) for name, (code, hooks) in BENT.items() if name != RECIPIENTS_OWN]
+    cases += [(code, forged(live, packet=change)) for code, change in CHANGED.values()]
+    lines = [(201, None, forged(live))]
+    for code, raw in cases:
+        lines += [(STATUS[code], code, raw), (201, None, forged(live))]
+    before = live.accepted()
+    answer = live.http["in-ncb"].post(
+        "/v1/packets:batch",
+        content=b"".join(raw + b"\n" for _, _, raw in lines),
+        headers={"content-type": "application/x-ndjson"},
+    )
+    *told, last = (json.loads(line) for line in answer.content.splitlines())
+    assert [(each["status"], each.get("problem", {}).get("code")) for each in told] == [line[:2] for line in lines]
+    assert last == {"done": len(lines)}
+    assert CANARY not in answer.text
+    assert live.accepted() == before + len(cases) + 1
+
+
 def test_what_the_second_maker_makes_is_accepted(live):
     assert post(live, forged(live)).status_code == 201
-
-
-RECIPIENTS_OWN = "a wrap of another content key"
-"""Each reader can open its own wrap only, so this one is for the recipient to find."""
 
 
 def test_a_recipients_wrap_that_does_not_open_is_rejected_by_the_recipient(live):
