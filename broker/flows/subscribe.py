@@ -31,8 +31,8 @@ T = TypeVar("T")
 LOOK_AGAIN = 1.0
 READ_AT_ONCE = 8
 AT_ONCE, TURNS = 64, 4
-"""Entries one page has in the ledger's queue at a time, and pages of one agency that have any: however many pages it
-asks for at once, it fills the queue by none.
+"""Entries one page has in the ledger's queue at a time, and pages of one agency that are made at a time: however many
+it asks for at once, it fills neither the queue nor the threads.
 """
 
 GONE = {State.WITHHELD: "withheld", State.EXPIRED: "expired", State.RETRACTED: "retracted"}
@@ -173,20 +173,20 @@ class Subscribe:
             states: list[State] = []
             for part in _parts(weighed, self._at_once):
                 # Waits for all of a part even where one fails, so that none is settled behind an answer given already.
-                async with turns:
-                    found = await asyncio.gather(
-                        *(self._offered.settle(agency, row, packet, view, judged) for row, packet, judged in part),
-                        return_exceptions=True,
-                    )
+                found = await asyncio.gather(
+                    *(self._offered.settle(agency, row, packet, view, judged) for row, packet, judged in part),
+                    return_exceptions=True,
+                )
                 for each in found:
                     if isinstance(each, BaseException):
                         raise each
                     states.append(each)
             return weighed, states
 
-        weighed, states = await under_view(self._in_force, attempt)
-        self._probe("delivered")
-        return await asyncio.to_thread(self._items_of, weighed, states)
+        async with turns:
+            weighed, states = await under_view(self._in_force, attempt)
+            self._probe("delivered")
+            return await asyncio.to_thread(self._items_of, weighed, states)
 
     def _weigh(self, agency: Agency, rows: list[TopicRow], view: View) -> list["_Weighed"]:
         """As many rows as fit into a page, each judged.
