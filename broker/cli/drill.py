@@ -80,6 +80,7 @@ def _document(found: Drilled) -> dict[str, Any]:
                 "expected": check.expected,
                 "found": check.found,
                 "ok": check.ok,
+                "timed": check.timed,
             }
             for fault, seconds, check in found.checks
         ],

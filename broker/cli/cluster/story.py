@@ -19,7 +19,6 @@ READER = "us-cbp"
 """Reads Kafka by an adapter, which drops packets into a folder."""
 
 ARRIVES = 30.0
-TAKE_OVER = 10.0
 
 Step = tuple[str, str, Callable[[], str]]
 
