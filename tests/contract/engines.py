@@ -88,3 +88,9 @@ def kafka() -> Engine:
 
 
 ENGINES: Sequence[Any] = (https_poll, https_stream, pytest.param(kafka, marks=pytest.mark.sockets))
+SERIES: Sequence[Any] = (
+    https_poll,
+    https_stream,
+    pytest.param(kafka, marks=(pytest.mark.sockets, pytest.mark.long)),
+)
+"""For series of hundreds of steps."""

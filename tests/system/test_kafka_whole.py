@@ -159,6 +159,7 @@ def raw_of(deployment, digest, kind):
         return next(each.raw for each in items if each.digest == digest)
 
 
+@pytest.mark.long
 def test_what_waits_in_kafka_is_taken_up_where_the_adapter_stopped(served, tmp_path):
     path = adapter(served, tmp_path)
     for count in (2, 3):
