@@ -217,6 +217,15 @@ def test_a_stream_comes_as_it_is_written(site):
     assert [round(later - earlier, 1) for earlier, later in pairwise(came)] == [0.2, 0.2, 0.2]
 
 
+def test_a_batch_of_a_thousand_lines_is_answered_line_by_line(site):
+    body = b"".join(b'{"n":%d,"%b":0}\n' % (n, b"x" * 2000) for n in range(1000))
+    with site.wire.client(site.context, timeout=30) as client:
+        answer = client.post("/v1/packets:batch", content=body, headers={"content-type": "application/x-ndjson"})
+    assert answer.status_code == 200
+    assert len(answer.text.splitlines()) == 1001
+    assert len(site.asked) == 1000
+
+
 @pytest.mark.long
 @pytest.mark.timeout(90)
 def test_a_long_poll_of_half_a_minute_is_answered(site):

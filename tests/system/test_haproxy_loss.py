@@ -1,16 +1,22 @@
 """HAProxy before two gateways: what becomes of a request where one of them, or both, are not there."""
 
 import contextlib
+import re
 import socket
 import threading
+import time
+from urllib.parse import urlsplit
 
 import pytest
 
-from broker.cli.served import free_port
-from broker.crypto.certificates import fingerprint
+from broker.assembly import connect
+from broker.cli.deployment import create
+from broker.cli.served import Served, free_port
+from broker.crypto.certificates import Authority, fingerprint
 from broker.errors import UnavailableError
 from broker.gateway.identity import Proxied
 from broker.gateway.server import bind, bind_unix
+from schemas import registry
 from tests.fakes.flows import Fakes
 from tests.http.harness import HOST, Wire, gateway, head, post
 from tests.system.haproxy import BOTH, LIMITS, Haproxy, pki_in, standing, whole
@@ -141,3 +147,41 @@ def test_gateways_on_other_machines_believe_only_the_proxy_they_have_pinned(pki,
     assert answers["own"].status == 200
     assert (answers["other"].status, answers["other"].code) == (403, "unknown-agency")
     assert fakes.subscribe.calls == [("us-dea",)]
+
+
+def test_an_agencys_program_reaches_a_gateway_on_another_machine_through_the_proxy(tmp_path):
+    """A gateway as it is served, with `proxy` in its settings; agencies know the proxy's address alone."""
+    made = create(tmp_path / "d", demo=True, host="localhost", port=free_port(), operations_port=free_port())
+    authority = Authority.load(made.path / "ca/in/ca.pem", made.path / "ca/in/ca.key")
+    own = authority.issue_client("proxy", 1, now=time.time(), unit="gateway")
+    own.save(tmp_path / "own.pem", tmp_path / "own.key")
+    for together, parts in (
+        ("own-all", ("own.pem", "own.key")),
+        ("server-all", ("d/tls/server.pem", "d/tls/server.key")),
+    ):
+        (tmp_path / f"{together}.pem").write_bytes(b"".join((tmp_path / part).read_bytes() for part in parts))
+    behind = f"127.0.0.1:{free_port()}"
+    listen = f'identity = "client-cert"\nproxy = "{fingerprint(own.der)}"\naddress = "{behind}"\n'
+    text = re.sub(r"^address = .*\n", "", made.config.read_text(), flags=re.MULTILINE)
+    made.config.write_text(text.replace("[listen]\n", f"[listen]\n{listen}"))
+    at = (behind, made.operations.removeprefix("http://"))
+    with (
+        Served(made, tmp_path / "gateway.log"),
+        Haproxy(
+            tmp_path,
+            tmp_path / "server-all.pem",
+            made.path / "tls" / "clients-ca.pem",
+            (at, at),
+            port=urlsplit(made.url).port,
+            SETU_HAND_ON="tls",
+            SETU_HAND_ON_PEM=str(tmp_path / "own-all.pem"),
+            SETU_HAND_ON_CA=str(made.path / "tls" / "clients-ca.pem"),
+            SETU_HAND_ON_NAME="localhost",
+        ) as proxy,
+    ):
+        proxy.until(BOTH)
+        with connect(made.agencies["in-ncb"]) as setu:
+            sample = next(iter(registry.samples("tip").values()))
+            sent = setu.send("tip", to="us-dea", payload=sample, handling=registry.sample_handling())
+        with connect(made.agencies["us-dea"]) as setu:
+            assert [each.digest for each in setu.follow("tip", drain=True)] == [sent.digest]
