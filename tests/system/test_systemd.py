@@ -75,3 +75,13 @@ def test_they_differ_in_their_sandbox_only_where_they_say_so():
         lines = sandbox(unit.read_text())
         lacking = [line for line in first if line not in lines]
         assert [line for line in lacking if f"# no {line.partition('=')[0]}" not in unit.read_text()] == []
+
+
+def test_the_proxy_looks_for_the_gateways_where_their_units_put_them():
+    unit = (ROOT / "deploy" / "systemd" / "setu@.service").read_text()
+    (folder,) = re.findall(r"^RuntimeDirectory=(\S+)$", unit, re.MULTILINE)
+    places = re.findall(
+        r"presetenv SETU_GATEWAY_[AB] +unix@/run/(\S+)/", (ROOT / "deploy/haproxy/haproxy.cfg").read_text()
+    )
+    assert places == [folder.replace("%i", each) for each in ("a", "b")]
+    assert "SupplementaryGroups=setu\n" in (ROOT / "deploy" / "systemd" / "setu-proxy.service").read_text()
