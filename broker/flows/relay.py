@@ -8,9 +8,9 @@ from typing import Any
 
 from broker.errors import CallerError, IntegrityError, SetuError, UnavailableError
 from broker.flows.inforce import InForce, View, under_view
-from broker.flows.offer import Offer, within
+from broker.flows.offer import Judged, Offer, within
 from broker.flows.record import stored_header
-from broker.ledger.port import SERVED, LeaseLost, Ledger, LedgerReader, StoredPacket, TopicRow
+from broker.ledger.port import SERVED, LeaseLost, Ledger, LedgerReader, StaleBasis, StoredPacket, TopicRow
 from broker.store.port import Lease
 from broker.transport import records
 from broker.transport.port import Kept, Publisher, Record
@@ -213,9 +213,7 @@ class Relay:
         """What may leave of these rows, each with its entry committed."""
 
         async def attempt(view: View) -> list[Any]:
-            judged = await asyncio.to_thread(
-                lambda: [self._offered.judge(agency, row, packets[row.digest], view) for row in rows]
-            )
+            judged = await asyncio.to_thread(self._judge, agency, rows, packets, view)
             return await _all(
                 [
                     self._offered.settle(agency, row, packets[row.digest], view, each)
@@ -238,6 +236,16 @@ class Relay:
             for (row, before), receipt in zip(leaving, receipts, strict=True)
             if (raw := known[row.digest].raw) is not None
         ]
+
+    def _judge(
+        self, agency: Agency, rows: Sequence[TopicRow], packets: dict[str, StoredPacket], view: View
+    ) -> list[Judged]:
+        """Each row, under what is in force for all gateways. Raises StaleBasis: what was published before is published
+        again without an entry, so no committer would notice.
+        """
+        if self._reader.in_force() != view.basis:
+            raise StaleBasis
+        return [self._offered.judge(agency, row, packets[row.digest], view) for row in rows]
 
     async def _send(self, batch: _Batch) -> bool:
         name = batch.name
