@@ -196,6 +196,35 @@ async def test_what_kafka_lost_is_sent_again(site):
     assert await site.digests() == [each.digest for each in sent]
 
 
+@pytest.mark.long
+async def test_what_kafka_lost_is_noticed_while_nothing_is_sent(site):
+    sent = await site.accept(4)
+    await site.drain()
+    await anew()
+    site.relay._all_due = 0.0
+    with pytest.raises(UnavailableError, match="found that it lost records"):
+        await site.relay.step()
+    await site.relay.connect()
+    await site.drain()
+    assert await site.digests() == [each.digest for each in sent]
+
+
+@pytest.mark.long
+async def test_what_kafka_lost_is_sent_again_though_something_was_kept_behind_it(site):
+    sent = await site.accept(4)
+    await site.drain()
+    await anew()
+    site.relay._all_due = asyncio.get_running_loop().time() + 60  # it does not look before it sends
+    sent += await site.accept(1)
+    site.relay._heard(frozenset({("us-dea", "tip")}))
+    with pytest.raises(UnavailableError, match="found that it lost records"):
+        await site.relay.step()
+    await site.relay.connect()
+    await site.drain()
+    wanted = [each.digest for each in sent]
+    assert await site.digests() == [wanted[-1], *wanted]
+
+
 async def test_a_stranger_at_the_end_of_a_topic_moves_no_position(site):
     sent = await site.accept(2)
     await site.drain()
