@@ -38,7 +38,7 @@ SLOWEST = 4.0
 AHEAD = 64
 """Packets, or batches, that a sender is let go ahead with; so that it stops soon."""
 
-MANY, BATCH = 5000, 32
+MANY, BATCH = 5000, 64
 """From so many packets on they are posted in batches of so many."""
 
 STILL = 45.0

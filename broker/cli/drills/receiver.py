@@ -20,7 +20,7 @@ from broker.sdk.source import Source
 from schemas.evidence import Receipt
 
 WAIT = 2.0
-ANSWERING = 8
+ANSWERING = 16
 """Answers under way at a time: each waits for a commit, and the next packet need not."""
 
 
