@@ -17,6 +17,9 @@ SOON = 10.0
 """Seconds; a worker that ends sooner after its start did not start."""
 
 TRIES = 3
+PAUSE = 2.0
+"""Seconds before one that did not start is tried again."""
+
 STOP_SECONDS = 60.0
 Command = Callable[[int], Sequence[str]]
 
@@ -29,7 +32,8 @@ def worker_command(config: Path) -> Command:
 class Workers:
     """Starts `count` workers, starts those again that end, and ends them all when told to (SIGTERM, SIGINT).
 
-    A worker that ends within ten seconds of its start three times in a row ends them all: its own words say why.
+    Where none has run for ten seconds yet, one that ends sooner three times in a row ends them all: its own words say
+    why. Later it is tried for ever, for then it is a database that is away, and the others go on.
     """
 
     def __init__(self, command: Command, count: int, *, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -39,6 +43,8 @@ class Workers:
         self._running: dict[int, subprocess.Popen[bytes]] = {}
         self._begun: dict[int, float] = {}
         self._failures = dict.fromkeys(range(count), 0)
+        self._due: dict[int, float] = {}
+        self._stood = False
 
     def run(self) -> int:
         """Until told to end; the exit status: 0, or a worker's that cannot start."""
@@ -61,17 +67,23 @@ class Workers:
         self._begun[number] = self._monotonic()
 
     def _look(self) -> int:
+        now = self._monotonic()
         for number, process in list(self._running.items()):
+            soon = now - self._begun[number] < SOON
             status = process.poll()
             if status is None:
+                self._stood |= not soon
                 continue
             _close(process)
-            soon = self._monotonic() - self._begun[number] < SOON
+            del self._running[number]
             self._failures[number] = self._failures[number] + 1 if soon else 0
-            if self._failures[number] == TRIES:
+            if self._failures[number] == TRIES and not self._stood:
                 note(f"Worker {number} does not start; the others are ended too.", "red")
                 return status if status > 0 else 1
             note(f"Worker {number} ended with status {status}; it is started again.", "yellow")
+            self._due[number] = now + (PAUSE if soon else 0.0)
+        for number in [number for number, due in self._due.items() if due <= now]:
+            del self._due[number]
             self._start(number)
         return 0
 

@@ -12,9 +12,13 @@ import pytest
 from broker.config import GatewaySettings, Listen
 
 PARENT = """
-import sys
+import sys, time
 from broker.cli.workers import Workers
-sys.exit(Workers(lambda number: [sys.executable, "-c", sys.argv[1], str(number)], 2).run())
+clock = time.monotonic
+if len(sys.argv) > 2:
+    begun = clock()
+    clock = lambda: time.monotonic() + (1e6 if time.monotonic() - begun > float(sys.argv[2]) else 0)
+sys.exit(Workers(lambda number: [sys.executable, "-c", sys.argv[1], str(number)], 2, monotonic=clock).run())
 """
 CHILD = """
 import os, pathlib, signal, sys, time
@@ -29,9 +33,9 @@ time.sleep(60)
 def started(tmp_path):
     processes = []
 
-    def start(child):
+    def start(child, *arguments):
         made = subprocess.Popen(
-            [sys.executable, "-c", PARENT, child],
+            [sys.executable, "-c", PARENT, child, *arguments],
             cwd=tmp_path,
             stderr=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[3])},
@@ -97,6 +101,39 @@ def test_one_that_cannot_start_ends_all_with_its_status(started):
     _, said = parent.communicate(timeout=30)
     assert parent.returncode == 3
     assert b"Worker 1 does not start" in said
+
+
+FAILING_LATER = CHILD.replace(
+    "time.sleep(60)",
+    """
+path = pathlib.Path(f"tries-{sys.argv[1]}")
+tries = path.stat().st_size if path.exists() else 0
+path.open("a").write(".")
+while tries == 0 and sys.argv[1] == "1":
+    time.sleep(0.1)
+    if pathlib.Path("away").exists():
+        sys.exit(1)
+if sys.argv[1] == "1" and pathlib.Path("away").exists():
+    sys.exit(1)
+time.sleep(60)
+""",
+)
+
+
+def test_once_they_have_stood_one_that_does_not_start_is_tried_on_while_the_others_go_on(started, tmp_path):
+    parent = started(FAILING_LATER, "1.5")
+    first, second = pids(tmp_path)
+    time.sleep(2)
+    (tmp_path / "away").touch()
+    deadline = time.monotonic() + 30
+    while (tmp_path / "tries-1").stat().st_size < 5:
+        assert time.monotonic() < deadline
+        assert parent.poll() is None
+        time.sleep(0.05)
+    (tmp_path / "away").unlink()
+    again, _ = pids(tmp_path, old=[second])
+    assert again == first
+    assert (tmp_path / "tries-0").stat().st_size == 1
 
 
 def test_each_worker_has_an_operations_address_and_a_socket_of_its_own():
