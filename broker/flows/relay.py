@@ -239,7 +239,7 @@ class Relay:
 
     def _judge(
         self, agency: Agency, rows: Sequence[TopicRow], packets: dict[str, StoredPacket], view: View
-    ) -> list[Judged]:
+    ) -> list[Judged | None]:
         """Each row, under what is in force for all gateways. Raises StaleBasis: what was published before is published
         again without an entry, so no committer would notice.
         """
