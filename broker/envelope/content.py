@@ -1,10 +1,10 @@
 """What is encrypted: random r, length, payload, zeros; the commitment to it; and the strings both sides derive."""
 
-import hashlib
 import hmac
 from collections.abc import Mapping
 from typing import Any
 
+from broker.envelope.hashes import hmac_sha384, sha384
 from broker.envelope.shape import JweText, malformed
 from broker.errors import PacketError
 from schemas.canonical import b64u, canonical, unb64u
@@ -77,8 +77,7 @@ def check_commitment(hdr: bytes, commitment: str, plain: bytes) -> None:
 
 
 def _committed(bare: bytes, plain: bytes) -> bytes:
-    message = b"setu1.commit\0" + hashlib.sha384(bare).digest() + plain[RANDOM_SIZE:]
-    return hmac.digest(plain[:RANDOM_SIZE], message, "sha384")
+    return hmac_sha384(plain[:RANDOM_SIZE], b"setu1.commit\0" + sha384(bare) + plain[RANDOM_SIZE:])
 
 
 def aad_of(protected: str, aad: str) -> bytes:
@@ -88,7 +87,7 @@ def aad_of(protected: str, aad: str) -> bytes:
 
 def info_of(aad: str) -> bytes:
     """HPKE `info`: draft-ietf-jose-hpke-encrypt, and the header's digest so that a wrap fits one packet only."""
-    return b"JOSE-HPKE rcpt\xffA256GCM\xff" + VERSION.encode() + hashlib.sha384(aad.encode()).digest()
+    return b"JOSE-HPKE rcpt\xffA256GCM\xff" + VERSION.encode() + sha384(aad.encode())
 
 
 def manifest(jwe: JweText) -> bytes:
@@ -98,14 +97,14 @@ def manifest(jwe: JweText) -> bytes:
         parts += each
     # All of them are ASCII but an alg, which may be anything: a netstring counts bytes.
     strings = b"".join([b"%d:%b," % (len(raw), raw) for raw in map(str.encode, parts)])
-    hdr = b64u(hashlib.sha384(jwe.aad.encode()).digest())
+    hdr = b64u(sha384(jwe.aad.encode()))
     return b'{"hdr":"%b","jwe":"%b","v":"%b"}' % (
         hdr.encode(),
-        b64u(hashlib.sha384(strings).digest()).encode(),
+        b64u(sha384(strings)).encode(),
         VERSION.encode(),
     )
 
 
 def digest_of(man: bytes) -> str:
     """A packet's digest, wherever one is needed."""
-    return b64u(hashlib.sha384(man).digest())
+    return b64u(sha384(man))

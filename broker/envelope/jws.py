@@ -1,6 +1,5 @@
 """Two signatures over one payload (RFC 7515, general serialisation), both required, each checked by itself."""
 
-import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any, NoReturn
 from broker.crypto.keys import PrivateKey, PublicKey
 from broker.crypto.signatures import sign, verify
 from broker.crypto.suites import Suite
+from broker.envelope.hashes import sha384
 from broker.envelope.shape import decoded, malformed, members, read_inner_json
 from broker.errors import SignatureError
 from schemas.canonical import MalformedBase64Error, b64u, canonical, unb64u
@@ -123,7 +123,7 @@ def verify_both(payload: str, signed: Sequence[Signed], key: KeyOf) -> None:
 
 def evidence(signed: Sequence[Signed]) -> str:
     """SHA-384 over the two signatures' bytes, base64url."""
-    return b64u(hashlib.sha384(b"".join(each.signature for each in signed)).digest())
+    return b64u(sha384(b"".join([each.signature for each in signed])))
 
 
 def _sign(payload: str, key: PrivateKey, typ: str) -> Signature:
