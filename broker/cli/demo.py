@@ -79,7 +79,7 @@ def demo(
     teller = Teller(None if wants_json(ctx) else Console(highlight=False, markup=False, soft_wrap=True))
     teller.say(OPENING, "italic")
     with _folder(keep) as folder:
-        (_tell_on_cluster if cluster else _tell)(teller, folder, keep is not None)
+        (_tell_on_cluster if cluster else _tell)(teller, folder)
         if keep is not None and teller.ok and cluster:
             teller.say(
                 f"Kept in {keep}: log, packets, receipts, deployment, and in {keep / 'logs'} what each part said."
@@ -97,7 +97,7 @@ def demo(
     sys.exit(0 if teller.ok else 1)
 
 
-def _tell(teller: Teller, folder: Path, _keep: bool) -> None:
+def _tell(teller: Teller, folder: Path) -> None:
     port, operations = free_port(), free_port()
     made: list[Any] = []
 
@@ -132,12 +132,12 @@ def _tell(teller: Teller, folder: Path, _keep: bool) -> None:
         teller.play("gateway-stops", "The gateway ends in good order", stop)
 
 
-def _tell_on_cluster(teller: Teller, folder: Path, keep: bool) -> None:
+def _tell_on_cluster(teller: Teller, folder: Path) -> None:
     # Imported where they are wanted: one gateway's story needs no client of Kafka's.
     from broker.cli.cluster.cluster import Cluster, Shape  # noqa: PLC0415
     from broker.cli.cluster.story import ClusterSteps  # noqa: PLC0415
 
-    cluster = Cluster(folder, Shape(), say=lambda part: teller.say(f"  … {part}", "dim"), keep=keep)
+    cluster = Cluster(folder, Shape(), say=lambda part: teller.say(f"  … {part}", "dim"))
     with ExitStack() as stack:
 
         def start() -> str:

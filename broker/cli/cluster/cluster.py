@@ -55,15 +55,11 @@ class Cluster:
     """`with Cluster(folder) as cluster`: everything runs inside, and nothing outside.
 
     Args:
-        folder: a new or empty one; it stays, with every process's log in `logs`.
+        folder: a new or empty one; it stays, with every process's log in `logs`. The database does not.
         say: is told each step before it is done.
-        keep: whether the database stays when it is over.
     """
 
-    def __init__(
-        self, folder: Path, shape: Shape | None = None, *, say: Say = lambda _: None, keep: bool = False
-    ) -> None:
-        self._keep = keep
+    def __init__(self, folder: Path, shape: Shape | None = None, *, say: Say = lambda _: None) -> None:
         self.folder = folder.resolve()
         self.shape = shape or Shape()
         self.logs = self.folder / "logs"
@@ -170,7 +166,7 @@ class Cluster:
         self.postgres = Node("PostgreSQL", found.CannotRunError, keeper)
         server = self.postgres.made(lambda: found.Postgres(self.folder / "postgres", port=free_port()))
         self._server = server
-        stack.callback(server.stop if self._keep else server.remove)
+        stack.callback(server.remove)
         self.postgres.start()
         self._store_url = server.tcp_url()
 
