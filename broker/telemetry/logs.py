@@ -50,8 +50,16 @@ class Log:
         self._logger._proxy_to_logger(level, event, **members)  # noqa: SLF001 - structlog's way to name the level
 
 
+ROOMS = ("broker", "adapters")
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+def _plain(value: object) -> str | int | float:
+    return value if isinstance(value, int | float) else str(value)
+
+
 class Bridge(logging.Handler):
-    """Passes what libraries say by `logging` on to the log."""
+    """Passes what libraries and our own rooms say by `logging` on to the log; of ours, with what they give as `extra`."""
 
     def __init__(self, log: Log, level: int = logging.INFO) -> None:
         super().__init__(level)
@@ -62,6 +70,8 @@ class Bridge(logging.Handler):
             members: dict[str, Any] = {"logger": record.name, "said": record.getMessage()}
         except (TypeError, ValueError):
             members = {"logger": record.name, "said": "[unreadable]"}
+        if record.name.partition(".")[0] in ROOMS:
+            members |= {name: _plain(value) for name, value in vars(record).items() if name not in _STANDARD}
         error = record.exc_info[1] if record.exc_info else None
         if error is not None:
             self._log.failure("library", error, **members)

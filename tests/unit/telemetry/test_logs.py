@@ -90,3 +90,13 @@ def test_what_libraries_say_goes_to_the_same_log() -> None:
         ("error", "failed"),
     ]
     assert "s3cr3t" not in json.dumps(said)
+
+
+@pytest.mark.parametrize(("name", "kept"), [("broker.flows.inforce", True), ("urllib3.pool", False)])
+def test_what_a_room_gives_beside_its_sentence_stands_in_the_line_and_what_a_library_gives_does_not(name, kept):
+    def say(log):
+        Bridge(log).handle(logging.makeLogRecord({"name": name, "msg": "put off", "found": "Expected x\x1b, found y."}))
+
+    (said,) = written(say)
+    assert said["said"] == "put off"
+    assert said.get("found") == ("Expected x\x1b, found y." if kept else None)
