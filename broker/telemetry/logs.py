@@ -59,7 +59,7 @@ def _plain(value: object) -> str | int | float:
 
 
 class Bridge(logging.Handler):
-    """Passes what libraries and our own rooms say by `logging` on to the log; of ours, with what they give as `extra`."""
+    """Passes what libraries and our own rooms say by `logging` on to the log; of ours with their `extra`."""
 
     def __init__(self, log: Log, level: int = logging.INFO) -> None:
         super().__init__(level)

@@ -95,7 +95,8 @@ def test_what_libraries_say_goes_to_the_same_log() -> None:
 @pytest.mark.parametrize(("name", "kept"), [("broker.flows.inforce", True), ("urllib3.pool", False)])
 def test_what_a_room_gives_beside_its_sentence_stands_in_the_line_and_what_a_library_gives_does_not(name, kept):
     def say(log):
-        Bridge(log).handle(logging.makeLogRecord({"name": name, "msg": "put off", "found": "Expected x\x1b, found y."}))
+        made = {"name": name, "msg": "put off", "levelno": logging.WARNING, "found": "Expected x\x1b, found y."}
+        Bridge(log).handle(logging.makeLogRecord(made))
 
     (said,) = written(say)
     assert said["said"] == "put off"
