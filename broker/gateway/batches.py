@@ -20,6 +20,8 @@ from broker.gateway.problems import OWN, answer
 from schemas.problem import Code
 
 CHUNK_BYTES = 1 << 20
+PIECE = 1 << 18
+"""Bytes of answers handed to the connection at a time; it takes the next once it has sent most of the last."""
 RETRY_AFTER = b"retry-after"
 
 Line = bytes | RequestError
@@ -99,9 +101,9 @@ class _Batch:
     async def answers(self) -> AsyncIterator[bytes]:
         """Lines as they are known, the last one last."""
         while self._told or self._under_way:
-            if self._told:
-                told, self._told = self._told, []
-                yield b"".join(told)
+            told, self._told = b"".join(self._told), []
+            for start in range(0, len(told), PIECE):
+                yield told[start : start + PIECE]
             if self._under_way:
                 self._told += await self._under_way.popleft()
         yield b'{"done":%d%b}\n' % (self._count, b"" if self._rest is None else b',"problem":%b' % self._problem())
