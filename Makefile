@@ -16,6 +16,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 PIP := .venv/bin/python -m pip --disable-pip-version-check
 FOLDER ?= deployment
+JOBS ?= 2
 ARGS ?=
 
 # What is said about installing goes to stderr, so that `make demo ARGS=--json` prints one document and nothing else.
@@ -59,8 +60,8 @@ install-cluster: install .venv/.cluster ## that, with the clients of PostgreSQL 
 
 ##@ Change it
 .PHONY: test test-long check check-lint check-format check-types check-imports check-tree parts format lock
-test: .venv/.test ## every test but the long ones (ARGS="-k name" to choose)
-	@.venv/bin/python -m pytest -q $(ARGS)
+test: .venv/.test ## every test but the long ones (ARGS="-k name" to choose, JOBS=1 for one after the other)
+	@.venv/bin/python -m pytest -q -n $(JOBS) --dist loadfile $(ARGS)
 
 test-long: .venv/.test ## the long ones: hundreds of kills, big logs
 	@.venv/bin/python -m pytest -q -m long $(ARGS)

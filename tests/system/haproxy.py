@@ -102,8 +102,10 @@ class Haproxy:
                 socket.create_connection(("127.0.0.1", self.port), 1).close()
             except OSError:
                 time.sleep(0.02)
-            else:
+                continue
+            if self.admin.is_socket():  # bound after the port
                 return self
+            time.sleep(0.02)
 
     def __exit__(self, *_: object) -> None:
         if self._process is not None:
