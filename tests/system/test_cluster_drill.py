@@ -9,7 +9,7 @@ from broker.cli.drills.faults import MATRIX
 from tests.system.clusters import processes_with, setu
 
 MAIN = ("kafka-tail-lost", "store-killed", "gateway-stopped", "relay-killed")
-MANY = 20_000
+MANY = 3_000
 
 
 def overloaded():
