@@ -3,14 +3,13 @@
 import asyncio
 import gc
 import hashlib
-import logging
 import os
 import socket
 import ssl
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Any
 
@@ -33,7 +32,7 @@ from broker.flows.inforce import InForce
 from broker.flows.log import Log as LogFiles
 from broker.flows.published import Published
 from broker.flows.refusals import Refusals
-from broker.flows.routine import again
+from broker.flows.routine import again, ended
 from broker.flows.submit import Submit
 from broker.flows.subscribe import Subscribe
 from broker.flows.timeline import Timelines
@@ -49,7 +48,7 @@ from broker.gateway.tls import server_context
 from broker.ledger.committer import Committer
 from broker.merkle.note import LogSigner, verify_checkpoint
 from broker.telemetry.asked import Asked
-from broker.telemetry.logs import Bridge, Log
+from broker.telemetry.logs import Log, heard
 from broker.telemetry.metrics import Metrics
 
 DIRECTORY_SECONDS = 0.5
@@ -189,7 +188,7 @@ class Gateway:
             books.heard.append(relay.ring)
             metrics.watch("setu_relay_active", lambda: True)
             metrics.watch("setu_relay_trouble", lambda: relay.trouble is not None)
-            stack.push_async_callback(_ended, asyncio.create_task(relay.run()))
+            stack.push_async_callback(ended, asyncio.create_task(relay.run()))
         expire = Expire(in_force, committer, reader, now=now)
         for work, seconds in (
             (look, DIRECTORY_SECONDS),
@@ -198,7 +197,7 @@ class Gateway:
             (lambda: asyncio.to_thread(keep_fresh, settings, now=now), FRESH_SECONDS),
         ):
             stack.callback(asyncio.create_task(again(work, seconds)).cancel)
-        with _heard(log):
+        with heard(log):
             log.info("serving", address=settings.listen.address, directory=in_force.view().snapshot.ref.version)
             # What stands by now stays: looking through it for what nobody holds costs each request a few percent.
             gc.collect()
@@ -223,24 +222,7 @@ class Gateway:
         return bind(*split_address(settings.listen.address), shared=settings.workers > 1), tls
 
 
-async def _ended(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
-
-
 def _check_signing(signer: LogSigner, committer: Committer) -> None:
     if committer.failure is not None:
         raise committer.failure
     verify_checkpoint(signer.sign(0, hashlib.sha256(b"").digest()), signer.origin, *signer.vkeys)
-
-
-@contextmanager
-def _heard(log: Log) -> Iterator[None]:
-    """What libraries and rooms say by `logging` goes into the log while the gateway serves."""
-    bridge, root = Bridge(log, logging.WARNING), logging.getLogger()
-    root.addHandler(bridge)
-    try:
-        yield
-    finally:
-        root.removeHandler(bridge)

@@ -5,7 +5,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack, ExitStack, closing, suppress
+from contextlib import AsyncExitStack, ExitStack, closing
 from dataclasses import dataclass
 
 from broker.assembly.guard import shared_guard
@@ -13,6 +13,7 @@ from broker.assembly.store import store_url
 from broker.config import GatewaySettings
 from broker.crypto.keys import PrivateKey
 from broker.flows.grown import Grown
+from broker.flows.routine import ended
 from broker.ledger.committer import Committer
 from broker.ledger.guard import FileGuard, Guard
 from broker.ledger.measured import MeasuredGuard
@@ -95,11 +96,5 @@ async def open_books(
     reader = Reader(store, guard, signer)
     if not settings.embedded:
         grown = Grown(store, ring, after=(await asyncio.to_thread(reader.head))[0] - 1)
-        stack.push_async_callback(_ended, asyncio.create_task(grown.run()))
+        stack.push_async_callback(ended, asyncio.create_task(grown.run()))
     return Books(store, guard, signer, committer, reader, holder, heard)
-
-
-async def _ended(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task

@@ -20,7 +20,7 @@ from broker.errors import IntegrityError, UnavailableError
 from broker.flows.inforce import InForce
 from broker.flows.leased import Leased
 from broker.flows.relay import Relay
-from broker.flows.routine import again
+from broker.flows.routine import again, ended
 from broker.gateway.health import Operator
 from broker.gateway.server import Listener, Server, bind
 from broker.ledger.port import Ledger, LedgerReader
@@ -35,8 +35,6 @@ OPERATIONS = "127.0.0.1:9643"
 DIRECTORY_SECONDS = 0.5
 GIVE_UP_SECONDS = 30.0
 """Of failing, after which another relay may see whether it fares better."""
-
-END_SECONDS = 20.0
 
 
 def relay_of(
@@ -135,7 +133,7 @@ class RelayProcess:
         server = Server(Listener(operator, bind(*self._operations)), None, settings.limits, lambda: None)
         stack.callback(asyncio.create_task(again(look, DIRECTORY_SECONDS)).cancel)
         relaying = asyncio.create_task(leased.run(lambda: relay.run(give_up=GIVE_UP_SECONDS)))
-        stack.push_async_callback(_ended, relaying)
+        stack.push_async_callback(ended, relaying)
         log.info("relay", cluster=", ".join(self._place.bootstrap), holder=books.holder)
         await server.serve()
 
@@ -157,8 +155,3 @@ class _Health:
         if trouble is not None:
             raise UnavailableError("Expected the relay to go on, found that it does not.", advice=trouble)
         return {"ready": True, "active": active, "directory": self._in_force.view().snapshot.ref.version}
-
-
-async def _ended(task: "asyncio.Task[None]") -> None:
-    task.cancel()
-    await asyncio.wait({task}, timeout=END_SECONDS)

@@ -1,10 +1,9 @@
 """`setu demo`: the whole job done for real, from founding a realm to proving an exchange offline."""
 
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,11 +12,11 @@ import typer
 from rich.console import Console
 
 from broker.cli.deployment import create
+from broker.cli.folders import working_folder
 from broker.cli.output import JsonOption, print_json, wants_json
 from broker.cli.served import Served, free_port
 from broker.cli.story import Cast, StepFailedError, Story
-from broker.errors import IntegrityError, SetuError
-from schemas.problem import Code
+from broker.errors import SetuError
 
 app = typer.Typer()
 
@@ -78,7 +77,7 @@ def demo(
     """
     teller = Teller(None if wants_json(ctx) else Console(highlight=False, markup=False, soft_wrap=True))
     teller.say(OPENING, "italic")
-    with _folder(keep) as folder:
+    with working_folder(keep, "setu-demo-") as folder:
         (_tell_on_cluster if cluster else _tell)(teller, folder)
         if keep is not None and teller.ok and cluster:
             teller.say(
@@ -170,17 +169,3 @@ def _tell_on_cluster(teller: Teller, folder: Path) -> None:
             return "relays, gateways, guard, Kafka and PostgreSQL ended; nothing is left running"
 
         teller.play("cluster-stops", "The cluster ends in good order", stop)
-
-
-@contextmanager
-def _folder(keep: Path | None) -> Iterator[Path]:
-    if keep is None:
-        with tempfile.TemporaryDirectory(prefix="setu-demo-") as folder:
-            yield Path(folder)
-        return
-    if keep.exists() and any(keep.iterdir()):
-        raise IntegrityError(
-            Code.CONFIG_INVALID, f"Expected a new or empty folder, found files in {keep}.", advice="Name another."
-        )
-    keep.mkdir(parents=True, exist_ok=True)
-    yield keep

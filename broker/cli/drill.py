@@ -1,9 +1,6 @@
 """`setu drill`: faults in a cluster of one's own, and a checker over all that its clients saw."""
 
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,9 +13,8 @@ from broker.cli.drills.checker import VIOLATIONS
 from broker.cli.drills.drill import Drill, Drilled
 from broker.cli.drills.faults import MATRIX, Check, Fault, chosen
 from broker.cli.drills.sender import KINDS
+from broker.cli.folders import working_folder
 from broker.cli.output import JsonOption, console, note, print_json, progress, wants_json
-from broker.errors import IntegrityError
-from schemas.problem import Code
 
 app = typer.Typer(no_args_is_help=True, help="Put faults into a cluster of one's own, and check that nothing is lost.")
 
@@ -56,7 +52,7 @@ def faults(
         if not wants_json(ctx):
             _show_check(shown, fault, seconds, check)
 
-    with _folder(keep) as folder:
+    with working_folder(keep, "setu-drill-") as folder:
         shape = Shape(kinds=KINDS, limits=UNLIMITED)
         with Cluster(folder, shape, say=note) as cluster, progress("packets") as moved:
             found = Drill(cluster, chosen(names), packets, told=told, say=note, moved=moved).run()
@@ -127,17 +123,3 @@ def _show(shown: Console, found: Drilled) -> None:
         f"{held} of {len(found.checks)} checks held; {sum(found.findings.count.values())} violations.",
         style="bold green" if found.ok else "bold red",
     )
-
-
-@contextmanager
-def _folder(keep: Path | None) -> Iterator[Path]:
-    if keep is None:
-        with tempfile.TemporaryDirectory(prefix="setu-drill-") as folder:
-            yield Path(folder)
-        return
-    if keep.exists() and any(keep.iterdir()):
-        raise IntegrityError(
-            Code.CONFIG_INVALID, f"Expected a new or empty folder, found files in {keep}.", advice="Name another."
-        )
-    keep.mkdir(parents=True, exist_ok=True)
-    yield keep

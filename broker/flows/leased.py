@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple, Protocol
 
 from broker.errors import SetuError, UnavailableError
+from broker.flows.routine import ended, over
 from broker.ledger.port import LeaseLost
 from broker.store.port import Lease
 
@@ -113,10 +114,9 @@ class Leased:
             return False
         finally:
             self._lease = None
-            work.cancel()
-            await _over(work, END_SECONDS)
+            await ended(work, END_SECONDS)
             if held is not None:
-                await _over(asyncio.ensure_future(asyncio.to_thread(self._leases.release, held)), END_SECONDS)
+                await over(asyncio.ensure_future(asyncio.to_thread(self._leases.release, held)), END_SECONDS)
 
     async def _ask(self, seconds: float) -> bool:
         """Take or renew it; raises UnavailableError where no answer comes. Never two questions at a time."""
@@ -147,10 +147,3 @@ def _gave_up(work: "asyncio.Future[None]") -> bool:
     except LeaseLost:
         return False
     return True
-
-
-async def _over(work: "asyncio.Future[None]", seconds: float) -> None:
-    """Wait so long for its end, however it ends."""
-    await asyncio.wait({work}, timeout=seconds)
-    if work.done() and not work.cancelled():
-        work.exception()

@@ -6,6 +6,9 @@ from collections.abc import Awaitable, Callable
 
 from broker.errors import SetuError
 
+END_SECONDS = 20.0
+"""In which work ends once it is told to; what a library holds up is left behind."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -19,3 +22,16 @@ async def again(work: Callable[[], Awaitable[object]], seconds: float) -> None:
             _log.warning("routine put off", extra={"code": error.code, "found": error.message})
         except Exception:  # noqa: BLE001 - a routine outlives whatever one run of it meets
             _log.exception("routine failed")
+
+
+async def over(work: "asyncio.Future[None]", seconds: float = END_SECONDS) -> None:
+    """Wait so long for its end, however it ends."""
+    await asyncio.wait({work}, timeout=seconds)
+    if work.done() and not work.cancelled():
+        work.exception()
+
+
+async def ended(work: "asyncio.Future[None]", seconds: float = END_SECONDS) -> None:
+    """Cancel it, and wait so long for its end."""
+    work.cancel()
+    await over(work, seconds)
