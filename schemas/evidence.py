@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
+from schemas.act import Act
 from schemas.base import AgencyId, Count, Digest, Instant, Kid, Kind, Line, Model, Seconds, Uuid7
 from schemas.canonical import canonical
 from schemas.directory import DirectoryRef
@@ -72,8 +73,9 @@ class Decided(Model):
 class Entry(Model):
     """One ledger entry. Metadata only: no payload, no personal names, no unsalted hash of guessable content.
 
-    `actor` is the agency whose act is recorded, `recipient` the one it concerns where that is another,
-    `evidence` the SHA-384 of the signatures somebody else made (a packet's, an acknowledgement's).
+    `actor` is the agency whose act is recorded, `recipient` the one it concerns where that is another, `act` and
+    `sources` are those of an accepted packet's header, `evidence` is the SHA-384 of the signatures somebody else made
+    (a packet's, an acknowledgement's).
     """
 
     v: Literal["setu1.entry"] = "setu1.entry"
@@ -85,6 +87,8 @@ class Entry(Model):
     recipient: AgencyId | None = None
     channel: Literal["https", "kafka"] | None = None
     handling: HandlingSummary | None = None
+    act: Act | None = None
+    sources: tuple[Digest, ...] | None = None
     directory: DirectoryRef
     policy: str
     decision: Decided | None = None

@@ -6,8 +6,9 @@ The wire format is `schemas/spec/packet.md`.
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, field_validator
 
+from schemas.act import MAX_SOURCES, Act
 from schemas.base import AgencyId, Digest, Kid, Kind, Model, Seconds, Uuid7, UuidText
 from schemas.handling import Handling
 
@@ -49,7 +50,11 @@ class Addressee(Model):
 
 
 class Header(Model):
-    """HDR: signed and in clear. Its RFC 8785 bytes are the JWE's `aad`."""
+    """HDR: signed and in clear. Its RFC 8785 bytes are the JWE's `aad`.
+
+    act: what the packet does to an exchange (`schemas.act`); absent where it does nothing.
+    sources: digests of the packets whose content went into this one, 1 to 16, none twice; absent where none did.
+    """
 
     v: Literal["setu1"]
     id: Uuid7
@@ -64,10 +69,19 @@ class Header(Model):
     exercise: bool
     thread: UuidText
     in_reply_to: Digest | None = None
+    act: Act | None = None
+    sources: Annotated[tuple[Digest, ...], Field(min_length=1, max_length=MAX_SOURCES)] | None = None
     iat: Seconds
     exp: Seconds
     commitment: Digest
     sig: tuple[Kid, Kid]
+
+    @field_validator("sources")
+    @classmethod
+    def _once(cls, sources: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if sources is not None and len(set(sources)) != len(sources):
+            raise ValueError("expected each source once, found one twice; name it once")
+        return sources
 
     def recipients(self) -> tuple[Addressee, ...]:
         """Who the packet is delivered to: all of `to` but the gateway, which is a reader and no recipient."""

@@ -46,6 +46,7 @@ class Code(StrEnum):
     CLOCK_SKEW = "clock-skew"
     EXPIRED = "expired"
     LIFETIME = "lifetime"
+    REFERENCE_UNKNOWN = "reference-unknown"
     RECIPIENT_UNKNOWN = "recipient-unknown"
     POLICY_DENIED = "policy-denied"
     NOT_FOR_ME = "not-for-me"

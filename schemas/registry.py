@@ -14,9 +14,11 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import core_schema
 
+from schemas.act import Act
 from schemas.canonical import MAX_SAFE_INTEGER, MalformedJsonError, canonical, parse
 from schemas.explain import MAX_FAULTS, Fault, explain, pointer_to
 from schemas.handling import Handling, HandlingCode
+from schemas.packet import Header
 from schemas.payloads.parts import Payload
 from schemas.payloads.payment_trail import PaymentTrailV1
 from schemas.payloads.pen import PenV1
@@ -160,6 +162,36 @@ def check_with_handling(payload: Payload, handling: Handling) -> None:
             "Handling code H3 and the payload's handling_text go together; one is there without the other.",
             "Give handling_text with H3, or leave it out with H0, H1 and H2.",
         )
+
+
+def check_with_header(payload: Payload, header: Header) -> None:
+    """As `check_with_handling`, and the rules that need the rest of the header: an answer says what it answers, and
+    what the header says the packet does is what the payload says.
+
+    Raises:
+        PayloadError: code `schema`; `in_reply_to` is missing.
+        HandlingRuleError: the first rule that does not hold.
+    """
+    check_with_handling(payload, header.handling)
+    if act_of(payload, header.in_reply_to) != header.act:
+        raise HandlingRuleError(
+            "header.act",
+            "",
+            "What the header says this packet does (act) is not what its payload says.",
+            "Leave act to the program that seals, or make the two agree.",
+        )
+
+
+def act_of(payload: Payload, in_reply_to: str | None) -> Act | None:
+    """What the header's member `act` must say for this payload.
+
+    Raises:
+        PayloadError: code `schema`; the payload is an answer, and `in_reply_to` does not say to what.
+    """
+    if payload.replies() and in_reply_to is None:
+        fault = Fault("", "expected an answer to name what it answers in the header's in_reply_to, found none")
+        raise PayloadError(Code.SCHEMA, (fault,), "Give the digest of the packet that this one answers.")
+    return payload.act(in_reply_to)
 
 
 def json_schema(kind: str, version: int) -> dict[str, Any]:

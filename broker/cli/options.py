@@ -28,6 +28,10 @@ PrecedenceOption = Annotated[Precedence, typer.Option(help="How soon a person sh
 ExerciseOption = Annotated[bool, typer.Option("--exercise", help="Mark it as drill traffic.")]
 ThreadOption = Annotated[str | None, typer.Option(help="The conversation's UUID; a new one without.")]
 ReplyOption = Annotated[str | None, typer.Option("--in-reply-to", help="The digest of the packet this answers.")]
+SourcesOption = Annotated[
+    list[str] | None,
+    typer.Option("--source", help="The digest of a packet whose content went into this one; repeat it."),
+]
 LifetimeOption = Annotated[int | None, typer.Option(min=60, help="Seconds until it expires; a week without.")]
 KindVersionOption = Annotated[int | None, typer.Option(min=1, help="The kind's version; the newest without.")]
 SealedOption = Annotated[

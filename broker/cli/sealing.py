@@ -18,6 +18,7 @@ from broker.cli.options import (
     PrecedenceOption,
     ReplyOption,
     SealedOption,
+    SourcesOption,
     ThreadOption,
     ToOption,
 )
@@ -43,6 +44,7 @@ class Request:
     exercise: bool
     thread: str | None
     in_reply_to: str | None
+    sources: list[str]
     lifetime: int | None
     kind_version: int | None
     sealed: bool | None
@@ -69,6 +71,7 @@ def _asked(
     exercise: ExerciseOption = False,
     thread: ThreadOption = None,
     in_reply_to: ReplyOption = None,
+    source: SourcesOption = None,
     lifetime: LifetimeOption = None,
     kind_version: KindVersionOption = None,
     sealed: SealedOption = None,
@@ -90,7 +93,9 @@ def _asked(
         review_on=review_on,
         purge_on=purge_on,
     )
-    return Request(kind, to, block, precedence, exercise, thread, in_reply_to, lifetime, kind_version, sealed)
+    return Request(
+        kind, to, block, precedence, exercise, thread, in_reply_to, source or [], lifetime, kind_version, sealed
+    )
 
 
 def takes_a_request(command: Callable[..., None]) -> Callable[..., None]:
@@ -120,6 +125,7 @@ def seal(client: Client, profile: Path, request: Request, file: Path) -> Sealed:
         "exercise": request.exercise,
         "thread": request.thread,
         "in_reply_to": request.in_reply_to,
+        "sources": request.sources,
         "lifetime": request.lifetime or load(AgencySettings, profile).lifetime,
         "kind_version": request.kind_version,
     }

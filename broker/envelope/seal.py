@@ -17,6 +17,7 @@ from broker.envelope.jws import PACKET_TYP, Signer, sign_both
 from broker.envelope.shape import JWE_PROTECTED, not_the_schema, text_of
 from broker.envelope.verify import check_readers
 from broker.errors import SignatureError
+from schemas.act import Act
 from schemas.canonical import b64u, canonical
 from schemas.handling import Handling
 from schemas.packet import (
@@ -52,6 +53,8 @@ class Draft:
     precedence: Precedence = Precedence.ROUTINE
     exercise: bool = False
     in_reply_to: str | None = None
+    act: Act | None = None
+    sources: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +136,10 @@ def _fields(draft: Draft, readers: Sequence[tuple[str, PublicKey]], signer: Sign
     }
     if draft.in_reply_to is not None:
         fields["in_reply_to"] = draft.in_reply_to
+    if draft.act is not None:
+        fields["act"] = draft.act.to_object()
+    if draft.sources is not None:
+        fields["sources"] = list(draft.sources)
     return fields
 
 

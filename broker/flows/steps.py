@@ -10,6 +10,7 @@ from broker.errors import MalformedError, PacketError, PolicyError, SignatureErr
 from broker.flows.identify import Caller
 from broker.flows.inforce import View
 from broker.flows.judge import require_release
+from broker.flows.references import References
 from schemas import registry
 from schemas.directory import Agency, KeyUse, Role
 from schemas.packet import MAX_RECIPIENTS, Audience
@@ -28,9 +29,16 @@ class Steps:
     """
 
     def __init__(
-        self, audience: Audience, *, keys: Mapping[str, PrivateKey], now: Callable[[], float], max_lifetime: int
+        self,
+        audience: Audience,
+        references: References,
+        *,
+        keys: Mapping[str, PrivateKey],
+        now: Callable[[], float],
+        max_lifetime: int,
     ) -> None:
         self._audience = audience
+        self._references = references
         self._keys = keys
         self._now = now
         self._max_lifetime = max_lifetime
@@ -68,6 +76,7 @@ class Steps:
         """
         self._check_time(parsed)  # step 7
         recipients = self._recipients(parsed, view)  # step 8
+        self._references.check(parsed.header)
         rules = require_release(view, parsed.header, recipients)  # step 9
         self._check_content(parsed)  # step 10
         return rules
@@ -136,7 +145,7 @@ class Steps:
             return
         raw = open_packet(parsed, header.aud.gateway, self._keys)
         try:
-            registry.check_with_handling(registry.load(header.kind, header.kind_version, raw), header.handling)
+            registry.check_with_header(registry.load(header.kind, header.kind_version, raw), header)
         except registry.HandlingRuleError as error:
             hit = RuleHit(rule=error.rule, recipient=header.aud.gateway, sentence=error.message, remedy=error.advice)
             raise PolicyError(error.message, [hit], advice=error.advice) from None

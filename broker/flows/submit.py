@@ -17,6 +17,7 @@ from broker.errors import ConflictError, PacketError, PolicyError, SetuError, Un
 from broker.flows.identify import Caller
 from broker.flows.inforce import InForce, View
 from broker.flows.record import decided, entry, handling_summary, packet_ref
+from broker.flows.references import References
 from broker.flows.refusals import Refusals
 from broker.flows.steps import CLOCK_SKEW, Steps
 from broker.flows.workers import Lane, Workers, settled
@@ -89,7 +90,7 @@ class Submit:
         self._reader = reader
         self._refusals = refusals
         self._workers = workers
-        self._steps = Steps(in_force.audience, keys=keys, now=now, max_lifetime=max_lifetime)
+        self._steps = Steps(in_force.audience, References(reader), keys=keys, now=now, max_lifetime=max_lifetime)
         self._probe = probe
         self._lane = Lane(workers, self._decide, most=TOGETHER)
 
@@ -252,6 +253,8 @@ class Submit:
             view=view,
             packet=packet_ref(header, parsed.digest),
             handling=handling_summary(header),
+            act=header.act,
+            sources=None if header.sources is None else list(header.sources),
             decision=decided("permit", rules),
             evidence=parsed.evidence,
             trace=asked.trace,

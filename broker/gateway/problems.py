@@ -46,6 +46,7 @@ TABLE: dict[Code, tuple[int, str]] = {
     Code.EXPIRED: (422, "Expired"),
     Code.LIFETIME: (422, "The lifetime is too long"),
     Code.RECIPIENT_UNKNOWN: (422, "A recipient is no active agency"),
+    Code.REFERENCE_UNKNOWN: (422, "Names a packet that the sender takes no such part in"),
     Code.POLICY_DENIED: (403, "The release policy says no"),
     Code.NOT_FOR_ME: (422, "Not wrapped to this reader"),
     Code.WRAP_INVALID: (422, "The content key does not unwrap"),

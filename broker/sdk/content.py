@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from broker.errors import MalformedError, PacketError, PolicyError
 from schemas import registry
+from schemas.act import Act
 from schemas.base import Model
 from schemas.canonical import MalformedJsonError, canonical, parse
 from schemas.explain import explain
@@ -21,9 +22,13 @@ M = TypeVar("M", bound=Model)
 
 
 def write_payload(
-    kind: str, version: int | None, payload: Model | Mapping[str, Any], handling: Handling
-) -> tuple[int, bytes]:
-    """The kind's version and the canonical bytes to seal.
+    kind: str,
+    version: int | None,
+    payload: Model | Mapping[str, Any],
+    handling: Handling,
+    in_reply_to: str | None = None,
+) -> tuple[int, bytes, Act | None]:
+    """The kind's version, the canonical bytes to seal, and what the header must say that the packet does.
 
     `version` None: the newest that the registry knows.
 
@@ -36,9 +41,10 @@ def write_payload(
         chosen = registry.versions(kind)[-1] if version is None else version
         model = registry.check(kind, chosen, document)
         registry.check_with_handling(model, handling)
+        act = registry.act_of(model, in_reply_to)
     except registry.PayloadError as error:
         raise _refused(error) from None
-    return chosen, canonical(document)
+    return chosen, canonical(document), act
 
 
 def read_payload(header: Header, raw: bytes) -> Payload:
@@ -53,7 +59,7 @@ def read_payload(header: Header, raw: bytes) -> Payload:
     """
     try:
         model = registry.load(header.kind, header.kind_version, raw)
-        registry.check_with_handling(model, header.handling)
+        registry.check_with_header(model, header)
     except registry.PayloadError as error:
         if error.code is Code.KIND_UNKNOWN and header.open:
             return _plain_object(raw)

@@ -35,6 +35,7 @@ class Options(TypedDict, total=False):
     exercise: True marks drill traffic.
     thread: the UUID of the conversation this belongs to; a new one by default.
     in_reply_to: the digest of the packet this answers.
+    sources: digests of the packets whose content went into this one, 1 to 16; none by default.
     lifetime: seconds until the packet expires; a week by default.
     kind_version: the registry's newest by default.
     sealed: True leaves the gateway out as a reader; by default as the client was made.
@@ -46,6 +47,7 @@ class Options(TypedDict, total=False):
     exercise: bool
     thread: str | None
     in_reply_to: str | None
+    sources: Sequence[str]
     lifetime: int
     kind_version: int | None
     sealed: bool
@@ -93,7 +95,7 @@ class Sealer:
     ) -> Sealed:
         """Judge, then seal once. Raises as `Client.send` does, but for what only a gateway can answer."""
         block = read_handling(handling)
-        version, raw = write_payload(kind, options.get("kind_version"), payload, block)
+        version, raw, act = write_payload(kind, options.get("kind_version"), payload, block, options.get("in_reply_to"))
         snapshot = self._snapshot()
         now = int(self._now())
         readers = self._readers(
@@ -119,6 +121,10 @@ class Sealer:
         }
         if options.get("in_reply_to") is not None:
             fields["in_reply_to"] = options["in_reply_to"]
+        if act is not None:
+            fields["act"] = act.to_object()
+        if options.get("sources"):
+            fields["sources"] = list(options["sources"])
         header = read_model(Header, fields, "")
         self._judge_gateway(snapshot, header)
         return seal(_draft(header), raw, readers, self._signer, snapshot.suite, random=self._random)
@@ -226,6 +232,8 @@ def _draft(header: Header) -> Draft:
         exercise=header.exercise,
         thread=header.thread,
         in_reply_to=header.in_reply_to,
+        act=header.act,
+        sources=header.sources,
         iat=header.iat,
         exp=header.exp,
     )

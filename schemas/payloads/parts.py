@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from schemas.act import Act
 from schemas.base import AgencyId, Count, Line, Model, Reference, Sha256Hex, Text
 from schemas.codes.substances import by_cas, by_inchikey, by_name
 from schemas.payloads.identifiers import (
@@ -300,6 +301,18 @@ class Payload(Model):
     def people(self) -> tuple[str, ...]:
         """JSON pointers of the parts that are about natural persons."""
         return ()
+
+    def act(self, in_reply_to: str | None) -> Act | None:
+        """What a packet with this payload does to an exchange: what its header's member `act` must say.
+
+        in_reply_to: the header's; asked for only where `replies` says that there is one.
+        """
+        del in_reply_to
+        return None
+
+    def replies(self) -> bool:
+        """Whether this makes sense only as an answer: the header's `in_reply_to` must then be there."""
+        return False
 
     def sanitisation_due(self) -> str | None:
         """JSON pointer of the member that demands the handling flag `sanitised`, if there is one."""

@@ -68,12 +68,16 @@ HEADER = {
     "exercise": True,
     "thread": uuid7(98),
     "in_reply_to": b64u(bytes(48)),
+    "act": {"does": "asks", "due": NOW},
+    "sources": [b64u(bytes(48))],
     "iat": NOW + 1,
     "exp": NOW + 2,
     "commitment": b64u(bytes(48)),
     "sig/0": b64u(bytes(32)),
     "sig/1": b64u(bytes(32)),
 }
+
+OPTIONAL = {"in_reply_to", "act", "sources"}
 
 
 @pytest.mark.parametrize("pointer", LEAVES)
@@ -107,14 +111,14 @@ def test_a_header_field_changed_after_the_commitment(realm, name):
 
 def test_the_table_names_every_header_field(realm):
     fields = json.loads(unb64u(Forge(realm).object()["jwe"]["aad"]))
-    assert {name.split("/")[0] for name in HEADER} == set(fields) | {"in_reply_to"}
+    assert {name.split("/")[0] for name in HEADER} == set(fields) | OPTIONAL
     assert {name.split("/")[1] for name in HEADER if name.startswith("handling")} == set(fields["handling"])
 
 
 def _changed(raw, name):
     pointer = f"/{name}"
     value = json.loads(raw)
-    if name == "in_reply_to":
+    if name in OPTIONAL:
         value[name] = ""
     assert parent_of(value, pointer)[0][parent_of(value, pointer)[1]] != HEADER[name]
     return edit(pointer, HEADER[name])(value)
