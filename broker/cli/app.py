@@ -32,6 +32,7 @@ COMMANDS = {
     "schema": Entry("schema", "Payload kinds: list them, show, sample, check a payload.", AGENCIES),
     "policy": Entry("policy", "Ask what the release policy says of a header; check a folder of rules.", AGENCIES),
     "audit": Entry("audit", "Search, mirror and verify the exchange log; export a packet's proof.", AUDITORS),
+    "outcomes": Entry("outcomes", "What packets led to, by agency and kind: answers, outcomes, hours held.", AUDITORS),
     "init": Entry("init", "Make a deployment folder: settings, CAs, keys, directory, policies.", OPERATORS),
     "serve": Entry("serve", "Run the gateway.", OPERATORS),
     "relay": Entry("relay", "Bring accepted packets to Kafka, beside several gateways.", OPERATORS),

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -12,6 +11,7 @@ from rich.table import Table
 
 from broker.cli.checking import Checked, check_target
 from broker.cli.evidence import verify_proof
+from broker.cli.inputs import instant_of
 from broker.cli.keyring import fingerprint_of
 from broker.cli.options import AsOption, ConfigOption, MaybeAsOption, write_new
 from broker.cli.output import JsonOption, console, emit, note, progress, wants_json
@@ -21,7 +21,6 @@ from broker.ledger.mirror import files_in, mirror
 from broker.ledger.port import EntryFilter
 from broker.ledger.search import search_mirror
 from broker.sdk.lookups import Search
-from schemas.base import MICROSECONDS, instant
 from schemas.evidence import Entry, EntryType
 from schemas.problem import Code
 
@@ -57,8 +56,8 @@ def search(
     if (profile is None) == (copy is None):
         raise typer.BadParameter("expected either a mirror (offline) or --as (at the gateway)")
     what = EntryFilter(
-        since=_instant(since, "--since"),
-        until=_instant(until, "--until"),
+        since=instant_of(since, "--since"),
+        until=instant_of(until, "--until"),
         party=agency,
         kind=kind,
         packet=packet,
@@ -208,19 +207,6 @@ def _live(profile: Path | None, what: EntryFilter, patience: float) -> Iterator[
             if count == what.limit:
                 return
             yield each.to_object()
-
-
-def _instant(text: str | None, option: str) -> str | None:
-    """A day, or an RFC 3339 time, as an `Instant`."""
-    if text is None or MICROSECONDS.match(text):
-        return text
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(
-            "expected a day or time (UTC), like 2026-02-10 or 2026-02-10T13:40:00Z", param_hint=option
-        ) from None
-    return instant(moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC))
 
 
 def _show(console: Console, found: list[dict[str, Any]]) -> None:

@@ -1,6 +1,7 @@
 """Reads what a person hands to a command: bytes from a file or stdin, models, markings. Never from argv."""
 
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -8,7 +9,7 @@ import typer
 from pydantic import ValidationError
 
 from broker.errors import MalformedError
-from schemas.base import Model
+from schemas.base import MICROSECONDS, Model, instant
 from schemas.canonical import MalformedJsonError, parse
 from schemas.explain import explain
 from schemas.problem import Code
@@ -86,3 +87,16 @@ def payload_error(error: PayloadError) -> MalformedError:
         pointer=error.pointer or None,
         advice=error.advice,
     )
+
+
+def instant_of(text: str | None, option: str) -> str | None:
+    """A day, or an RFC 3339 time, as an `Instant`."""
+    if text is None or MICROSECONDS.match(text):
+        return text
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(
+            "expected a day or time (UTC), like 2026-02-10 or 2026-02-10T13:40:00Z", param_hint=option
+        ) from None
+    return instant(moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC))

@@ -6,13 +6,17 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
+from broker.errors import RequestError
 from broker.flows.identify import Caller
 from broker.flows.inforce import InForce
 from broker.flows.offer import was_offered
 from broker.flows.record import entry
+from broker.ledger.outcomes import Counting
 from broker.ledger.port import EntryFilter, Ledger, LedgerReader, LoggedEntry, Proposal
 from schemas.directory import Role
 from schemas.evidence import EntryType
+from schemas.outcomes import Outcomes
+from schemas.problem import Code
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +33,25 @@ class Audit:
 
     Args:
         at_once, rounds: an agency's search reads so many entries at a time, so many times at most.
+        most: accepted packets that one question about outcomes reads.
     """
 
     def __init__(
-        self, in_force: InForce, ledger: Ledger, reader: LedgerReader, *, at_once: int = 500, rounds: int = 8
+        self,
+        in_force: InForce,
+        ledger: Ledger,
+        reader: LedgerReader,
+        *,
+        at_once: int = 500,
+        rounds: int = 8,
+        most: int = 200_000,
     ) -> None:
         self._in_force = in_force
         self._ledger = ledger
         self._reader = reader
         self._at_once = at_once
         self._rounds = rounds
+        self._most = most
 
     async def search(self, caller: Caller, what: EntryFilter, trace: str | None = None) -> Found:
         """The entries found, by index. The entry that records the search is committed first.
@@ -48,19 +61,60 @@ class Audit:
             UnavailableError: the log cannot be written, so it cannot be searched here; mirrors still can.
         """
         caller.require(Role.AUDITOR, Role.AGENCY)
+        await self._recorded(caller, "search", what, trace)
+        return await asyncio.to_thread(self._found, caller, what)
+
+    async def outcomes(
+        self,
+        caller: Caller,
+        since: str | None,
+        counting: Counting,
+        trace: str | None = None,
+    ) -> Outcomes:
+        """What packets accepted from `since` on led to: for an auditor all, for an agency what `search` shows it. The
+        entry that records the question is committed first.
+
+        Raises:
+            CallerError: code `forbidden`.
+            RequestError: code `bad-query`; the period holds more than one question may read.
+            UnavailableError: as `search`.
+        """
+        caller.require(Role.AUDITOR, Role.AGENCY)
+        what = EntryFilter(since=since, types=[EntryType.ACCEPTED], limit=self._at_once)
+        await self._recorded(caller, "outcomes", what, trace)
+        return await asyncio.to_thread(self._counted, caller, what, counting)
+
+    def _counted(self, caller: Caller, what: EntryFilter, counting: Counting) -> Outcomes:
+        after: int | None = what.after
+        for _ in range(self._most // self._at_once + 1):
+            found = self._found(caller, replace(what, after=after if after is not None else -1))
+            for each in found.entries:
+                counting.entry(json.loads(each.entry))
+            after = found.more
+            if after is None:
+                return counting.report()
+        raise RequestError(
+            Code.BAD_QUERY,
+            f"Expected a period of at most {self._most} accepted packets, found more.",
+            advice="Ask from a later `since`, or count a mirror with `setu outcomes`.",
+        )
+
+    def _found(self, caller: Caller, what: EntryFilter) -> Found:
+        if caller.has(Role.AUDITOR):
+            return self._everything(replace(what, parties_view=None))
+        return self._own_part(replace(what, parties_view=caller.agency.id), caller.agency.id)
+
+    async def _recorded(self, caller: Caller, event: str, what: EntryFilter, trace: str | None) -> None:
         found = entry(
             EntryType.LEDGER_READ,
             actor=caller.agency.id,
             audience=self._in_force.audience,
             view=self._in_force.view(),
-            event="search",
+            event=event,
             note=_described(what),
             trace=trace,
         )
         await asyncio.wrap_future(self._ledger.propose(Proposal(found)))
-        if caller.has(Role.AUDITOR):
-            return await asyncio.to_thread(self._everything, replace(what, parties_view=None))
-        return await asyncio.to_thread(self._own_part, replace(what, parties_view=caller.agency.id), caller.agency.id)
 
     def _everything(self, what: EntryFilter) -> Found:
         return _cut(self._reader.search(what), what.limit)

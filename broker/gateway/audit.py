@@ -10,6 +10,7 @@ from starlette.responses import Response
 from broker.flows.audit import Found
 from broker.gateway.exchange import exchange_of, json_answer
 from broker.gateway.queries import DIGEST, Query, bad_query
+from broker.ledger.outcomes import Counting
 from broker.ledger.port import EntryFilter
 from schemas.base import MICROSECONDS
 from schemas.canonical import MAX_SAFE_INTEGER, canonical, parse
@@ -25,6 +26,7 @@ router = APIRouter()
 _AGENCY = re.compile(r"[a-z]{2}-[a-z0-9-]{1,29}")
 _KIND = re.compile(r"[a-z-]{1,32}")
 _CODE = re.compile(r"[a-z-]{1,40}")
+_TIME = "a time like 2026-01-31T12:00:00.000000Z"
 _TYPES = frozenset(EntryType)
 
 
@@ -44,8 +46,8 @@ async def search(request: Request) -> Response:
     found = await exchange.services.audit.search(
         exchange.caller,
         EntryFilter(
-            since=query.text("since", MICROSECONDS, "a time like 2026-01-31T12:00:00.000000Z"),
-            until=query.text("until", MICROSECONDS, "a time like 2026-01-31T12:00:00.000000Z"),
+            since=query.text("since", MICROSECONDS, _TIME),
+            until=query.text("until", MICROSECONDS, _TIME),
             party=query.text("party", _AGENCY, "an agency's id"),
             kind=query.text("kind", _KIND, "a kind"),
             packet=query.text("packet", DIGEST, "a packet's digest"),
@@ -58,6 +60,22 @@ async def search(request: Request) -> Response:
         exchange.trace,
     )
     return json_answer(await asyncio.to_thread(_written, found) if len(found.entries) > FEW else _written(found))
+
+
+@router.get("/v1/audit/outcomes")
+async def outcomes(request: Request) -> Response:
+    """What the packets of a period led to, by agency and kind; drill traffic apart."""
+    exchange = exchange_of(request)
+    query = Query(request, ("since", "until", "agency", "kind", "exercise"))
+    counting = Counting(
+        until=query.text("until", MICROSECONDS, _TIME),
+        agency=query.text("agency", _AGENCY, "an agency's id"),
+        kind=query.text("kind", _KIND, "a kind"),
+        exercise=query.choice("exercise", {"true": True, "false": False}) is True,
+    )
+    since = query.text("since", MICROSECONDS, _TIME)
+    found = await exchange.services.audit.outcomes(exchange.caller, since, counting, exchange.trace)
+    return json_answer(found.canonical())
 
 
 def _written(found: Found) -> bytes:

@@ -7,8 +7,10 @@ from typing import Any, Protocol
 from broker.flows.audit import Found
 from broker.flows.identify import Caller
 from broker.flows.submit import Submitted
+from broker.ledger.outcomes import Counting
 from broker.ledger.port import EntryFilter
 from schemas.evidence import Delivery, Page, Proof, Timeline, Tombstone, TopicInfo
+from schemas.outcomes import Outcomes
 from schemas.problem import Code
 
 StreamItem = tuple[str, Delivery | Tombstone] | None
@@ -62,6 +64,10 @@ class Timelines(Protocol):
 
 class Audit(Protocol):
     async def search(self, caller: Caller, what: EntryFilter, trace: str | None, /) -> Found: ...
+
+    async def outcomes(
+        self, caller: Caller, since: str | None, counting: Counting, trace: str | None, /
+    ) -> Outcomes: ...
 
 
 class Log(Protocol):

@@ -9,6 +9,7 @@ from broker.sdk.content import M, read_model
 from broker.sdk.http import JSON, Answer, Http, Params
 from broker.sdk.patience import Persistence
 from schemas.evidence import EntryType, Proof, Timeline, TimelineItem, TopicInfo
+from schemas.outcomes import Outcomes
 
 
 class Search(TypedDict, total=False):
@@ -31,6 +32,21 @@ class Search(TypedDict, total=False):
     code: str
     exercise: bool
     limit: int
+
+
+class Counted(TypedDict, total=False):
+    """Which packets' outcomes to count.
+
+    since, until: `Instant` texts; packets accepted from (inclusive) and to (exclusive). Later words about them count.
+    agency: the sender.
+    exercise: True for drill traffic alone; without it, drill traffic is left out.
+    """
+
+    since: str
+    until: str
+    agency: str
+    kind: str
+    exercise: bool
 
 
 class Lookups:
@@ -83,6 +99,18 @@ class Lookups:
             if not isinstance(page.get("next"), int):
                 return
             params["after"] = page["next"]
+
+    def outcomes(self, **what: Unpack[Counted]) -> Outcomes:
+        """What packets led to, by agency and kind: an auditor's all, an agency's own. The question is logged.
+
+        Raises:
+            CallerError: not for this agency's role.
+            RequestError: code `bad-query`; also where the period holds more packets than one question may read.
+        """
+        params: dict[str, str | int | list[str]] = {}
+        for name, value in what.items():
+            params[name] = str(value).lower() if isinstance(value, bool) else str(value)
+        return _model(Outcomes, self._ask("GET", "/v1/audit/outcomes", params=params).json())
 
     def log_fetch(self, path: str) -> bytes:
         """A file of the ledger: `checkpoint`, `tile/0/000`, `tile/entries/000.p/7`.

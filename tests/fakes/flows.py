@@ -9,11 +9,13 @@ from broker.flows.audit import Found
 from broker.flows.identify import Caller
 from broker.flows.submit import Submitted
 from broker.gateway.services import Services, StreamItem
+from broker.ledger.outcomes import Counting
 from broker.ledger.port import EntryFilter, LoggedEntry
 from schemas.canonical import b64u
 from schemas.directory import Agency, Certificate, Role
 from schemas.evidence import Delivery, Page, Proof, Receipt, Timeline, TimelineItem, Tombstone, TopicInfo
 from schemas.handling import Classification, Level
+from schemas.outcomes import Outcomes
 from schemas.problem import Code
 
 DIGEST = b64u(bytes(48))
@@ -191,6 +193,10 @@ class FakeAudit(Scripted):
         self.called(caller.agency.id, what, trace)
         found = tuple(self.found[: what.limit])
         return Found(found, found[-1].index if len(found) == what.limit else None)
+
+    async def outcomes(self, caller: Caller, since: str | None, counting: Counting, trace: str | None) -> Outcomes:
+        self.called(caller.agency.id, since, trace)
+        return counting.report()
 
 
 class FakeLog(Scripted):

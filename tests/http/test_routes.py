@@ -120,6 +120,13 @@ def test_a_search_hands_every_filter_on_and_pages(site: Site) -> None:
     assert "next" not in parse(got(site, "/v1/audit/entries").body)
 
 
+def test_a_question_about_outcomes_is_handed_on(site: Site) -> None:
+    since = "2026-01-01T00:00:00.000000Z"
+    found = parse(got(site, f"/v1/audit/outcomes?since={since}&agency=in-ncb&kind=tip&exercise=true").body)
+    assert found == {"entries": 0, "rows": []}
+    assert site.fakes.audit.calls[0][:2] == ("us-dea", since)
+
+
 HIT = RuleHit(rule="releasable", recipient="us-cbp", sentence="It is not named.", remedy="Name it.")
 
 
