@@ -5,66 +5,52 @@ rules, the two others hold the handling block to what the payload shows.
 """
 
 import json
-from collections.abc import Callable, Mapping
-from functools import cache
+from collections.abc import Mapping
+from importlib import import_module
 from importlib.resources import files
+from pkgutil import iter_modules
 from typing import Any, cast
 
-from pydantic import TypeAdapter, ValidationError
-from pydantic.json_schema import GenerateJsonSchema
-from pydantic_core import core_schema
-
+from schemas import payloads
 from schemas.act import Act
-from schemas.canonical import MAX_SAFE_INTEGER, MalformedJsonError, canonical, parse
-from schemas.explain import MAX_FAULTS, Fault, explain, pointer_to
+from schemas.explain import Fault
 from schemas.handling import Handling, HandlingCode
 from schemas.packet import Header
+from schemas.payloads.kind import PayloadError, PayloadKind
 from schemas.payloads.parts import Payload
-from schemas.payloads.payment_trail import PaymentTrailV1
-from schemas.payloads.pen import PenV1
-from schemas.payloads.tip import TipV1
 from schemas.problem import Code
+from schemas.wire import published
+
+__all__ = [
+    "HandlingRuleError",
+    "PayloadError",
+    "about",
+    "act_of",
+    "check",
+    "check_with_handling",
+    "check_with_header",
+    "json_schema",
+    "kinds",
+    "load",
+    "model",
+    "sample_handling",
+    "samples",
+    "upgrade",
+    "versions",
+]
 
 
-class _WireSchema(GenerateJsonSchema):
-    """On the wire an absent member is left out: null is nobody's value and nobody's default."""
-
-    def nullable_schema(self, schema: core_schema.NullableSchema) -> dict[str, Any]:
-        return self.generate_inner(schema["schema"])
-
-    def default_schema(self, schema: core_schema.WithDefaultSchema) -> dict[str, Any]:
-        if schema.get("default", ...) is None:
-            return self.generate_inner(schema["schema"])
-        return super().default_schema(schema)
+def _shipped() -> dict[str, PayloadKind]:
+    """Every module of `schemas.payloads` that declares a `KIND`."""
+    found: dict[str, PayloadKind] = {}
+    for each in sorted(iter_modules(payloads.__path__), key=lambda module: module.name):
+        kind = getattr(import_module(f"{payloads.__name__}.{each.name}"), "KIND", None)
+        if isinstance(kind, PayloadKind):
+            found[kind.name] = kind
+    return found
 
 
-_MODELS: Mapping[tuple[str, int], Any] = {
-    ("payment-trail", 1): PaymentTrailV1,
-    ("pen", 1): PenV1,
-    ("tip", 1): TipV1,
-}
-_ABOUT: Mapping[str, str] = {
-    "payment-trail": "Accounts, what moved between them, and who is thought to stand behind them",
-    "pen": "Pre-export notification of precursors, from the notice to its clearance",
-    "tip": "Spontaneous information, given without a request",
-}
-
-
-class PayloadError(ValueError):
-    """A payload that is refused: unknown kind, not strict JSON, or not its schema. Never quotes the payload.
-
-    code: `kind-unknown`, `json-invalid` or `schema`; pointer: RFC 6901, of the first fault; message: its sentence;
-    faults: all of them, at most 16; advice: what to do.
-    """
-
-    def __init__(self, code: Code, faults: tuple[Fault, ...], advice: str) -> None:
-        first = faults[0]
-        super().__init__(f"{first.pointer}: {first.sentence}" if first.pointer else first.sentence)
-        self.code = code
-        self.faults = faults
-        self.pointer = first.pointer
-        self.message = first.sentence
-        self.advice = advice
+_KINDS: Mapping[str, PayloadKind] = _shipped()
 
 
 class HandlingRuleError(PayloadError):
@@ -77,22 +63,17 @@ class HandlingRuleError(PayloadError):
 
 def kinds() -> tuple[str, ...]:
     """Every kind, in alphabetical order."""
-    return tuple(sorted(_ABOUT))
+    return tuple(sorted(_KINDS))
 
 
 def about(kind: str) -> str:
     """What a kind is for, in one line; raises PayloadError (kind-unknown)."""
-    if kind not in _ABOUT:
-        raise _unknown()
-    return _ABOUT[kind]
+    return _known(kind).about
 
 
 def versions(kind: str) -> tuple[int, ...]:
     """The versions of a kind, oldest first; raises PayloadError (kind-unknown)."""
-    found = tuple(sorted(version for known, version in _MODELS if known == kind))
-    if not found:
-        raise _unknown()
-    return found
+    return tuple(_known(kind).versions)
 
 
 def model(kind: str, version: int) -> Any:
@@ -101,9 +82,7 @@ def model(kind: str, version: int) -> Any:
     Raises:
         PayloadError: code kind-unknown.
     """
-    if (kind, version) not in _MODELS:
-        raise _unknown()
-    return _MODELS[kind, version]
+    return _known(kind, version).versions[version]
 
 
 def load(kind: str, version: int, raw: bytes) -> Payload:
@@ -113,23 +92,17 @@ def load(kind: str, version: int, raw: bytes) -> Payload:
         PayloadError: code kind-unknown, json-invalid (not strict JSON, `schemas.canonical.parse`), or schema (a null, a
             float, an integer beyond 2^53 - 1, a member name outside ASCII, or not the model), with JSON pointers.
     """
-    model(kind, version)
-    try:
-        document = parse(raw)
-    except MalformedJsonError as error:
-        raise PayloadError(Code.JSON_INVALID, (Fault("", str(error)),), "Write strict JSON (RFC 8259).") from None
-    return _validate(kind, version, document, raw)
+    return _known(kind, version).load(version, raw)
 
 
 def check(kind: str, version: int, document: object) -> Payload:
     """Read an object of JSON types as a payload; as `load`, for a sender that has not written bytes yet."""
-    model(kind, version)
-    try:
-        raw = canonical(document)
-    except ValueError:
-        fault = Fault("", "expected objects, arrays, strings, booleans and integers below 2^53, found something else")
-        raise PayloadError(Code.SCHEMA, (fault,), "Write decimals, dates and times as text.") from None
-    return load(kind, version, raw)
+    return _known(kind, version).check(version, document)
+
+
+def upgrade(kind: str, version: int, document: dict[str, Any]) -> Payload:
+    """A payload of an older version as one of the newest, one step after the other; raises as `load`."""
+    return _known(kind, version).upgrade(version, document)
 
 
 def check_with_handling(payload: Payload, handling: Handling) -> None:
@@ -199,24 +172,21 @@ def json_schema(kind: str, version: int) -> dict[str, Any]:
 
     It is a little wider than the model: check digits, code lists and rules between members are not in it.
     """
-    body = TypeAdapter(model(kind, version)).json_schema(schema_generator=_WireSchema)
-    body.pop("title", None)
-    return {
-        "$schema": GenerateJsonSchema.schema_dialect,
-        "$id": f"urn:setu:schema:{kind}:{version}",
-        "title": f"Setu {kind} version {version}: {_ABOUT[kind]}",
-        **body,
-    }
+    return published(
+        model(kind, version),
+        identity=f"urn:setu:schema:{kind}:{version}",
+        title=f"Setu {kind} version {version}: {about(kind)}",
+    )
 
 
 def samples(kind: str, version: int | None = None) -> dict[str, dict[str, Any]]:
     """Realistic payloads with invented details, by name (a kind's stages, in order), the first the usual one."""
     wanted = f"{kind}.{version or versions(kind)[-1]}."
     folder = files("schemas.payloads").joinpath("samples")
-    found = sorted(each.name for each in folder.iterdir() if each.name.startswith(wanted))
+    found = [each.name.removesuffix(".json").split(".", 3) for each in folder.iterdir() if each.name.startswith(wanted)]
     return {
-        name.removesuffix(".json").split(".", 3)[3]: json.loads(folder.joinpath(name).read_text(encoding="utf-8"))
-        for name in found
+        parts[3]: json.loads(folder.joinpath(f"{'.'.join(parts)}.json").read_text(encoding="utf-8"))
+        for parts in sorted(found, key=lambda parts: int(parts[2]))
     }
 
 
@@ -228,57 +198,13 @@ def sample_handling() -> dict[str, Any]:
     )
 
 
-def _unknown() -> PayloadError:
-    known = ", ".join(f"{kind} {version}" for kind, version in sorted(_MODELS))
-    return PayloadError(
-        Code.KIND_UNKNOWN,
-        (Fault("", f"expected a kind and version of this registry ({known}), found another"),),
-        "Choose one of these, or upgrade.",
-    )
-
-
-@cache
-def _adapters() -> dict[tuple[str, int], TypeAdapter[Payload]]:
-    return {key: TypeAdapter(model) for key, model in _MODELS.items()}
-
-
-def _validate(kind: str, version: int, document: Any, raw: bytes) -> Payload:
-    advice = f"Compare it with the JSON Schema of {kind} {version}."
-    try:
-        payload = _adapters()[kind, version].validate_json(raw, by_alias=True, by_name=False)
-    except ValidationError as error:
-        raise PayloadError(Code.SCHEMA, _impure(document) or explain(error, document), advice) from None
-    # The models hold no fractions, no unbounded integers and no free names; but where they have an optional member,
-    # null would be read as its absence.
-    if b"null" in raw and (faults := _impure(document)):
-        raise PayloadError(Code.SCHEMA, faults, advice)
-    return payload
-
-
-def _impure(document: Any) -> tuple[Fault, ...]:
-    faults: list[Fault] = []
-    _plain(document, [], faults.append)
-    return tuple(faults[:MAX_FAULTS])
-
-
-def _plain(value: Any, path: list[str | int], refuse: Callable[[Fault], None]) -> None:
-    """No null, no float, no integer that a JavaScript program would round, no member name outside ASCII."""
-    match value:
-        case None:
-            refuse(Fault(pointer_to(path), "expected a value, found null; leave the member out"))
-        case float():
-            refuse(Fault(pointer_to(path), "expected no fractions, found one; write a decimal as text"))
-        case bool() | str():
-            pass
-        case int():
-            if abs(value) > MAX_SAFE_INTEGER:
-                refuse(Fault(pointer_to(path), "expected an integer below 2^53, found a larger one; write it as text"))
-        case list():
-            for position, each in enumerate(value):
-                _plain(each, [*path, position], refuse)
-        case dict():
-            for name, each in value.items():
-                if name.isascii():
-                    _plain(each, [*path, name], refuse)
-                else:
-                    refuse(Fault(pointer_to(path), "expected member names in ASCII, found another; rename it"))
+def _known(kind: str, version: int | None = None) -> PayloadKind:
+    found = _KINDS.get(kind)
+    if found is None or (version is not None and version not in found.versions):
+        known = ", ".join(f"{name} {each}" for name in kinds() for each in _KINDS[name].versions)
+        raise PayloadError(
+            Code.KIND_UNKNOWN,
+            (Fault("", f"expected a kind and version of this registry ({known}), found another"),),
+            "Choose one of these, or upgrade.",
+        )
+    return found

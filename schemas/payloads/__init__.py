@@ -1,1 +1,1 @@
-"""The packet kinds: one module each, with its versions and the upgrade from one to the next."""
+"""The packet kinds, one module each that declares `KIND`, and the parts that they are made of."""

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from schemas.base import Model, Reference, Text
 from schemas.payloads.accounts import AnyAccount, Asset, TxHash, transaction_hash
+from schemas.payloads.kind import PayloadKind
 from schemas.payloads.parts import Evaluation, Party, Payload, TerrorNexus, persons, unique_refs
 from schemas.payloads.shape import Shape, wrong
 from schemas.payloads.values import Label, LocalId, Positive, Time
@@ -109,3 +110,8 @@ class PaymentTrailV1(Payload):
 
     def people(self) -> tuple[str, ...]:
         return persons("parties", self.parties)
+
+
+KIND = PayloadKind(
+    "payment-trail", "Accounts, what moved between them, and who is thought to stand behind them", {1: PaymentTrailV1}
+)

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from schemas.base import Line, Model, Reference, Text
 from schemas.payloads.identifiers import SHAPES
+from schemas.payloads.kind import PayloadKind
 from schemas.payloads.parts import Address, Consignment, Identifier, Payload, Place, Quantity, Substance
 from schemas.payloads.shape import wrong
 from schemas.payloads.values import Date
@@ -173,3 +174,5 @@ PenV1 = Annotated[
     Field(discriminator="stage"),
 ]
 """The model for the stage its member `stage` names."""
+
+KIND = PayloadKind("pen", "Pre-export notification of precursors, from the notice to its clearance", {1: PenV1})

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from schemas.base import Line, Text
 from schemas.payloads.identifiers import IccsCode
+from schemas.payloads.kind import PayloadKind
 from schemas.payloads.parts import (
     Consignment,
     Evaluation,
@@ -54,3 +55,6 @@ class TipV1(Payload):
 
     def sanitisation_due(self) -> str | None:
         return "/discipline" if self.discipline == "HUMINT" else None
+
+
+KIND = PayloadKind("tip", "Spontaneous information, given without a request", {1: TipV1})

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from schemas import registry
+from schemas import payloads, registry
 from schemas.handling import Handling
 from schemas.payloads import publish
 from tests.unit.schemas.refusals import MARKER, changed
@@ -21,9 +21,25 @@ def handling(**flags: bool) -> Handling:
 
 
 def test_kinds_and_versions() -> None:
-    assert registry.kinds() == ("payment-trail", "pen", "tip")
-    assert [registry.versions(kind) for kind in registry.kinds()] == [(1,), (1,), (1,)]
-    assert all(registry.about(kind) for kind in registry.kinds())
+    declaring = {
+        path.stem.replace("_", "-")
+        for path in Path(payloads.__path__[0]).glob("*.py")
+        if re.search(r"^KIND = ", path.read_text("utf-8"), re.MULTILINE)
+    }
+    assert registry.kinds() == tuple(sorted(declaring))
+    assert {"payment-trail", "pen", "tip"} <= declaring
+    for kind in registry.kinds():
+        assert registry.versions(kind) == tuple(range(1, len(registry.versions(kind)) + 1))
+        assert re.fullmatch(r"[^\n]{10,100}[^.\n]", registry.about(kind))
+        assert all(registry.samples(kind, version) for version in registry.versions(kind))
+
+
+def test_samples_come_in_their_numbers_order() -> None:
+    numbers = {
+        each.name.split(".", 3)[3][:-5]: int(each.name.split(".")[2])
+        for each in (Path(payloads.__path__[0]) / "samples").glob("pen.1.*")
+    }
+    assert list(registry.samples("pen")) == sorted(numbers, key=numbers.__getitem__)
 
 
 @pytest.mark.parametrize(("kind", "name"), ALL)
