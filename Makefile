@@ -59,7 +59,7 @@ install: .venv/.gateway ## only make .venv, with what a gateway needs, and compi
 install-cluster: install .venv/.cluster ## that, with the clients of PostgreSQL and Kafka
 
 ##@ Change it
-.PHONY: test test-long check check-lint check-format check-types check-imports check-tree parts format lock
+.PHONY: test test-long check check-lint check-format check-types check-imports check-tree parts format spec lock
 test: .venv/.test ## every test but the long ones (ARGS="-k name" to choose, JOBS=1 for one after the other)
 	@.venv/bin/python -m pytest -q -n $(JOBS) --dist loadfile $(ARGS)
 
@@ -89,6 +89,9 @@ parts: ## Debian's packages that some tests need: HAProxy, promtool, kcat, docke
 format: .venv/.test ## let ruff rewrite what it can
 	@.venv/bin/ruff check -q --fix . || true
 	@.venv/bin/ruff format -q .
+
+spec: .venv/.test ## write what is published of models and routes into schemas/spec
+	@.venv/bin/setu schema publish
 
 # An index, links or a proxy set on this machine must not find their way into the locks.
 COMPILE = env -u PIP_FIND_LINKS -u PIP_INDEX_URL -u PIP_EXTRA_INDEX_URL -u PIP_TRUSTED_HOST \

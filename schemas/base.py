@@ -74,42 +74,72 @@ def _b64_of(size: int) -> AfterValidator:
     return AfterValidator(check)
 
 
-AgencyId = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}-[a-z0-9]+(-[a-z0-9]+)*$", max_length=32)]
+AgencyId = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z]{2}-[a-z0-9]+(-[a-z0-9]+)*$", max_length=32),
+    Field(description="an agency's id like us-dea"),
+]
 """ISO 3166-1 alpha-2 country (lower case), a hyphen, the agency: `in-ncb`, `us-dea`."""
 
-Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+Country = Annotated[
+    str, StringConstraints(pattern=r"^[A-Z]{3}$"), Field(description="a country as ISO 3166-1 alpha-3 like IND")
+]
 """ISO 3166-1 alpha-3."""
 
-Kind = Annotated[str, StringConstraints(pattern=r"^[a-z]+(-[a-z]+)*$", max_length=32)]
-Digest = Annotated[str, _b64_of(48)]
+Kind = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z]+(-[a-z]+)*$", max_length=32),
+    Field(description="a kind of payload like tip"),
+]
+Digest = Annotated[str, _b64_of(48), Field(description="a SHA-384 in base64url, 64 characters")]
 """SHA-384, base64url: 64 characters."""
 
-Kid = Annotated[str, _b64_of(32)]
+Kid = Annotated[str, _b64_of(32), Field(description="a key's RFC 7638 thumbprint in base64url, 43 characters")]
 """RFC 7638 SHA-256 thumbprint, base64url: 43 characters."""
 
-Sha256Hex = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Sha256Hex = Annotated[
+    str,
+    StringConstraints(pattern=r"^[0-9a-f]{64}$"),
+    Field(description="a SHA-256 of 64 lower-case hexadecimal digits"),
+]
 UuidText = Annotated[
-    str, StringConstraints(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$")
+    str,
+    StringConstraints(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"),
+    Field(description="a UUID in lower case"),
 ]
 Uuid7 = Annotated[
-    str, StringConstraints(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$")
+    str,
+    StringConstraints(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"),
+    Field(description="a UUID of version 7 in lower case"),
 ]
 """RFC 9562, section 5.7, lower case."""
 
-Seconds = Annotated[int, Field(ge=0, le=MAX_SAFE_INTEGER)]
+Seconds = Annotated[int, Field(ge=0, le=MAX_SAFE_INTEGER, description="whole seconds since 1970-01-01T00:00:00Z")]
 """Whole seconds since 1970-01-01T00:00:00Z."""
 
-Count = Annotated[int, Field(ge=0, le=MAX_SAFE_INTEGER)]
+Count = Annotated[int, Field(ge=0, le=MAX_SAFE_INTEGER, description="a whole number")]
 
 Line = Annotated[
-    str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\n\t]*$"), AfterValidator(_plain_text)
+    str,
+    StringConstraints(min_length=1, max_length=200, pattern=r"^[^\n\t]*$"),
+    AfterValidator(_plain_text),
+    Field(description="one line of text in any script"),
 ]
 """One line of free text: NFC, no control or bidirectional characters, at most 200 characters."""
 
-Text = Annotated[str, StringConstraints(min_length=1, max_length=20_000), AfterValidator(_plain_text)]
+Text = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=20_000),
+    AfterValidator(_plain_text),
+    Field(description="text of any number of lines in any script"),
+]
 """Free text: NFC, no control (but newline and tab) or bidirectional characters, at most 20,000 characters."""
 
-Reference = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ./:_#()-]{0,99}$")]
+Reference = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ./:_#()-]{0,99}$"),
+    Field(description="a reference of ASCII letters, digits and ` ./:_#()-`, at most 100 characters"),
+]
 """A reference in somebody's files: ASCII letters, digits and ` ./:_#()-`, at most 100 characters."""
 
 MICROSECONDS = re.compile(r"\A[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{6}Z\Z")
@@ -125,7 +155,7 @@ def _instant(text: str) -> str:
     return text
 
 
-Instant = Annotated[str, AfterValidator(_instant)]
+Instant = Annotated[str, AfterValidator(_instant), Field(description="a UTC time like 2026-01-31T12:00:00.000000Z")]
 """A UTC instant with microseconds, RFC 3339: `2026-01-31T12:00:00.000000Z`."""
 
 

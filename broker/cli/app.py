@@ -29,7 +29,7 @@ COMMANDS = {
     "follow": Entry("follow", "Receive packets as they come; verify, open and acknowledge them.", AGENCIES),
     "packet": Entry("packet", "Seal, open, verify and look into packets, without sending any.", AGENCIES),
     "keys": Entry("keys", "Make key files and show their fingerprints.", AGENCIES),
-    "schema": Entry("schema", "Payload kinds: list them, show, sample, check a payload.", AGENCIES),
+    "schema": Entry("schema", "Payload kinds: list them, show, sample, check a payload; add a kind.", AGENCIES),
     "policy": Entry("policy", "Ask what the release policy says of a header; check a folder of rules.", AGENCIES),
     "audit": Entry("audit", "Search, mirror and verify the exchange log; export a packet's proof.", AUDITORS),
     "outcomes": Entry("outcomes", "What packets led to, by agency and kind: answers, outcomes, hours held.", AUDITORS),

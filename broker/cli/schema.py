@@ -9,10 +9,14 @@ from rich.table import Table
 
 from broker.cli.inputs import FileArgument, model_of, payload_error, read_bytes, read_json
 from broker.cli.output import JsonOption, emit
+from broker.cli.publishing import publish
+from broker.cli.scaffold import new
 from schemas import registry
 from schemas.handling import Handling
 
-app = typer.Typer(no_args_is_help=True, help="Payload kinds: list them, show, sample, check a payload.")
+app = typer.Typer(no_args_is_help=True, help="Payload kinds: list them, show, sample, check a payload; add a kind.")
+app.command(epilog="Example: setu schema publish --check")(publish)
+app.command(epilog="Example: setu schema new vessel-movement --about 'Where a vessel was' --source 'SOLAS, V/19'")(new)
 
 KindArgument = Annotated[str, typer.Argument(metavar="KIND", help="A kind, for example tip.")]
 VersionOption = Annotated[int | None, typer.Option("--version", min=1, help="Its version; the newest without.")]

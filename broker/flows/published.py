@@ -1,11 +1,15 @@
-"""What every agency may read: the directory's files and the payload schemas."""
+"""What every agency may read: the directory's files, the payload schemas, the forms of routes and topics."""
 
 import asyncio
+import json
 from collections.abc import Callable
+from functools import cache
+from importlib.resources import files
 from typing import Any
 
 from broker.errors import NotFoundError
 from schemas import registry
+from schemas.canonical import canonical
 
 
 class Published:
@@ -18,6 +22,10 @@ class Published:
         """`name`: `metadata/<file>` or `targets/<file>`; raises NotFoundError."""
         return await asyncio.to_thread(self._read_file, name)
 
+    async def form(self, name: str) -> bytes:
+        """`openapi.json` or `asyncapi.json` of `schemas/spec`, canonical."""
+        return await asyncio.to_thread(_form, name)
+
     def schemas(self) -> list[dict[str, Any]]:
         return [{"kind": kind, "versions": list(registry.versions(kind))} for kind in registry.kinds()]
 
@@ -27,3 +35,8 @@ class Published:
             return registry.json_schema(kind, version)
         except registry.PayloadError:
             raise NotFoundError from None
+
+
+@cache
+def _form(name: str) -> bytes:
+    return canonical(json.loads(files("schemas").joinpath("spec", name).read_bytes()))

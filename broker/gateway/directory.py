@@ -39,6 +39,16 @@ async def schema(request: Request, kind: str, version: str) -> Response:
     return json_answer(canonical(found))
 
 
+@router.get("/openapi.json")
+async def openapi(request: Request) -> Response:
+    return json_answer(await exchange_of(request).services.published.form("openapi.json"))
+
+
+@router.get("/asyncapi.json")
+async def asyncapi(request: Request) -> Response:
+    return json_answer(await exchange_of(request).services.published.form("asyncapi.json"))
+
+
 async def _file(request: Request, folder: str, name: str) -> Response:
     if not _FILE.match(name):
         raise NotFoundError

@@ -152,7 +152,11 @@ class Account(Model):
 
 
 class ChainAccount(Account):
-    """An account on a blockchain, CAIP-10."""
+    """An account on a blockchain, CAIP-10. Checked are addresses of Bitcoin's main network
+    (`bip122:000000000019d6689c085ae165831e93`: P2PKH, P2SH, P2WPKH, P2WSH and P2TR, segwit in lower case), of `eip155`
+    (the EIP-55 checksum, in mixed case) and of `tron` (base58check, 21 bytes, the first 0x41); of other chains only
+    the form.
+    """
 
     scheme: Literal["caip10"]
     account: Caip10

@@ -122,7 +122,16 @@ class Address(Model):
     lines: Annotated[tuple[Line, ...], Field(min_length=1, max_length=6)]
     locality: Label | None = None
     subdivision: Subdivision | None = None
-    postcode: Annotated[str, Field(pattern=r"^[A-Z0-9][A-Z0-9 -]{1,11}$")] | None = None
+    postcode: (
+        Annotated[
+            str,
+            Field(
+                pattern=r"^[A-Z0-9][A-Z0-9 -]{1,11}$",
+                description="a postal code of capital letters, digits, spaces and hyphens, 2 to 12 characters",
+            ),
+        ]
+        | None
+    ) = None
     country: CountryCode
 
 

@@ -17,8 +17,12 @@ KeyTerm = Annotated[
 
 
 class Transaction(Model):
-    """One movement, seen from `account`: `in` to it or `out` of it. On a blockchain it has a hash, in a bank a
-    reference. `amount` is in whole units of `asset` (an ISO 4217 currency, or CAIP-19).
+    """One movement, seen from `account`: `in` to it or `out` of it. `account` and `counterparty` are the `id`s of two
+    accounts. `amount` is in whole units of `asset` (an ISO 4217 currency, or CAIP-19).
+
+    On a blockchain it has a `tx_hash` as the chain's explorers write it (Bitcoin, TRON: 64 lower-case hexadecimal
+    digits; eip155: those behind `0x`) and an asset of the account's own chain; elsewhere a `reference`, a currency and
+    no hash.
     """
 
     account: LocalId

@@ -220,6 +220,10 @@ class FakePublished(Scripted):
             raise NotFoundError
         return b'{"signed":{}}'
 
+    async def form(self, name: str) -> bytes:
+        self.called(name)
+        return b'{"form":true}'
+
     def schemas(self) -> list[dict[str, Any]]:
         return [{"kind": "tip", "versions": [1]}]
 

@@ -1,0 +1,1 @@
+"""Documentation of the kinds, made from their models: `schemas/spec/kinds`."""
