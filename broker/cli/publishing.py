@@ -59,7 +59,7 @@ def _document(differing: tuple[str, ...], broken: tuple[Broken, ...], *, written
         "written": written,
         "differing": list(differing),
         "incompatible": [
-            {"file": each.name, "subject": each.subject, "member": each.change.member, "sentence": each.change.sentence}
+            {"file": each.name, "subject": each.subject, "member": each.change.member, "sentence": each.sentence}
             for each in broken
         ],
         "advice": _advice(broken) if broken else "",

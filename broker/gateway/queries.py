@@ -13,7 +13,7 @@ MAX_PARAMETERS = 32
 DIGEST = re.compile(r"[A-Za-z0-9_-]{64}")
 CURSOR = re.compile(r"[A-Za-z0-9_-]{1,200}")
 
-_NUMBER = re.compile(r"(0|[1-9][0-9]{0,14})\Z")
+_NUMBER = re.compile(r"(0|[1-9][0-9]{0,15})\Z")
 _SECONDS = re.compile(r"[0-9]{1,4}(\.[0-9]{1,3})?\Z")
 
 

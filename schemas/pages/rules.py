@@ -17,8 +17,8 @@ from schemas.base import Model
 
 _DEEP = 4
 _ADVICE = re.compile(
-    r"; (add|change|choose|compare|correct|exchange|give|leave|look|mend|move|name|put|remove|say|send|spell|take|use"
-    r"|write)\b.*"
+    r"; (add|change|choose|compare|correct|cut|exchange|give|leave|look|mend|move|name|put|remove|say|send|spell|take"
+    r"|use|write)\b.*"
 )
 _VALIDATORS = ("model_validator", "field_validator")
 Names = dict[str, list[str]]
@@ -130,7 +130,9 @@ def _through(node: ast.Call, scope: _Scope) -> Iterator[Rule]:
             called, skipped = getattr(scope.owner, name, None), 1
         case _:
             return
-    if scope.depth == _DEEP or not inspect.isfunction(called) or not called.__module__.startswith("schemas."):
+    if scope.depth == _DEEP or not inspect.isfunction(called):
+        return
+    if called.__module__ != scope.owner.__module__ and not called.__module__.startswith("schemas."):
         return
     (definition,) = _parsed(called).body
     if not isinstance(definition, ast.FunctionDef):
