@@ -27,7 +27,17 @@ _MOST = {
 }
 _JUDGED = frozenset(
     {
-        *("$ref", "type", "properties", "required", "additionalProperties", "items", "prefixItems", "pattern"),
+        *(
+            "$ref",
+            "type",
+            "properties",
+            "required",
+            "additionalProperties",
+            "propertyNames",
+            "items",
+            "prefixItems",
+            "pattern",
+        ),
         *("enum", "const", "default", "format", "oneOf", "anyOf", "discriminator"),
         *_LEAST,
         *_MOST,
@@ -100,6 +110,8 @@ class _Comparison:
             yield from self.changes(others, other, f"{at}/*")
         elif others not in (False, other):
             yield Change(at, "admitted other members in another form")
+        if "propertyNames" in new:
+            yield from self.changes(old.get("propertyNames", {"type": "string"}), new["propertyNames"], f"{at}/(name)")
 
     def _items(self, old: Schema, new: Schema, at: str) -> Iterator[Change]:
         before, after = old.get("prefixItems", []), new.get("prefixItems", [])

@@ -9,6 +9,7 @@ from schemas.act import Act
 from schemas.directory import Directory
 from schemas.evidence import AckBody, Acknowledgement, Entry, Page, Proof, Receipt, Timeline
 from schemas.handling import Handling
+from schemas.outcomes import Outcomes
 from schemas.packet import Header, Packet
 from schemas.problem import Problem
 from schemas.wire import published
@@ -32,6 +33,7 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
         "entry": Format(Entry, "One entry of the ledger", "ledger.md"),
         "handling": Format(Handling, "How what a packet says may be used", "payloads.md"),
         "header": Format(Header, "The part of a packet that is signed and in clear", "packet.md"),
+        "outcomes": Format(Outcomes, "What packets led to, counted from the log", "http.md"),
         "packet": Format(Packet, "A packet as it travels: encrypted content and two signatures", "packet.md"),
         "page": Format(Page, "Packets of a topic, in ledger order", "http.md"),
         "problem": Format(Problem, "Why something was refused", "http.md"),

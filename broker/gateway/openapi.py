@@ -8,6 +8,7 @@ from broker.gateway.describe.operation import EVERYWHERE, PLACE, Answer, Operati
 from broker.gateway.problems import MEDIA_TYPE, TABLE
 from schemas.directory import Directory
 from schemas.evidence import AckBody, Acknowledgement, Page, Proof, Receipt, Timeline, TimelineItem, TopicInfo
+from schemas.outcomes import Outcomes
 from schemas.packet import Header, Packet
 from schemas.problem import Code, Problem
 from schemas.wire import DIALECT, components
@@ -17,6 +18,7 @@ MODELS: dict[str, Any] = {
     "Acknowledgement": Acknowledgement,
     "Directory": Directory,
     "Header": Header,
+    "Outcomes": Outcomes,
     "Packet": Packet,
     "Page": Page,
     "Problem": Problem,

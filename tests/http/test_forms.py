@@ -49,6 +49,7 @@ def test_a_route_reads_a_query_where_it_says_so() -> None:
         "/v1/topics/{topic}/packets",
         "/v1/topics/{topic}/stream",
         "/v1/audit/entries",
+        "/v1/audit/outcomes",
     ]
 
 
@@ -67,6 +68,7 @@ VALUES = {
     "since": ["2026-01-01T00:00:00.000000Z"],
     "until": ["2026-01-01T00:00:00.000000Z"],
     "party": ["in-ncb"],
+    "agency": ["in-ncb"],
     "kind": ["tip"],
     "packet": [DIGEST],
     "type": ["accepted", "refused&type=conflict"],

@@ -116,6 +116,23 @@ OPERATIONS = (
     ),
     Operation(
         "GET",
+        "/v1/audit/outcomes",
+        "countOutcomes",
+        "audit",
+        "What the packets of a period led to, by agency and kind. Each question is itself an entry.",
+        "auditor; an agency for its own",
+        {200: Answer("The figures.", schema=reference("Outcomes"), example={"entries": 0, "rows": []})},
+        (Code.BAD_QUERY, *WRITES),
+        (
+            _query("since", "From this time on.", _TIME),
+            _query("until", "Before this time.", _TIME),
+            _query("agency", "The packets' sender.", {"type": "string"}),
+            _query("kind", "The packets' kind.", {"type": "string"}),
+            _query("exercise", "Exercises alone, or none.", {"enum": ["true", "false"]}),
+        ),
+    ),
+    Operation(
+        "GET",
         "/log/checkpoint",
         "getCheckpoint",
         "log",

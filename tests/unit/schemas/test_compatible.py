@@ -114,6 +114,7 @@ OPTIONAL = (Line | None, None)
         pytest.param(stages(One, Two), stages(Two, One), id="stages-in-another-order"),
         pytest.param(model(a=stages(OneLess, Two)), model(a=stages(OneLess, Two, type("Three", (Model,), {"__annotations__": {"stage": Literal["three"]}}))), id="a-stage"),
         pytest.param(model(a=int | Part), model(a=WiderPart | int | bool), id="a-form"),
+        pytest.param(model(a=dict[Literal["x"], int]), model(a=dict[Literal["x", "y"], int]), id="a-name-of-free-members"),
         pytest.param(Tree, GreaterTree, id="a-part-of-itself"),
     ],
 )  # fmt: skip
@@ -157,6 +158,7 @@ def test_may_follow(old: Any, new: Any) -> None:
         pytest.param(model(a=int | Part), model(a=int), "/a", "one of its forms", id="a-form-removed"),
         pytest.param(model(a=int | Part), model(a=int | NarrowerPart), "/a", "one of its forms", id="a-form-narrower"),
         pytest.param(model(a=dict[str, str]), model(a=dict[str, int]), "/a/*", "integer", id="values-of-free-members"),
+        pytest.param(model(a=dict[Literal["x", "y"], int]), model(a=dict[Literal["x"], int]), "/a/(name)", "admits y", id="names-of-free-members"),
         pytest.param(Tree, LesserTree, "/name", "length", id="a-part-of-itself"),
     ],
 )  # fmt: skip

@@ -1,10 +1,11 @@
-"""The prose names what the code names: codes and their status, entry types, members, schemes, rules."""
+"""The prose names what the code names: codes and their status, routes, entry types, members, schemes, rules."""
 
 import re
 from importlib.resources import files
 
 import pytest
 
+from broker.gateway import openapi
 from broker.gateway.problems import TABLE
 from schemas.base import Model
 from schemas.directory import Agency, Directory, Role
@@ -28,6 +29,11 @@ def test_every_code_with_its_status() -> None:
     told = re.findall(r"^\| (\d{3}) \| `([a-z-]+)` \|", prose("http"), re.MULTILINE)
     assert {code: int(status) for status, code in told} == {code.value: status for code, (status, _) in TABLE.items()}
     assert len(told) == len(Code)
+
+
+def test_every_route() -> None:
+    paths = {path for path in openapi.document()["paths"] if path != "/log/{path}"}
+    assert [path for path in sorted(paths) if path not in prose("http")] == []
 
 
 def test_every_code_packet_md_names_is_one() -> None:
