@@ -1,10 +1,10 @@
 """Models -> JSON Schema (draft 2020-12), as documents look on the wire."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
-from pydantic import TypeAdapter
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaKeyT
+from pydantic import BaseModel, TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 from pydantic_core import core_schema
 
 DIALECT = GenerateJsonSchema.schema_dialect
@@ -32,16 +32,10 @@ def published(model: Any, *, identity: str, title: str) -> dict[str, Any]:
     return {"$schema": DIALECT, "$id": identity, "title": title, **body}
 
 
-def components(models: Mapping[str, Any], place: str) -> dict[str, Any]:
-    """Schemas of several models and all their parts, by name, that refer to each other as `place` + name.
-
-    models: the name each shall have -> a model, or a union of models.
-    """
-    inputs: list[tuple[JsonSchemaKeyT, Any, core_schema.CoreSchema]] = [
-        (name, "validation", TypeAdapter(model).core_schema) for name, model in models.items()
-    ]
-    made = WireSchema(ref_template=place + "{model}")
-    found, parts = made.generate_definitions(inputs)  # type: ignore[arg-type]
-    named = {name: dict(found[name, "validation"]) for name in models}  # type: ignore[index]
-    # a model's own entry among the parts is what its name refers to
-    return {**parts, **{name: each for name, each in named.items() if each != {"$ref": place + name}}}
+def components(models: Sequence[type[BaseModel]], place: str) -> dict[str, Any]:
+    """Schemas of several models and all their parts, by name, that refer to each other as `place` + name."""
+    _, found = models_json_schema(
+        [(model, "validation") for model in models], ref_template=place + "{model}", schema_generator=WireSchema
+    )
+    parts: dict[str, Any] = found["$defs"]
+    return parts

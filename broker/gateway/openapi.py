@@ -13,21 +13,21 @@ from schemas.packet import Header, Packet
 from schemas.problem import Code, Problem
 from schemas.wire import DIALECT, components
 
-MODELS: dict[str, Any] = {
-    "AckBody": AckBody,
-    "Acknowledgement": Acknowledgement,
-    "Directory": Directory,
-    "Header": Header,
-    "Outcomes": Outcomes,
-    "Packet": Packet,
-    "Page": Page,
-    "Problem": Problem,
-    "Proof": Proof,
-    "Receipt": Receipt,
-    "Timeline": Timeline,
-    "TimelineItem": TimelineItem,
-    "TopicInfo": TopicInfo,
-}
+MODELS = (
+    AckBody,
+    Acknowledgement,
+    Directory,
+    Header,
+    Outcomes,
+    Packet,
+    Page,
+    Problem,
+    Proof,
+    Receipt,
+    Timeline,
+    TimelineItem,
+    TopicInfo,
+)
 OPERATIONS = (*exchange.OPERATIONS, *lookups.OPERATIONS)
 NOUNS = {
     "packets": "Submit packets, and see what became of them.",

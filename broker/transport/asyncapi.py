@@ -64,7 +64,7 @@ def document() -> dict[str, Any]:
         },
         "components": {
             "messages": {"packet": _message()},
-            "schemas": {**components({"Packet": Packet, "Receipt": Receipt}, PLACE), "Headers": _headers()},
+            "schemas": {**components((Packet, Receipt), PLACE), "Headers": _headers()},
             "securitySchemes": {
                 "certificate": {"type": "X509", "description": "The client certificate that the directory lists."}
             },

@@ -133,7 +133,8 @@ def _part(
     part: type[Model], schema: dict[str, Any], definitions: dict[str, Any], link: Link, base: type[Model] | None = None
 ) -> Iterator[str]:
     without = _EVERY | frozenset(base.model_fields if base else ()) if issubclass(part, Payload) else frozenset()
-    yield _said(part)
+    for each in _bases(part, base):
+        yield _said(each)
     yield "\n".join(members(schema, definitions, link, without=without))
     yield from _rules(part, base)
 
@@ -177,6 +178,12 @@ def _own(method: Any, inherited: Any) -> str:
     """A method's own docstring, as a sentence that follows another."""
     said = " ".join(inspect.cleandoc(method.__doc__ or "").split())
     return f" {said}" if said and method.__doc__ != inherited.__doc__ else ""
+
+
+def _bases(model: type[Model], base: type[Model] | None) -> Iterator[type[Model]]:
+    """The model, and before it what it extends that is told nowhere else."""
+    told = {Model, Payload, *(base.__mro__ if base else ())}
+    return (each for each in reversed(model.__mro__) if issubclass(each, Model) and each not in told)
 
 
 def _said(model: type[Model]) -> str:

@@ -87,7 +87,11 @@ def _validates(node: ast.stmt) -> bool:
 
 
 def _called(node: ast.Call) -> str:
-    return node.func.id if isinstance(node.func, ast.Name) else ""
+    """The name that is called, itself or by a method of it: `Asks(...)`, `Asks.model_validate(...)`."""
+    match node.func:
+        case ast.Name(id=name) | ast.Attribute(value=ast.Name(id=name)):
+            return name
+    return ""
 
 
 def _of(function: ast.stmt, scope: _Scope) -> Iterator[Rule]:

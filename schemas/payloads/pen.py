@@ -39,8 +39,7 @@ class Trader(Model):
 
 class PenStage(Payload):
     """What every stage has. `pen_ref` is the notification's number in PEN Online, which stays the channel of record;
-    `authority` the competent national authority that speaks (India: the Narcotics Commissioner; US: DEA). What answers
-    a notice, or lifts an answer, names the packet of the notice in the header's `in_reply_to`.
+    `authority` the competent national authority that speaks (India: the Narcotics Commissioner; US: DEA).
     """
 
     pen_ref: Reference
@@ -53,8 +52,7 @@ class PenNotifyV1(PenStage):
 
     Source: 1988 UN Convention, Article 12(10)(a): (i) name and address of exporter, importer and, when available,
     consignee, (ii) name of the substance, (iii) quantity, (iv) expected point of entry and date of dispatch, (v) other
-    information mutually agreed upon. A substance in neither table is notified voluntarily (PEN Online Light), without
-    `un_list`. The days follow each other: `issued_on`, `response_due`, `dispatch_date`, `arrival_by`.
+    information mutually agreed upon. A substance in neither table is notified voluntarily (PEN Online Light).
     """
 
     stage: Literal["notify"]
@@ -160,8 +158,8 @@ class PenSuspendV1(PenStage):
 
 
 class PenClearedV1(PenStage):
-    """Either authority lifts an objection or suspension, for Article 12 is not to hinder lawful trade: the shipment may
-    go, whole or in part.
+    """An objection or suspension is lifted, for Article 12 is not to hinder lawful trade: the shipment may go, whole or
+    in part.
     """
 
     stage: Literal["cleared"]
