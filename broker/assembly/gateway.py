@@ -30,6 +30,7 @@ from broker.flows.health import Health
 from broker.flows.identify import Identify
 from broker.flows.inforce import InForce
 from broker.flows.log import Log as LogFiles
+from broker.flows.precursors import Precursors
 from broker.flows.published import Published
 from broker.flows.refusals import Refusals
 from broker.flows.routine import again, ended
@@ -127,6 +128,7 @@ class Gateway:
 
         identify = Identify(in_force, now)
         health = Health(in_force, reader, lambda: _check_signing(books.signer, committer))
+        audit = Audit(in_force, committer, reader)
         services = Services(
             identify=identify,
             submit=Submit(
@@ -152,7 +154,8 @@ class Gateway:
                 probe=probe,
             ),
             timelines=Timelines(reader, patience=PROOF_PATIENCE),
-            audit=Audit(in_force, committer, reader),
+            audit=audit,
+            precursors=Precursors(in_force, reader, audit, keys=wrap_keys_of(keys), now=now),
             log=LogFiles(reader),
             published=Published(directory.read_file),
             refusals=refusals,

@@ -33,6 +33,7 @@ COMMANDS = {
     "policy": Entry("policy", "Ask what the release policy says of a header; check a folder of rules.", AGENCIES),
     "audit": Entry("audit", "Search, mirror and verify the exchange log; export a packet's proof.", AUDITORS),
     "outcomes": Entry("outcomes", "What packets led to, by agency and kind: answers, outcomes, hours held.", AUDITORS),
+    "watch": Entry("watch", "Precursors: notices against answers, arrivals, movements, diversions.", AGENCIES),
     "init": Entry("init", "Make a deployment folder: settings, CAs, keys, directory, policies.", OPERATORS),
     "serve": Entry("serve", "Run the gateway.", OPERATORS),
     "relay": Entry("relay", "Bring accepted packets to Kafka, beside several gateways.", OPERATORS),

@@ -60,9 +60,8 @@ class Audit:
             CallerError: code `forbidden`.
             UnavailableError: the log cannot be written, so it cannot be searched here; mirrors still can.
         """
-        caller.require(Role.AUDITOR, Role.AGENCY)
-        await self._recorded(caller, "search", what, trace)
-        return await asyncio.to_thread(self._found, caller, what)
+        await self.recorded(caller, "search", what, trace)
+        return await asyncio.to_thread(self.found, caller, what)
 
     async def outcomes(
         self,
@@ -79,15 +78,14 @@ class Audit:
             RequestError: code `bad-query`; the period holds more than one question may read.
             UnavailableError: as `search`.
         """
-        caller.require(Role.AUDITOR, Role.AGENCY)
         what = EntryFilter(since=since, types=[EntryType.ACCEPTED], limit=self._at_once)
-        await self._recorded(caller, "outcomes", what, trace)
+        await self.recorded(caller, "outcomes", what, trace)
         return await asyncio.to_thread(self._counted, caller, what, counting)
 
     def _counted(self, caller: Caller, what: EntryFilter, counting: Counting) -> Outcomes:
         after: int | None = what.after
         for _ in range(self._most // self._at_once + 1):
-            found = self._found(caller, replace(what, after=after if after is not None else -1))
+            found = self.found(caller, replace(what, after=after if after is not None else -1))
             for each in found.entries:
                 counting.entry(json.loads(each.entry))
             after = found.more
@@ -99,12 +97,15 @@ class Audit:
             advice="Ask from a later `since`, or count a mirror with `setu outcomes`.",
         )
 
-    def _found(self, caller: Caller, what: EntryFilter) -> Found:
+    def found(self, caller: Caller, what: EntryFilter) -> Found:
+        """The search itself, which is not recorded here. Blocks."""
         if caller.has(Role.AUDITOR):
             return self._everything(replace(what, parties_view=None))
         return self._own_part(replace(what, parties_view=caller.agency.id), caller.agency.id)
 
-    async def _recorded(self, caller: Caller, event: str, what: EntryFilter, trace: str | None) -> None:
+    async def recorded(self, caller: Caller, event: str, what: EntryFilter, trace: str | None) -> None:
+        """Commit the entry that says who looked for what; raises CallerError for who may not, UnavailableError."""
+        caller.require(Role.AUDITOR, Role.AGENCY)
         found = entry(
             EntryType.LEDGER_READ,
             actor=caller.agency.id,

@@ -78,6 +78,21 @@ async def outcomes(request: Request) -> Response:
     return json_answer(found.canonical())
 
 
+@router.get("/v1/watch/precursors")
+async def precursors(request: Request) -> Response:
+    """Notices of exports against answers, arrivals, movements and diversions, of what the caller may read."""
+    exchange = exchange_of(request)
+    query = Query(request, ("since", "until", "facts"))
+    found = await exchange.services.precursors(
+        exchange.caller,
+        query.text("since", MICROSECONDS, _TIME),
+        query.text("until", MICROSECONDS, _TIME),
+        exchange.trace,
+        show=query.choice("facts", {"true": True, "false": False}) is True,
+    )
+    return json_answer(await asyncio.to_thread(found.canonical))
+
+
 def _written(found: Found) -> bytes:
     entries = [{"index": each.index, "entry": parse(each.entry)} for each in found.entries]
     return canonical({"entries": entries} | ({} if found.more is None else {"next": found.more}))

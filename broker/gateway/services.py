@@ -12,6 +12,7 @@ from broker.ledger.port import EntryFilter
 from schemas.evidence import Delivery, Page, Proof, Timeline, Tombstone, TopicInfo
 from schemas.outcomes import Outcomes
 from schemas.problem import Code
+from schemas.watch import Watch
 
 StreamItem = tuple[str, Delivery | Tombstone] | None
 
@@ -70,6 +71,12 @@ class Audit(Protocol):
     ) -> Outcomes: ...
 
 
+class Precursors(Protocol):
+    async def __call__(
+        self, caller: Caller, since: str | None, until: str | None, trace: str | None, /, *, show: bool
+    ) -> Watch: ...
+
+
 class Log(Protocol):
     async def checkpoint(self, caller: Caller, /) -> bytes: ...
 
@@ -112,6 +119,7 @@ class Services:
     subscribe: Subscribe
     timelines: Timelines
     audit: Audit
+    precursors: Precursors
     log: Log
     published: Published
     refusals: Refusals

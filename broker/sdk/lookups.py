@@ -10,6 +10,7 @@ from broker.sdk.http import JSON, Answer, Http, Params
 from broker.sdk.patience import Persistence
 from schemas.evidence import EntryType, Proof, Timeline, TimelineItem, TopicInfo
 from schemas.outcomes import Outcomes
+from schemas.watch import Watch
 
 
 class Search(TypedDict, total=False):
@@ -111,6 +112,15 @@ class Lookups:
         for name, value in what.items():
             params[name] = str(value).lower() if isinstance(value, bool) else str(value)
         return _model(Outcomes, self._ask("GET", "/v1/audit/outcomes", params=params).json())
+
+    def precursors(self, *, since: str | None = None, until: str | None = None) -> Watch:
+        """The precursor watch over what this agency may read and the gateway can open for it, with the facts.
+
+        since, until: `Instant` texts, from (inclusive) and to (exclusive). Raises as `outcomes`.
+        """
+        params: dict[str, str | int | list[str]] = {"facts": "true"}
+        params |= {name: value for name, value in (("since", since), ("until", until)) if value is not None}
+        return _model(Watch, self._ask("GET", "/v1/watch/precursors", params=params).json())
 
     def log_fetch(self, path: str) -> bytes:
         """A file of the ledger: `checkpoint`, `tile/0/000`, `tile/entries/000.p/7`.

@@ -17,6 +17,7 @@ from schemas.evidence import Delivery, Page, Proof, Receipt, Timeline, TimelineI
 from schemas.handling import Classification, Level
 from schemas.outcomes import Outcomes
 from schemas.problem import Code
+from schemas.watch import Watch, watch
 
 DIGEST = b64u(bytes(48))
 FOREIGN = b64u(bytes([1] * 48))
@@ -199,6 +200,14 @@ class FakeAudit(Scripted):
         return counting.report()
 
 
+class FakePrecursors(Scripted):
+    async def __call__(
+        self, caller: Caller, since: str | None, until: str | None, trace: str | None, *, show: bool
+    ) -> Watch:
+        self.called(caller.agency.id, since, until, show)
+        return watch((), 0, show=show)
+
+
 class FakeLog(Scripted):
     async def checkpoint(self, caller: Caller) -> bytes:
         self.called(caller.agency.id)
@@ -257,6 +266,7 @@ class Fakes:
         self.subscribe = FakeSubscribe()
         self.timelines = FakeTimelines()
         self.audit = FakeAudit()
+        self.precursors = FakePrecursors()
         self.log = FakeLog()
         self.published = FakePublished()
         self.refusals = FakeRefusals()

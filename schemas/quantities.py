@@ -1,0 +1,36 @@
+"""Quantities of one dimension made comparable: mass in kilograms, volume in litres, pieces as pieces."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from types import MappingProxyType
+
+FACTORS: Mapping[str, tuple[str, Decimal]] = MappingProxyType(
+    {
+        "KGM": ("KGM", Decimal(1)),
+        "GRM": ("KGM", Decimal("1e-3")),
+        "MGM": ("KGM", Decimal("1e-6")),
+        "MC": ("KGM", Decimal("1e-9")),
+        "TNE": ("KGM", Decimal(1000)),
+        "LBR": ("KGM", Decimal("0.45359237")),
+        "ONZ": ("KGM", Decimal("0.028349523125")),
+        "LTR": ("LTR", Decimal(1)),
+        "MLT": ("LTR", Decimal("1e-3")),
+        "MTQ": ("LTR", Decimal(1000)),
+        "GLL": ("LTR", Decimal("3.785411784")),
+    }
+)
+"""Unit of UNECE Recommendation 20 -> (unit of its dimension, factor), by the conversion factors of its annexes. A unit
+that is not here is compared with itself alone.
+"""
+
+
+def normalised(value: str, unit: str) -> tuple[str, Decimal]:
+    """(unit, amount): kilograms of any mass, litres of any volume, else the unit itself."""
+    base, factor = FACTORS.get(unit, (unit, Decimal(1)))
+    return base, Decimal(value) * factor
+
+
+def written(amount: Decimal) -> str:
+    """Without exponent and without trailing zeros, at most nine places: `1250.5`."""
+    text = f"{amount.quantize(Decimal('1e-9')):f}"
+    return text.rstrip("0").rstrip(".") or "0"
