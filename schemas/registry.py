@@ -19,9 +19,13 @@ from schemas.canonical import MAX_SAFE_INTEGER, MalformedJsonError, canonical, p
 from schemas.explain import MAX_FAULTS, Fault, explain, pointer_to
 from schemas.handling import Handling, HandlingCode
 from schemas.packet import Header
+from schemas.payloads.darkweb import DarkwebV1
+from schemas.payloads.doubts import doubts
 from schemas.payloads.parts import Payload
 from schemas.payloads.payment_trail import PaymentTrailV1
 from schemas.payloads.pen import PenV1
+from schemas.payloads.subject import SubjectV1
+from schemas.payloads.substance_alert import SubstanceAlertV1
 from schemas.payloads.tip import TipV1
 from schemas.problem import Code
 
@@ -39,13 +43,19 @@ class _WireSchema(GenerateJsonSchema):
 
 
 _MODELS: Mapping[tuple[str, int], Any] = {
+    ("darkweb", 1): DarkwebV1,
     ("payment-trail", 1): PaymentTrailV1,
     ("pen", 1): PenV1,
+    ("subject", 1): SubjectV1,
+    ("substance-alert", 1): SubstanceAlertV1,
     ("tip", 1): TipV1,
 }
 _ABOUT: Mapping[str, str] = {
+    "darkweb": "An offer on a market, a messenger or a social network, as it was captured",
     "payment-trail": "Accounts, what moved between them, and who is thought to stand behind them",
-    "pen": "Pre-export notification of precursors, from the notice to its clearance",
+    "pen": "Pre-export notification of precursors, from the notice to what became of the goods",
+    "subject": "A person, organisation or vessel of interest: who, in which part, on what basis",
+    "substance-alert": "A substance that is new or newly dangerous: what it is, and how that is known",
     "tip": "Spontaneous information, given without a request",
 }
 
@@ -130,6 +140,13 @@ def check(kind: str, version: int, document: object) -> Payload:
         fault = Fault("", "expected objects, arrays, strings, booleans and integers below 2^53, found something else")
         raise PayloadError(Code.SCHEMA, (fault,), "Write decimals, dates and times as text.") from None
     return load(kind, version, raw)
+
+
+def warnings(payload: Payload) -> tuple[Fault, ...]:
+    """What is doubtful in a valid payload and refused by nobody: names, numbers and codes of its substances that the
+    list of substances knows otherwise (`schemas.payloads.doubts`). At most 16; none quotes the payload.
+    """
+    return doubts(payload)[:MAX_FAULTS]
 
 
 def check_with_handling(payload: Payload, handling: Handling) -> None:
