@@ -100,11 +100,9 @@ def look_up(text: str) -> tuple[Listed, ...]:
     exact = by_cas(asked) or by_name(asked)
     if exact is not None:
         return (exact,)
-    return (
-        by_inchikey(asked.upper())
-        if _INCHIKEY.fullmatch(asked.upper())
-        else (by_hs(asked.replace(".", "", 1)) or by_dea_code(asked))
-    )
+    if _INCHIKEY.fullmatch(asked.upper()):
+        return by_inchikey(asked.upper())
+    return by_hs(asked.replace(".", "", 1)) or by_dea_code(asked)
 
 
 _INCHIKEY = re.compile(r"[A-Z]{14}-[A-Z]{10}-[A-Z]")

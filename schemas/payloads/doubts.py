@@ -57,6 +57,8 @@ def _against(known: Listed, substance: Substance, *, named: bool, numbered: bool
         yield "name", f"expected {_names(known)} with this {by}, found a name the list does not have; compare the two"
     if substance.cas and not numbered:
         yield "cas", f"expected {known.cas} with this name or InChIKey, found another; a salt or isomer has its own"
+    if substance.inchikey and not _drawn(known.inchikey, substance.inchikey):
+        yield "inchikey", f"expected {known.inchikey}, found another structure or stereoisomer; compare the two"
     if substance.un_list and substance.un_list not in known.un_lists:
         listed = " or ".join(known.un_lists) or "none, for the list knows no UN schedule or table of it"
         yield "un_list", f"expected {listed}, found another; compare it with the schedules"
@@ -64,6 +66,16 @@ def _against(known: Listed, substance: Substance, *, named: bool, numbered: bool
         yield "hs6", f"expected {known.hs6} (HS 2022), found another; compare it with the tariff"
     if substance.dea_code and known.dea_code and substance.dea_code != known.dea_code:
         yield "dea_code", f"expected {known.dea_code}, found another; compare it with 21 CFR 1308 and 1310"
+
+
+def _drawn(listed: str, found: str) -> bool:
+    """One structure; where the list's InChIKey says nothing of stereochemistry, whatever the other says of it."""
+    skeleton, rest = listed[:14], listed[15:]
+    return found[:14] == skeleton and (rest.startswith(_FLAT) or found[15:] == rest)
+
+
+_FLAT = "UHFFFAOYSA"
+"""The second block of an InChIKey without stereochemistry, isotopes or fixed hydrogens."""
 
 
 def _names(known: Listed) -> str:

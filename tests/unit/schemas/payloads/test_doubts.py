@@ -33,6 +33,12 @@ def told(**members: Any) -> list[tuple[str, str]]:
             {"name": MARKER, "inchikey": NORFENTANYL["inchikey"]}, "/name", "Norfentanyl", id="name-by-inchikey"
         ),
         pytest.param(FENTANYL | {"cas": "64-17-5"}, "/cas", "expected 437-38-7", id="cas"),
+        pytest.param(
+            {"name": "Ephedrine", "inchikey": "KWGRBVOPPLSCSI-WCBMZHEXSA-N"}, "/inchikey", "stereoisomer", id="inchikey"
+        ),
+        pytest.param(
+            FENTANYL | {"inchikey": "AAAAAAAAAAAAAA-UHFFFAOYSA-N"}, "/inchikey", "another structure", id="structure"
+        ),
         pytest.param(FENTANYL | {"un_list": "1971-II"}, "/un_list", "expected 1961-I", id="un-list"),
         pytest.param({"name": "Carfentanil", "un_list": "1961-II"}, "/un_list", "1961-I or 1961-IV", id="two-lists"),
         pytest.param({"name": "Tramadol", "un_list": "1971-IV"}, "/un_list", "knows no UN schedule", id="no-un-list"),
@@ -60,6 +66,7 @@ def test_is_told(members: dict[str, Any], at: str, sentence: str) -> None:
         pytest.param(NORFENTANYL, id="norfentanyl"),
         pytest.param({"name": MARKER, "cas": "64-17-5", "un_list": "1961-I", "hs6": "220710"}, id="nothing-listed"),
         pytest.param({"name": "Carfentanil", "un_list": "1961-IV"}, id="the-second-list"),
+        pytest.param({"name": "Norephedrine", "inchikey": "DLNKOYKMWOXYQA-CBAPKCEASA-N"}, id="stereo-not-listed"),
         pytest.param({"name": "Carfentanil", "dea_code": "9743"}, id="no-dea-code-listed"),
         pytest.param({"name": "Isotonitazene", "hs6": "293399"}, id="no-heading-listed"),
         *(pytest.param(MAPA | {"name": name}, id=name) for name in FOUR_NAMES),
