@@ -28,9 +28,10 @@ SubstanceGroup = Annotated[
     ],
     Field(
         description="chemical groups of the EU Early Warning System. The UNODC Early Warning Advisory's are the same "
-        "under these names: its phencyclidine-type substances are arylcyclohexylamines, its plant-based substances plants-extracts, its "
-        "synthetic cannabinoids and cathinones cannabinoids and cathinones; what it counts as other substances is here "
-        "under opioids, benzodiazepines, arylalkylamines or piperidines-pyrrolidines where it belongs to one of these"
+        "under these names: its phencyclidine-type substances are arylcyclohexylamines, its plant-based substances "
+        "plants-extracts, its synthetic cannabinoids and cathinones cannabinoids and cathinones; what it counts as "
+        "other substances is here under opioids, benzodiazepines, arylalkylamines or piperidines-pyrrolidines where "
+        "it belongs to one of these"
     ),
 ]
 
