@@ -13,9 +13,10 @@ from typing import Any, cast
 
 from schemas import payloads
 from schemas.act import Act
-from schemas.explain import Fault
+from schemas.explain import MAX_FAULTS, Fault
 from schemas.handling import Handling, HandlingCode
 from schemas.packet import Header
+from schemas.payloads.doubts import doubts
 from schemas.payloads.kind import PayloadError, PayloadKind
 from schemas.payloads.parts import Payload
 from schemas.problem import Code
@@ -37,6 +38,7 @@ __all__ = [
     "samples",
     "upgrade",
     "versions",
+    "warnings",
 ]
 
 
@@ -103,6 +105,13 @@ def check(kind: str, version: int, document: object) -> Payload:
 def upgrade(kind: str, version: int, document: dict[str, Any]) -> Payload:
     """A payload of an older version as one of the newest, one step after the other; raises as `load`."""
     return _known(kind, version).upgrade(version, document)
+
+
+def warnings(payload: Payload) -> tuple[Fault, ...]:
+    """What is doubtful in a valid payload and refused by nobody: names, numbers and codes of its substances that the
+    list of substances knows otherwise (`schemas.payloads.doubts`). At most 16; none quotes the payload.
+    """
+    return doubts(payload)[:MAX_FAULTS]
 
 
 def check_with_handling(payload: Payload, handling: Handling) -> None:

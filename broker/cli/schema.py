@@ -78,10 +78,15 @@ def check(
     ] = None,
     _json: JsonOption = False,
 ) -> None:
-    """Check a payload against its kind, offline; exit status 1 where it does not hold."""
+    """Check a payload against its kind, offline; exit status 1 where it does not hold.
+
+    Warnings refuse nothing: names, numbers and codes of substances that the list of substances knows otherwise.
+    """
     faults: list[dict[str, str]] = []
+    warnings: list[dict[str, str]] = []
     try:
         payload = registry.load(kind, version or registry.versions(kind)[-1], read_bytes(file))
+        warnings = [{"pointer": each.pointer, "sentence": each.sentence} for each in registry.warnings(payload)]
         if handling is not None:
             registry.check_with_handling(payload, model_of(Handling, read_json(handling), "a handling block"))
     except registry.HandlingRuleError as error:
@@ -97,8 +102,10 @@ def check(
             console.print(each["sentence"])
             if "remedy" in each:
                 console.print(f"  what would change it: {each['remedy']}", style="cyan")
+        for each in warnings:
+            console.print(f"look again at {each['pointer']}: {each['sentence']}", style="yellow")
 
-    emit(ctx, {"ok": not faults, "kind": kind, "faults": faults}, show)
+    emit(ctx, {"ok": not faults, "kind": kind, "faults": faults, "warnings": warnings}, show)
     if faults:
         raise typer.Exit(1)
 

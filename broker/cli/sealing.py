@@ -22,12 +22,14 @@ from broker.cli.options import (
     ThreadOption,
     ToOption,
 )
+from broker.cli.output import note
 from broker.config import AgencySettings, load
 from broker.envelope.seal import Sealed
 from broker.errors import MalformedError
 from broker.sdk.client import Client
 from broker.sdk.posting import Sent
 from broker.sdk.sealing import Options
+from schemas import registry
 from schemas.handling import Handling
 from schemas.packet import Precedence
 from schemas.problem import Code
@@ -116,7 +118,10 @@ def takes_a_request(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def seal(client: Client, profile: Path, request: Request, file: Path) -> Sealed:
-    """Judge and seal the payload of a file, `-` for stdin; raises as `Client.seal`."""
+    """Judge and seal the payload of a file, `-` for stdin; raises as `Client.seal`.
+
+    What is doubtful in it and refused by nobody is told on stderr.
+    """
     payload = read_json(file)
     if not isinstance(payload, dict):
         raise MalformedError(Code.SCHEMA, "Expected a JSON object as the payload, found another type.")
@@ -131,7 +136,10 @@ def seal(client: Client, profile: Path, request: Request, file: Path) -> Sealed:
     }
     if request.sealed is not None:
         options["sealed"] = request.sealed
-    return client.seal(request.kind, to=request.to, payload=payload, handling=request.handling, **options)
+    made = client.seal(request.kind, to=request.to, payload=payload, handling=request.handling, **options)
+    for each in registry.warnings(registry.check(request.kind, made.header.kind_version, payload)):
+        note(f"{file}: look again at {each.pointer}: {each.sentence}", "yellow")
+    return made
 
 
 def sent_document(sent: Sent) -> dict[str, Any]:

@@ -46,6 +46,10 @@ Confidence = Literal["low", "moderate", "high"]
 """Analytic confidence, Intelligence Community Directive 203 (2015), annex: never a likelihood."""
 
 
+Form = Literal["powder", "pill-tablet", "crystal-rock", "liquid", "plant-matter", "blotter"]
+"""What a substance looks like when it is found."""
+
+
 class Quantity(Model):
     """An amount above zero in a unit of UNECE Recommendation 20."""
 
@@ -81,7 +85,7 @@ class Substance(Model):
     hs6: Hs6 | None = None
     dea_code: DeaCode | None = None
     ndps_schedule: NdpsSchedule | None = None
-    form: Literal["powder", "pill-tablet", "crystal-rock", "liquid", "plant-matter", "blotter"] | None = None
+    form: Form | None = None
     quantity: Quantity | None = None
     purity: Percent | None = None
 

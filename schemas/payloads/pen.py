@@ -1,50 +1,22 @@
-"""Kind `pen`: pre-export notification of precursors, from the notice to its clearance, one model for each stage."""
+"""Kind `pen`: pre-export notification of precursors, from the notice to what became of the goods; a model per stage."""
 
+from datetime import date
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from schemas.base import Line, Model, Reference, Text
-from schemas.payloads.identifiers import SHAPES
+from schemas.act import Act, Answers, Asks
+from schemas.base import Line, Reference, Text
 from schemas.payloads.kind import PayloadKind
-from schemas.payloads.parts import Address, Consignment, Identifier, Payload, Place, Quantity, Substance
+from schemas.payloads.parts import Consignment, Place, Quantity, Substance
+from schemas.payloads.pen_parts import Discrepancy, FormLetter, Ground, Iec, PenStage, Trader
 from schemas.payloads.shape import wrong
 from schemas.payloads.values import Date
 
-Iec = Annotated[str, SHAPES["in-iec"]]
-"""Importer-Exporter Code of the Indian side (Foreign Trade (Development and Regulation) Act 1992, section 7)."""
-
-Ground = Literal[
-    "importer-unknown",
-    "importer-not-authorised",
-    "no-import-permit",
-    "quantity-above-need",
-    "end-use-unverified",
-    "substance-not-permitted",
-    "suspected-diversion",
-    "incomplete-notice",
-    "other",
-]
-"""Why a shipment is objected to or suspended (1988 Convention, Article 12(9)(c) and (10)); `other` is explained."""
-
-
-class Trader(Model):
-    """An exporter, importer or consignee, with name and address as Article 12(10)(a)(i) asks."""
-
-    name: Line
-    address: Address
-    identifiers: Annotated[tuple[Identifier, ...], Field(max_length=10)] = ()
-    licence: Reference | None = None
-
-
-class PenStage(Payload):
-    """What every stage has. `pen_ref` is the notification's number in PEN Online, which stays the channel of record;
-    `authority` the competent national authority that speaks (India: the Narcotics Commissioner; US: DEA).
-    """
-
-    pen_ref: Reference
-    authority: Line
-    remarks: Text | None = None
+DAY = 86_400
+EPOCH = date(1970, 1, 1).toordinal()
+EARLIEST, LATEST = "1970-01-01", "9998-12-31"
+"""Days whose end is a time that every program can write (`Asks.due`)."""
 
 
 class PenNotifyV1(PenStage):
@@ -53,6 +25,8 @@ class PenNotifyV1(PenStage):
     Source: 1988 UN Convention, Article 12(10)(a): (i) name and address of exporter, importer and, when available,
     consignee, (ii) name of the substance, (iii) quantity, (iv) expected point of entry and date of dispatch, (v) other
     information mutually agreed upon. A substance in neither table is notified voluntarily (PEN Online Light).
+
+    It asks for an answer by the end of the day `response_due`, UTC: the header's act is `asks`, due at 24:00.
     """
 
     stage: Literal["notify"]
@@ -73,6 +47,8 @@ class PenNotifyV1(PenStage):
 
     @model_validator(mode="after")
     def _in_time(self) -> Self:
+        if not EARLIEST <= self.response_due <= LATEST:
+            wrong("response_due", f"expected a date from {EARLIEST} to {LATEST}, found another; correct it")
         if self.response_due < self.issued_on:
             wrong("response_due", "expected a date on or after issued_on; correct it")
         if self.dispatch_date < self.response_due:
@@ -95,6 +71,13 @@ class PenNotifyV1(PenStage):
             wrong("point_of_entry/country", "expected a country other than the exporter's; correct it")
         return self
 
+    def act(self, in_reply_to: str | None) -> Act | None:
+        del in_reply_to
+        return Asks(does="asks", due=(date.fromisoformat(self.response_due).toordinal() + 1 - EPOCH) * DAY)
+
+    def replies(self) -> bool:
+        return False
+
 
 class PenAcknowledgeV1(PenStage):
     """The importing country's authority has the notice (Article 12(10)(a)) and looks into it; no answer yet."""
@@ -110,7 +93,14 @@ class PenAcknowledgeV1(PenStage):
         return self
 
 
-class PenObjectV1(PenStage):
+class PenAnswer(PenStage):
+    """What stops the notice's clock: the header's act is `answers`."""
+
+    def act(self, in_reply_to: str | None) -> Act | None:
+        return Answers.model_validate({"does": "answers", "of": in_reply_to})
+
+
+class PenObjectV1(PenAnswer):
     """The importing country's authority objects: the export must not go ahead (Article 12(9)(c), 12(10))."""
 
     stage: Literal["object"]
@@ -119,7 +109,7 @@ class PenObjectV1(PenStage):
     explanation: Text
 
 
-class PenNoObjectionV1(PenStage):
+class PenNoObjectionV1(PenAnswer):
     """The importing country's authority does not object to a notice of Article 12(10)(a), where it wishes under
     conditions or up to a quantity.
     """
@@ -169,10 +159,80 @@ class PenClearedV1(PenStage):
     quantity: Quantity | None = None
 
 
+class PenArrivedV1(PenStage):
+    """The importing country's authority says what arrived of what was notified: when, where, how much
+    (`substance.quantity`), and in what it differs (Article 12(9)(c), 12(10)).
+    """
+
+    stage: Literal["arrived"]
+    arrived_on: Date
+    place: Place
+    substance: Substance
+    consignment: Consignment | None = None
+    discrepancy: Discrepancy | None = None
+
+    @model_validator(mode="after")
+    def _how_much(self) -> Self:
+        if self.substance.quantity is None:
+            wrong("substance/quantity", "expected the quantity that arrived; add it")
+        return self
+
+
+class PenMovedV1(PenStage):
+    """A notified precursor moved on inside the importing or exporting country (Article 12(8)(a): manufacture and
+    distribution are monitored), from consignor to consignee. In India every movement of a substance of schedule A goes
+    under a consignment note, and both ends have a unique registration number (scheme `in-ndps-urn`): NDPS
+    (Regulation of Controlled Substances) Order 2013. `form` is the letter of the Order's form, as printed on the note.
+    """
+
+    stage: Literal["moved"]
+    moved_on: Date
+    received_on: Date | None = None
+    consignor: Trader
+    consignee: Trader
+    substance: Substance
+    consignment_note: Reference | None = None
+    form: FormLetter | None = None
+    consignment: Consignment | None = None
+    discrepancy: Discrepancy | None = None
+
+    @model_validator(mode="after")
+    def _inside_one_country(self) -> Self:
+        if self.consignee.address.country != self.consignor.address.country:
+            wrong("consignee/address/country", "expected the consignor's country: an export is notified, not moved")
+        if self.consignor.address.country == "IND" and self.consignment_note is None:
+            wrong("consignment_note", "expected the number of the consignment note under the Order of 2013; add it")
+        if self.form is not None and self.consignment_note is None:
+            wrong("consignment_note", "expected the number of the note that is of this form; add it")
+        return self
+
+    @model_validator(mode="after")
+    def _what_and_when(self) -> Self:
+        if self.substance.quantity is None:
+            wrong("substance/quantity", "expected the quantity that moved; add it")
+        if self.substance.cas is None:
+            wrong("substance/cas", "expected the substance's CAS number beside its name; add it")
+        if self.received_on is not None and self.received_on < self.moved_on:
+            wrong("received_on", "expected a date on or after moved_on; correct it")
+        return self
+
+    def replies(self) -> bool:
+        return False
+
+
 PenV1 = Annotated[
-    PenNotifyV1 | PenAcknowledgeV1 | PenObjectV1 | PenNoObjectionV1 | PenSuspendV1 | PenClearedV1,
+    PenNotifyV1
+    | PenAcknowledgeV1
+    | PenObjectV1
+    | PenNoObjectionV1
+    | PenSuspendV1
+    | PenClearedV1
+    | PenArrivedV1
+    | PenMovedV1,
     Field(discriminator="stage"),
 ]
 """The model for the stage its member `stage` names."""
 
-KIND = PayloadKind("pen", "Pre-export notification of precursors, from the notice to its clearance", {1: PenV1})
+KIND = PayloadKind(
+    "pen", "Pre-export notification of precursors, from the notice to what became of the goods", {1: PenV1}
+)

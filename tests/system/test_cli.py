@@ -161,6 +161,15 @@ def test_a_packet_is_sealed_verified_opened_and_posted_again(setu, files, tmp_pa
     assert json.loads(setu("packet", "resend", "--as", "in-ncb", "--json").stdout) == {"sent": []}
 
 
+def test_what_is_doubtful_is_told_beside_the_receipt(setu, files, tmp_path):
+    sent = send(setu, files, "--json", kind="pen")
+    assert json.loads(sent.stdout)["ok"]
+    assert "look again at /substance/hs6: this is a residual heading" in sent.stderr
+    assert "look again" not in send(setu, files, "--json").stderr
+    words = ("packet", "seal", "pen", files / "pen.json", "--as", "in-ncb", "--to", "us-dea", "-o", tmp_path / "p")
+    assert "residual heading" in setu(*words, "--handling", files / "handling.json").stderr
+
+
 def test_a_tip_is_sent_sealed_where_that_is_allowed(setu, files):
     assert "readers us-dea\n" in send(setu, files, "--sealed").stdout
     assert "sealed-allowed" in send(setu, files, "--sealed", kind="pen", status=1).stderr

@@ -1,5 +1,7 @@
 """Valid pre-export notifications, every stage."""
 
+from datetime import date
+
 from hypothesis import strategies as st
 
 from tests.property.kinds.parts import (
@@ -19,13 +21,15 @@ from tests.property.kinds.parts import (
     record,
 )
 
+DUE = st.dates(date(1970, 1, 1), date(9998, 12, 31))
+TRADER = record({"name": LINE, "address": ADDRESS}, {"licence": REFERENCE})
+
 
 @st.composite
 def notices(draw: st.DrawFn) -> Document:
     home, abroad = draw(st.lists(COUNTRY, min_size=2, max_size=2, unique=True))
-    days = sorted(draw(st.lists(DATES, min_size=4, max_size=4)))
-    trader = record({"name": LINE, "address": ADDRESS}, {"licence": REFERENCE})
-    exporter, importer, entry = draw(trader), draw(trader), draw(PLACE)
+    days = [f"{day}" for day in sorted(draw(st.lists(DUE, min_size=4, max_size=4)))]
+    exporter, importer, entry = draw(TRADER), draw(TRADER), draw(PLACE)
     exporter["address"]["country"] = home
     importer["address"]["country"] = entry["country"] = abroad
     substance = draw(LISTED) | {"quantity": draw(QUANTITY), "un_list": draw(st.sampled_from(["1988-I", "1988-II"]))}
@@ -44,6 +48,27 @@ def notices(draw: st.DrawFn) -> Document:
     }
 
 
+@st.composite
+def goods(draw: st.DrawFn) -> Document:
+    amount = {"kinds": ["quantity-short", "seal-broken"], "quantity": draw(QUANTITY), "explanation": draw(TEXT)}
+    other = {"kinds": ["documents-differ"], "explanation": draw(TEXT)}
+    found = draw(st.sampled_from([{}, {"discrepancy": amount}, {"discrepancy": other}]))
+    return {"substance": draw(LISTED) | {"quantity": draw(QUANTITY)}, **found}
+
+
+@st.composite
+def movements(draw: st.DrawFn) -> Document:
+    consignor, consignee = draw(TRADER), draw(TRADER)
+    consignee["address"]["country"] = consignor["address"]["country"]
+    days = sorted(draw(st.lists(DATES, min_size=2, max_size=2)))
+    moved = {"stage": "moved", "moved_on": days[0], "received_on": days[1], "consignment_note": draw(REFERENCE)}
+    return {**moved, "consignor": consignor, "consignee": consignee, **draw(record({}, {"form": st.just("F")}))}
+
+
+MOVED = joined(movements(), goods())
+ARRIVED = joined(
+    record({"stage": st.just("arrived"), "arrived_on": DATES, "place": PLACE}, {"consignment": CONSIGNMENT}), goods()
+)
 GROUND = st.sampled_from(["importer-unknown", "end-use-unverified", "suspected-diversion", "other"])
 ANSWERS = st.one_of(
     record({"stage": st.just("acknowledge"), "received_on": DATES}),
@@ -62,4 +87,6 @@ ANSWERS = st.one_of(
         {"stage": st.just("cleared"), "decided_on": DATES, "lifts": st.sampled_from(["object", "suspend"]), "explanation": TEXT}
     ),
 )  # fmt: skip
-PAYLOADS = joined(record({"pen_ref": REFERENCE, "authority": LINE}, {"remarks": TEXT}), notices() | ANSWERS, COMMON)
+PAYLOADS = joined(
+    record({"pen_ref": REFERENCE, "authority": LINE}, {"remarks": TEXT}), notices() | ANSWERS | ARRIVED | MOVED, COMMON
+)

@@ -61,6 +61,20 @@ def test_people_are_told_each_fault(setu, write):
     assert "/title: expected this member" in said.out
 
 
+def test_what_is_doubtful_is_told_and_refuses_nothing(setu, write):
+    notice = registry.samples("pen")["notify"]
+    notice["substance"]["name"] = "Zq7Marker"
+    said = setu("schema", "check", "pen", write("p.json", notice), "--json")
+    assert (said.status, said.json()["ok"], said.json()["faults"]) == (0, True, [])
+    assert [each["pointer"] for each in said.json()["warnings"]] == ["/substance/name", "/substance/hs6"]
+    people = setu("schema", "check", "pen", write("p.json", notice))
+    assert people.status == 0
+    assert "look again at /substance/name: expected 4-Piperidone" in people.out
+    assert "Zq7Marker" not in said.out + people.out
+    tip = setu("schema", "check", "tip", write("t.json", registry.samples("tip")["bengali-market"]), "--json")
+    assert tip.json()["warnings"] == []
+
+
 def test_a_payload_and_its_handling_are_judged_together(setu, write):
     handling = registry.sample_handling()
     handling["flags"]["sanitised"] = False

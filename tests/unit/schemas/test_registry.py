@@ -51,7 +51,7 @@ def test_a_sample_is_valid_and_goes_round(kind: str, name: str) -> None:
 
 
 def test_every_stage_has_a_sample() -> None:
-    stages = {"notify", "acknowledge", "suspend", "object", "no-objection", "cleared"}
+    stages = {"notify", "acknowledge", "suspend", "object", "no-objection", "cleared", "arrived", "moved"}
     assert set(registry.samples("pen")) == stages
     assert next(iter(registry.samples("pen"))) == "notify"
     assert {each["stage"] for each in registry.samples("pen").values()} == stages
@@ -245,6 +245,7 @@ def test_every_model_of_a_kind_cites_where_it_comes_from() -> None:
     source = re.compile(
         r"Sources?: \S|1988 (UN )?Convention|Article \d|ISO \d|CFR|ICD 203|STANAG|UNECE|Regulation \(EU\)|RFC \d|FATF|College|CAIP-10"
         r"|FIPS|FollowTheMoney|UPU|Reserve Bank|American Bankers|Payments Interface"
+        r"|INTERPOL|Security Council|SWGDRUG|Early Warning"
     )
     for kind in registry.kinds():
         schema = registry.json_schema(kind, 1)

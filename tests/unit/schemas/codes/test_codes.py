@@ -2,7 +2,7 @@ import pytest
 from stdnum import casrn
 
 from schemas.codes.lists import MODES, UNITS
-from schemas.codes.substances import SUBSTANCES, by_cas, by_hs, by_inchikey, by_name
+from schemas.codes.substances import SUBSTANCES, by_cas, by_dea_code, by_hs, by_inchikey, by_name, look_up
 
 
 @pytest.mark.parametrize("listed", SUBSTANCES, ids=lambda each: each.name)
@@ -47,9 +47,46 @@ def test_one_skeleton_may_be_two_substances() -> None:
 def test_what_is_from_memory_says_so() -> None:
     assert {each.name for each in SUBSTANCES if each.control_basis == "memory"} == {
         "Fentanyl",
-        "Carfentanil",
         "Isotonitazene",
     }
+
+
+def test_a_substance_may_be_in_two_schedules() -> None:
+    carfentanil, tramadol = by_name("carfentanil"), by_name("tramadol")
+    assert carfentanil is not None
+    assert carfentanil.un_lists == ("1961-I", "1961-IV")
+    assert tramadol is not None
+    assert tramadol.un_lists == ()
+
+
+@pytest.mark.parametrize(
+    ("asked", "names"),
+    [
+        pytest.param("Fentanyl", ["Fentanyl"], id="name"),
+        pytest.param(" pmk ", ["3,4-MDP-2-P"], id="synonym"),
+        pytest.param("437-38-7", ["Fentanyl"], id="cas"),
+        pytest.param("KWGRBVOPPLSCSI-WPRPVWTQSA-N", ["Ephedrine", "Pseudoephedrine"], id="inchikey"),
+        pytest.param("kwgrbvopplscsi-wprpvwtqsa-n", ["Ephedrine", "Pseudoephedrine"], id="inchikey-lower-case"),
+        pytest.param("293333", ["Fentanyl", "Carfentanil"], id="hs"),
+        pytest.param("2933.33", ["Fentanyl", "Carfentanil"], id="hs-with-its-dot"),
+        pytest.param("9801", ["Fentanyl"], id="dea"),
+        pytest.param("1609-66-7", [], id="cas-check-digit"),
+        pytest.param("", [], id="nothing"),
+        pytest.param("2933", [], id="a-heading-of-four-digits"),
+        pytest.param("64-17-5", [], id="unlisted"),
+    ],
+)
+def test_look_up_by_any_of_them(asked: str, names: list[str]) -> None:
+    assert [each.name for each in look_up(asked)] == names
+
+
+@pytest.mark.parametrize("listed", SUBSTANCES, ids=lambda each: each.name)
+def test_look_up_finds_every_row_by_all_it_has(listed) -> None:
+    for asked in (listed.name, *listed.synonyms, listed.cas):
+        assert look_up(asked) == (listed,)
+    for asked in (listed.inchikey, listed.hs6, listed.dea_code):
+        assert not asked or listed in look_up(asked)
+    assert listed.dea_code == "" or by_dea_code(listed.dea_code) == (listed,)
 
 
 def test_headings_that_hold_others_are_marked() -> None:

@@ -13,6 +13,8 @@ STAGES = {
     "object": pen.PenObjectV1,
     "no-objection": pen.PenNoObjectionV1,
     "cleared": pen.PenClearedV1,
+    "arrived": pen.PenArrivedV1,
+    "moved": pen.PenMovedV1,
 }
 
 
@@ -88,6 +90,8 @@ def test_a_stage_is_read_as_its_own_model(stage: str) -> None:
         pytest.param("cleared", "/lifts", GONE, "/lifts", "found none", id="clears-nothing"),
         pytest.param("cleared", "/lifts", "notify", "/lifts", "'object' or 'suspend'", id="clears-a-notice"),
         pytest.param("cleared", "/explanation", GONE, "/explanation", "found none", id="clearance-unexplained"),
+        pytest.param("notify", "/response_due", "1969-12-31", "/response_due", "from 1970", id="due-before-time"),
+        pytest.param("notify", "/response_due", "9999-12-31", "/response_due", "to 9998", id="due-after-time"),
     ],
 )
 def test_is_refused(stage: str, pointer: str, value: Any, at: str, sentence: str) -> None:
