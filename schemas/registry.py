@@ -19,9 +19,13 @@ from schemas.canonical import MAX_SAFE_INTEGER, MalformedJsonError, canonical, p
 from schemas.explain import MAX_FAULTS, Fault, explain, pointer_to
 from schemas.handling import Handling, HandlingCode
 from schemas.packet import Header
+from schemas.payloads.controlled_delivery import ControlledDeliveryV1
+from schemas.payloads.diversion import DiversionV1
+from schemas.payloads.parcel import ParcelV1
 from schemas.payloads.parts import Payload
 from schemas.payloads.payment_trail import PaymentTrailV1
 from schemas.payloads.pen import PenV1
+from schemas.payloads.seizure import SeizureV1
 from schemas.payloads.tip import TipV1
 from schemas.problem import Code
 
@@ -39,13 +43,21 @@ class _WireSchema(GenerateJsonSchema):
 
 
 _MODELS: Mapping[tuple[str, int], Any] = {
+    ("controlled-delivery", 1): ControlledDeliveryV1,
+    ("diversion", 1): DiversionV1,
+    ("parcel", 1): ParcelV1,
     ("payment-trail", 1): PaymentTrailV1,
     ("pen", 1): PenV1,
+    ("seizure", 1): SeizureV1,
     ("tip", 1): TipV1,
 }
 _ABOUT: Mapping[str, str] = {
+    "controlled-delivery": "A consignment that goes on under watch, from the request to the result",
+    "diversion": "Goods that left lawful trade, or were about to",
+    "parcel": "An item in the post or with a carrier: on its way, held, opened, let go",
     "payment-trail": "Accounts, what moved between them, and who is thought to stand behind them",
     "pen": "Pre-export notification of precursors, from the notice to its clearance",
+    "seizure": "What was seized, where and how it was hidden, and on which way it was",
     "tip": "Spontaneous information, given without a request",
 }
 
