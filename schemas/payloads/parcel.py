@@ -140,6 +140,7 @@ class Parcel(Payload):
     order_ref: Reference | None = None
     platform: Label | None = None
     remarks: Text | None = None
+    action_requested: str
     answer_by: Due | None = None
 
     @model_validator(mode="after")
@@ -149,13 +150,9 @@ class Parcel(Payload):
         for place, (one, other) in enumerate(pairwise(self.events), start=1):
             if other.at < one.at:
                 wrong(f"events/{place}/at", "expected a time at or after that of the event before; put them in order")
-        if self.answer_by is not None and self.asked() == "none":
+        if self.answer_by is not None and self.action_requested == "none":
             wrong("answer_by", "expected no time where no action is requested; remove it, or request an action")
         return self
-
-    def asked(self) -> str:
-        """The action that is requested."""
-        return "none"
 
     def answered_after(self, member: str, time: str) -> None:
         """Refuse an answer that is due before what it answers has happened."""
@@ -190,9 +187,6 @@ class ParcelInTransitV1(Parcel):
             wrong("expected_on", "expected a date on or after posted_on; exchange or correct the two")
         return self
 
-    def asked(self) -> str:
-        return self.action_requested
-
 
 class ParcelDetainedV1(Parcel):
     """The item is held, unopened, until `review_by` at the latest somebody decides: mail is not held for ever.
@@ -217,9 +211,6 @@ class ParcelDetainedV1(Parcel):
             wrong("explanation", "expected the ground in words where it is other, found none; add it")
         self.answered_after("detained_at", self.detained_at)
         return self
-
-    def asked(self) -> str:
-        return self.action_requested
 
 
 class ParcelExaminedV1(Parcel):
@@ -260,9 +251,6 @@ class ParcelExaminedV1(Parcel):
         self.answered_after("examined_at", self.examined_at)
         return self
 
-    def asked(self) -> str:
-        return self.action_requested
-
 
 class ParcelReleasedV1(Parcel):
     """The item is let go. One that turned out lawful, or was held without ground enough, says what holding it cost.
@@ -288,9 +276,6 @@ class ParcelReleasedV1(Parcel):
             wrong("legitimate_trade_impact/released_at", "expected the item's own released_at; make the two agree")
         self.answered_after("released_at", self.released_at)
         return self
-
-    def asked(self) -> str:
-        return self.action_requested
 
 
 ParcelV1 = Annotated[

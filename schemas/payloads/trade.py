@@ -107,8 +107,8 @@ class Lot(Model):
 
 
 class AffectedParty(Model):
-    """Somebody in lawful trade whom a measure affects, and how. Source: WTO Agreement on Trade Facilitation, Article
-    7 (release and clearance). No name of a natural person is needed here.
+    """Somebody in lawful trade whom a measure affects, and how; no natural person's name is needed here. Source: WTO
+    Agreement on Trade Facilitation, Article 7 (release and clearance).
     """
 
     business: Business
