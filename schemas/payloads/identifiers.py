@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Annotated, Protocol
 
 import phonenumbers
-from stdnum import bic, casrn, iban, imei, imo, iso6346, lei
+from stdnum import bic, casrn, ean, iban, imei, imo, iso6346, lei
 from stdnum.exceptions import ValidationError as StdnumError
 from stdnum.in_ import aadhaar, epic, gstin, pan
 from stdnum.us import ein, rtn, ssn
@@ -131,6 +131,19 @@ Container = Annotated[str, SHAPES["container"]]
 
 ImoNumber = Annotated[str, SHAPES["imo"]]
 """IMO ship identification number, with its check digit."""
+
+Gtin = Annotated[
+    str,
+    Shape(
+        r"[0-9]{8}|[0-9]{12,14}", "a GTIN of 8, 12, 13 or 14 digits like 08901234567890, without spaces", stdnum(ean)
+    ),
+]
+"""Global Trade Item Number (GS1 General Specifications, ISO/IEC 15459-6), with its check digit."""
+
+Batch = Annotated[
+    str, Shape(r"[A-Z0-9][A-Z0-9 ./_-]{0,19}", "a batch or lot number of at most 20 capital letters and digits")
+]
+"""Batch or lot number, GS1 application identifier 10."""
 
 Iban = Annotated[str, SHAPES["iban"]]
 """ISO 13616."""

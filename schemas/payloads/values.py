@@ -54,6 +54,16 @@ Time = Annotated[
 ]
 """An instant in UTC with whole seconds (RFC 3339)."""
 
+Due = Annotated[
+    str,
+    Shape(
+        r"[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z",
+        "a UTC time like 2026-01-31T12:00:00Z, from 1970 on",
+        lambda t: t >= "1970" and _time_exists(t),
+    ),
+]
+"""A `Time` by which an answer is due: the header says it in seconds since 1970, so it is not before."""
+
 Latitude = Annotated[
     str,
     Shape(r"-?(90(\.0{1,7})?|[1-8]?[0-9](\.[0-9]{1,7})?)", "a WGS 84 latitude in degrees like 28.6289, -90 to 90"),
@@ -128,3 +138,20 @@ MediaType = Annotated[
 
 Label = Annotated[Line, Field(max_length=80)]
 """A `Line` of at most 80 characters."""
+
+
+def seconds(time: str) -> int:
+    """A `Time` as whole seconds since 1970-01-01T00:00:00Z; below zero before."""
+    return int(datetime.fromisoformat(time).timestamp())
+
+
+def surely_after(day: str, time: str) -> bool:
+    """Whether a `Date` lies after a `Time` wherever on earth: a date is the place's, a time is UTC's, and the two may
+    be a day apart.
+    """
+    return date.fromisoformat(day).toordinal() > date.fromisoformat(time[:10]).toordinal() + 1
+
+
+def surely_before(day: str, time: str) -> bool:
+    """Whether a `Date` lies before a `Time` wherever on earth."""
+    return date.fromisoformat(day).toordinal() < date.fromisoformat(time[:10]).toordinal() - 1
