@@ -15,7 +15,7 @@ from broker.cli.patience import PATIENCE, PatienceOption, connected
 from broker.sdk.client import Client
 from broker.sdk.cursors import MemoryCursors
 from schemas.payloads.parts import Payload
-from schemas.precursors import KINDS, Fact, Source, facts_of
+from schemas.precursors import KINDS, Event, Fact, Source, facts_of
 from schemas.watch import Amounts, GroupRow, Watch, watch
 
 app = typer.Typer(no_args_is_help=True, help="What the exchanged packets together say of a trade.")
@@ -116,7 +116,7 @@ def _show_groups(console: Console, name: str, rows: tuple[GroupRow, ...]) -> Non
     console.print(table)
 
 
-_SHOWN = ("notice", "arrival", "movement", "diversion", "seizure")
+_SHOWN: tuple[Event, ...] = ("notice", "arrival", "movement", "diversion", "seizure")
 
 
 def _amounts(amounts: Amounts) -> str:

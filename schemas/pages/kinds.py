@@ -4,7 +4,7 @@ import inspect
 import json
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 from schemas import act, registry
 from schemas.base import Model
@@ -94,7 +94,7 @@ def _version(kind: str, version: int, shared: dict[str, type[Model]], link: Link
         yield from _part(classes[0], definitions.get(classes[0].__name__, schema), definitions, link)
         yield from _packet(classes[0])
     else:
-        yield from _stages(classes, definitions, link)
+        yield from _stages(classes, schema["discriminator"]["propertyName"], definitions, link)
     own = [part for part in parts(model) if part.__name__ not in shared]
     if own:
         yield "### Parts"
@@ -108,10 +108,10 @@ def _version(kind: str, version: int, shared: dict[str, type[Model]], link: Link
         yield f"```json\n{json.dumps(sample, ensure_ascii=False, indent=2)}\n```"
 
 
-def _stages(classes: tuple[type[Payload], ...], definitions: dict[str, Any], link: Link) -> Iterator[str]:
+def _stages(classes: tuple[type[Payload], ...], tag: str, definitions: dict[str, Any], link: Link) -> Iterator[str]:
     base = common(classes)
     if base is not Payload:
-        yield "### Every stage"
+        yield f"### Every {tag}"
         yield _said(base)
         first = definitions[classes[0].__name__]
         yield "\n".join(
@@ -124,7 +124,7 @@ def _stages(classes: tuple[type[Payload], ...], definitions: dict[str, Any], lin
         )
         yield from _rules(base)
     for each in classes:
-        yield f"### Stage `{definitions[each.__name__]['properties']['stage']['const']}`"
+        yield f"### {tag.capitalize()} `{definitions[each.__name__]['properties'][tag]['const']}`"
         yield from _part(each, definitions[each.__name__], definitions, link, base)
         yield from _packet(each)
 
@@ -153,7 +153,7 @@ def _packet(stage: type[Payload]) -> Iterator[str]:
     lines = []
     if stage.act is not Payload.act:
         does = [
-            f"`{_ACTS[name].model_fields['does'].annotation.__args__[0]}`" for name in constructed(stage.act, _ACTS)
+            f"`{get_args(_ACTS[name].model_fields['does'].annotation)[0]}`" for name in constructed(stage.act, _ACTS)
         ]
         lines.append(f"The header's `act`: {' or '.join(does)}.{_own(stage.act, Payload.act)}")
     if stage.replies is not Payload.replies:
