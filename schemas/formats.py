@@ -12,6 +12,7 @@ from schemas.handling import Handling
 from schemas.outcomes import Outcomes
 from schemas.packet import Header, Packet
 from schemas.problem import Problem
+from schemas.watch import Watch
 from schemas.wire import published
 
 
@@ -33,6 +34,7 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
         "entry": Format(Entry, "One entry of the ledger", "ledger.md"),
         "handling": Format(Handling, "How what a packet says may be used", "payloads.md"),
         "header": Format(Header, "The part of a packet that is signed and in clear", "packet.md"),
+        "precursors": Format(Watch, "Notices against answers, arrivals, movements and diversions", "http.md"),
         "outcomes": Format(Outcomes, "What packets led to, counted from the log", "http.md"),
         "packet": Format(Packet, "A packet as it travels: encrypted content and two signatures", "packet.md"),
         "page": Format(Page, "Packets of a topic, in ledger order", "http.md"),

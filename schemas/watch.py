@@ -1,7 +1,7 @@
 """The precursor watch: notices of exports held against answers, arrivals, movements and diversions.
 
 A notice and what belongs to it are joined by the notification's number in PEN Online (`pen_ref`), which is the channel
-of record. What names no notice is counted by substance, route and cluster alone.
+of record, or by the answer's `in_reply_to`. What names no notice is counted by substance, route and cluster alone.
 """
 
 from collections import defaultdict
@@ -106,18 +106,20 @@ def watch(facts: Iterable[Fact], now: int, *, unread: Iterable[UnreadRow] = (), 
     facts.
     """
     known = sorted({_identity(each): each for each in facts}.values(), key=lambda each: each.source.index)
-    by_ref: dict[str, list[Fact]] = defaultdict(list)
+    found = [each for each in known if each.event == "notice"]
+    by_ref = {each.pen_ref: each for each in found}
+    by_digest = {each.source.digest: each for each in found}
+    of_notice: dict[str, list[Fact]] = defaultdict(list)
+    notice_of: dict[int, Fact] = {}
     for each in known:
-        if each.pen_ref is not None:
-            by_ref[each.pen_ref].append(each)
-    notices = [
-        _notice(each, [other for other in by_ref[each.pen_ref or ""] if other is not each], now)
-        for each in known
-        if each.event == "notice"
-    ]
+        notice = by_digest.get(each.source.of or "") or by_ref.get(each.pen_ref)
+        if notice is not None and each.event != "notice" and each.pen_ref is not None:
+            of_notice[notice.source.digest].append(each)
+            notice_of[id(each)] = notice
+    notices = [_notice(each, of_notice[each.source.digest], now) for each in found]
     notices.sort(key=lambda row: (ORDER.index(row.troubles[0]) if row.troubles else len(ORDER), row.due, row.pen_ref))
     troubled = {row.digest for row in notices if row.troubles}
-    filled = [_filled(each, by_ref) for each in known]
+    filled = [_filled(each, notice_of.get(id(each))) for each in known]
     return Watch(
         notices=tuple(notices),
         substances=_groups([(each.substance, each) for each in filled], troubled),
@@ -133,9 +135,8 @@ def _identity(fact: Fact) -> tuple[object, ...]:
     return fact.source.digest, fact.event, fact.substance, fact.cas, quantity
 
 
-def _filled(fact: Fact, by_ref: dict[str, list[Fact]]) -> Fact:
+def _filled(fact: Fact, notice: Fact | None) -> Fact:
     """A stage that names no substance or route is about its notice's."""
-    notice = next((each for each in by_ref.get(fact.pen_ref or "", ()) if each.event == "notice"), None)
     if notice is None:
         return fact
     missing = {

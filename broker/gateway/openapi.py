@@ -11,6 +11,7 @@ from schemas.evidence import AckBody, Acknowledgement, Page, Proof, Receipt, Tim
 from schemas.outcomes import Outcomes
 from schemas.packet import Header, Packet
 from schemas.problem import Code, Problem
+from schemas.watch import Watch
 from schemas.wire import DIALECT, components
 
 MODELS = (
@@ -27,6 +28,7 @@ MODELS = (
     Timeline,
     TimelineItem,
     TopicInfo,
+    Watch,
 )
 OPERATIONS = (*exchange.OPERATIONS, *lookups.OPERATIONS)
 NOUNS = {

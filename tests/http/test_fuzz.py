@@ -25,6 +25,7 @@ PATHS = [
     "/v1/schemas/tip/1",
     "/v1/audit/entries",
     "/v1/audit/outcomes",
+    "/v1/watch/precursors",
     "/log/checkpoint",
     "/log/tile/0/000",
 ]

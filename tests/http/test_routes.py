@@ -127,6 +127,13 @@ def test_a_question_about_outcomes_is_handed_on(site: Site) -> None:
     assert site.fakes.audit.calls[0][:2] == ("us-dea", since)
 
 
+def test_a_question_about_precursors_is_handed_on(site: Site) -> None:
+    since = "2026-01-01T00:00:00.000000Z"
+    found = parse(got(site, f"/v1/watch/precursors?since={since}&facts=true").body)
+    assert found == {"notices": [], "substances": [], "routes": [], "clusters": [], "unread": [], "facts": []}
+    assert site.fakes.precursors.calls[0] == ("us-dea", since, None, True)
+
+
 HIT = RuleHit(rule="releasable", recipient="us-cbp", sentence="It is not named.", remedy="Name it.")
 
 

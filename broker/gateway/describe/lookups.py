@@ -1,5 +1,7 @@
 """The routes by which agencies and auditors look things up: directory, forms, the exchange log; and the operator's."""
 
+from typing import Any
+
 from broker.gateway.describe.exchange import LIMITS
 from broker.gateway.describe.operation import (
     READS,
@@ -21,6 +23,7 @@ from schemas.problem import Code
 
 _FILE = Parameter("name", "path", "A file's name, as the repository's metadata spells it.", {"type": "string"})
 _OBJECT: Schema = {"type": "object"}
+_NOTHING: dict[str, Any] = {"notices": [], "substances": [], "routes": [], "clusters": [], "unread": []}
 _TIME: Schema = {
     "type": "string",
     "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\\.[0-9]{6}Z$",
@@ -129,6 +132,22 @@ OPERATIONS = (
             _query("agency", "The packets' sender.", {"type": "string"}),
             _query("kind", "The packets' kind.", {"type": "string"}),
             _query("exercise", "Exercises alone, or none.", {"enum": ["true", "false"]}),
+        ),
+    ),
+    Operation(
+        "GET",
+        "/v1/watch/precursors",
+        "watchPrecursors",
+        "audit",
+        "Notices of exports of precursors against answers, arrivals, movements and diversions. Each question is itself "
+        "an entry.",
+        "agency for its own; auditor, as the log shows it",
+        {200: Answer("The picture.", schema=reference("Watch"), example=_NOTHING)},
+        (Code.BAD_QUERY, *WRITES),
+        (
+            _query("since", "From this time on.", _TIME),
+            _query("until", "Before this time.", _TIME),
+            _query("facts", "With the facts that it is made from.", {"enum": ["true", "false"]}),
         ),
     ),
     Operation(

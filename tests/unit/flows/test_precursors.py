@@ -1,0 +1,104 @@
+"""The precursor watch at the gateway: who sees what of which packets."""
+
+import pytest
+
+from broker.errors import CallerError, RequestError
+from broker.flows.precursors import Precursors
+from schemas import registry
+from schemas.act import Answers, Asks
+
+SAMPLES = registry.samples("pen")
+
+
+def _watch(gateway, **over):
+    keys = gateway.realm.members[gateway.realm.gateway].keys
+    return Precursors(gateway.in_force, gateway.reader, gateway.audit, keys=keys, now=gateway.now, **over)
+
+
+def _act(payload, of=None):
+    return registry.act_of(registry.check("pen", 1, payload), of)
+
+
+async def _exchanged(gateway):
+    """A notice of in-ncb to us-dea, offered and answered; and another that is sealed for us-dea alone."""
+    await gateway.change(in_ncb={"sealed_kinds": ["pen"]})
+    notice = SAMPLES["notify"]
+    first = gateway.realm.sealed(
+        "in-ncb", ["us-dea", "in-setu"], "pen", notice, act=_act(notice), handling=gateway.sealed().header.handling
+    )
+    await gateway.submit(gateway.caller("in-ncb"), first.raw)
+    sealed = gateway.realm.sealed("in-ncb", ["us-dea"], "pen", notice, act=_act(notice), handling=first.header.handling)
+    await gateway.submit(gateway.caller("in-ncb"), sealed.raw)
+    await gateway.page(kind="pen")
+    answer = {
+        **SAMPLES["no-objection"],
+        "pen_ref": "PEN/IND/2026/999999",
+    }  # joined by what it answers, not by its number
+    reply = gateway.realm.sealed(
+        "us-dea", ["in-ncb", "in-setu"], "pen", answer, act=_act(answer, first.digest), in_reply_to=first.digest,
+        handling=first.header.handling,
+    )  # fmt: skip
+    await gateway.submit(gateway.caller("us-dea"), reply.raw)
+    return first, sealed
+
+
+async def _seen(gateway, agency, **over):
+    found = await _watch(gateway, **over)(gateway.caller(agency), None, None)
+    return [(row.pen_ref, row.state) for row in found.notices], [row.digest for row in found.unread]
+
+
+async def test_parties_see_what_the_gateway_can_open_and_the_rest_as_the_log_has_it(gateway):
+    first, sealed = await _exchanged(gateway)
+    ref = SAMPLES["notify"]["pen_ref"]
+    assert await _seen(gateway, "us-dea") == ([(ref, "no-objection")], [sealed.digest])
+    assert await _seen(gateway, "in-ncb") == ([(ref, "open")], [sealed.digest]), "the answer was not offered to it yet"
+    await gateway.page("in-ncb", kind="pen")
+    assert await _seen(gateway, "in-ncb") == ([(ref, "no-objection")], [sealed.digest])
+    assert await _seen(gateway, "us-cbp") == ([], [])
+    asked = {(each["actor"], each["event"]) for each in gateway.entries("ledger_read")}
+    assert asked == {(each, "watch precursors") for each in ("us-dea", "in-ncb", "us-cbp")}
+    del first
+
+
+async def test_an_auditor_sees_no_content_and_what_is_overdue_first(gateway):
+    first, sealed = await _exchanged(gateway)
+    due = _act(SAMPLES["notify"]).due
+    gateway.clock.at = due
+    found = await _watch(gateway)(gateway.caller("in-audit"), None, None)
+    assert (found.notices, found.substances, found.facts) == ((), (), None)
+    rows = [(row.digest, row.answered, row.overdue) for row in found.unread]
+    assert rows[0] == (sealed.digest, False, True)
+    assert (first.digest, True, False) in rows
+    assert SAMPLES["notify"]["exporter"]["name"] not in found.canonical().decode()
+
+
+async def test_what_policy_no_longer_releases_is_not_opened(gateway):
+    first, sealed = await _exchanged(gateway)
+    await gateway.change(us_dea={"mandates": ["border"]})
+    notices, unread = await _seen(gateway, "us-dea")
+    assert notices == []
+    assert {first.digest, sealed.digest} <= set(unread)
+
+
+async def test_what_a_destroyed_key_could_open_is_unread(gateway):
+    first, sealed = await _exchanged(gateway)
+    lost = Precursors(gateway.in_force, gateway.reader, gateway.audit, keys={}, now=gateway.now)
+    found = await lost(gateway.caller("us-dea"), None, None)
+    assert {first.digest, sealed.digest} <= {row.digest for row in found.unread}
+
+
+async def test_more_than_one_question_may_read_is_refused(gateway):
+    await _exchanged(gateway)
+    with pytest.raises(RequestError) as found:
+        await _watch(gateway, most=1)(gateway.caller("in-ncb"), None, None)
+    assert found.value.code == "bad-query"
+
+
+async def test_who_is_neither_is_refused(gateway):
+    with pytest.raises(CallerError):
+        await _watch(gateway)(gateway.caller("in-setu"), None, None)
+
+
+def test_the_samples_ask_and_answer():
+    assert isinstance(_act(SAMPLES["notify"]), Asks)
+    assert isinstance(_act(SAMPLES["no-objection"], "A" * 64), Answers)
