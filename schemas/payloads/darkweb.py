@@ -28,8 +28,13 @@ Site = Annotated[
 ]
 """A host on the open web (RFC 1123, section 2.1); a name in another script as its A-label (RFC 5890)."""
 
-Platform = Literal["onion-market", "web-market", "messenger", "social"]
-"""Where it was seen: a market behind an onion service, a market on the open web, a messenger, a social network."""
+Platform = Annotated[
+    Literal["onion-market", "web-market", "messenger", "social"],
+    Field(
+        description="where it was seen: a market behind an onion service, a market on the open web, a messenger, "
+        "a social network"
+    ),
+]
 
 NEEDED: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {

@@ -28,11 +28,14 @@ PartialDate = Annotated[
 ]
 """ISO 8601-1, with reduced precision where no more is known: many people are known by a year of birth."""
 
-NoticeColour = Literal["red", "blue", "green", "yellow", "black", "orange", "purple", "silver", "un-special"]
-"""INTERPOL's notices: red (wanted), blue (locate, identify), green (warning), yellow (missing), black (unidentified
-body), orange (imminent threat), purple (modus operandi), silver (assets), and the INTERPOL-United Nations Security
-Council Special Notice.
-"""
+NoticeColour = Annotated[
+    Literal["red", "blue", "green", "yellow", "black", "orange", "purple", "silver", "un-special"],
+    Field(
+        description="INTERPOL's notices: red (wanted), blue (locate, identify), green (warning), yellow (missing), "
+        "black (unidentified body), orange (imminent threat), purple (modus operandi), silver (assets), and the "
+        "INTERPOL-United Nations Security Council Special Notice"
+    ),
+]
 
 
 class InterpolNotice(Model):

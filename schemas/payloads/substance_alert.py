@@ -10,61 +10,70 @@ from schemas.payloads.parts import Form, Payload, Place, Substance
 from schemas.payloads.shape import wrong
 from schemas.payloads.values import CountryCode, Date, Label
 
-SubstanceGroup = Literal[
-    "aminoindanes",
-    "arylalkylamines",
-    "arylcyclohexylamines",
-    "benzodiazepines",
-    "cannabinoids",
-    "cathinones",
-    "opioids",
-    "phenethylamines",
-    "piperazines",
-    "piperidines-pyrrolidines",
-    "plants-extracts",
-    "tryptamines",
-    "others",
+SubstanceGroup = Annotated[
+    Literal[
+        "aminoindanes",
+        "arylalkylamines",
+        "arylcyclohexylamines",
+        "benzodiazepines",
+        "cannabinoids",
+        "cathinones",
+        "opioids",
+        "phenethylamines",
+        "piperazines",
+        "piperidines-pyrrolidines",
+        "plants-extracts",
+        "tryptamines",
+        "others",
+    ],
+    Field(
+        description="chemical groups of the EU Early Warning System. The UNODC Early Warning Advisory's are the same "
+        "under these names: its phencyclidine-type substances are arylcyclohexylamines, its plant-based substances "
+        "plants-extracts, its synthetic cannabinoids and cathinones cannabinoids and cathinones; what it counts as "
+        "other substances is here under opioids, benzodiazepines, arylalkylamines or piperidines-pyrrolidines where "
+        "it belongs to one of these"
+    ),
 ]
-"""Chemical groups of the EU Early Warning System. The UNODC Early Warning Advisory's are the same under these names:
-its phencyclidine-type substances are `arylcyclohexylamines`, its plant-based substances `plants-extracts`, its
-synthetic cannabinoids and cathinones `cannabinoids` and `cathinones`; what it counts as other substances is here
-under opioids, benzodiazepines, arylalkylamines or piperidines-pyrrolidines where it belongs to one of these.
-"""
 
-EffectGroup = Literal[
-    "stimulants",
-    "synthetic-opioids",
-    "synthetic-cannabinoid-receptor-agonists",
-    "dissociatives",
-    "classic-hallucinogens",
-    "sedatives-hypnotics",
-    "not-yet-assigned",
+EffectGroup = Annotated[
+    Literal[
+        "stimulants",
+        "synthetic-opioids",
+        "synthetic-cannabinoid-receptor-agonists",
+        "dissociatives",
+        "classic-hallucinogens",
+        "sedatives-hypnotics",
+        "not-yet-assigned",
+    ],
+    Field(description="the six effect groups of the UNODC Early Warning Advisory, and what nobody has assigned yet"),
 ]
-"""The six effect groups of the UNODC Early Warning Advisory, and what nobody has assigned yet."""
 
 CATEGORY_A = ("ir", "ms", "nmr", "raman", "xrd")
-Technique = Literal[
-    "ir",
-    "ms",
-    "nmr",
-    "raman",
-    "xrd",
-    "ce",
-    "gc",
-    "ims",
-    "lc",
-    "microcrystalline",
-    "sfc",
-    "tlc",
-    "uv-vis",
-    "colour-test",
-    "fluorescence",
-    "immunoassay",
-    "melting-point",
+Technique = Annotated[
+    Literal[
+        "ir",
+        "ms",
+        "nmr",
+        "raman",
+        "xrd",
+        "ce",
+        "gc",
+        "ims",
+        "lc",
+        "microcrystalline",
+        "sfc",
+        "tlc",
+        "uv-vis",
+        "colour-test",
+        "fluorescence",
+        "immunoassay",
+        "melting-point",
+    ],
+    Field(
+        description="analytical techniques of the SWGDRUG Recommendations, part III B: the first five are category A "
+        "(structure), ce to uv-vis category B, the rest category C. A hyphenated one is two: GC-MS is gc and ms"
+    ),
 ]
-"""Analytical techniques of the SWGDRUG Recommendations, part III B: the first five are category A (structure), `ce` to
-`uv-vis` category B, the rest category C. A hyphenated one is two: GC-MS is `gc` and `ms`.
-"""
 
 
 class Analysis(Model):
