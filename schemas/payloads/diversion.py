@@ -259,7 +259,7 @@ class DiversionTheftV1(Incident):
 
 
 class DiversionIllicitLabV1(Incident):
-    """A place of illicit manufacture was found. `lots` are the chemicals and equipment-bound stocks found there,
+    """A place of illicit manufacture was found. `lots` are the chemicals found there,
     `made` the substances made, `hazards` what whoever goes there must know.
 
     Source: 1988 UN Convention, Article 3(1)(a)(i) and (iv), Article 13 (equipment) and Article 12(12)(b) and (c).

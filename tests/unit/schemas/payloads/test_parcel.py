@@ -32,7 +32,7 @@ def test_a_status_is_read_as_its_own_model(status: str) -> None:
     [
         pytest.param("in-transit", "/status", MARKER, "/status", "'detained'", id="unknown-status"),
         pytest.param("in-transit", "/status", GONE, "/status", "add it", id="no-status"),
-        pytest.param("in-transit", "/status", "released", "/released_at", "found none", id="in-transit-sent-as-released"),
+        pytest.param("examined", "/status", "released", "/released_at", "found none", id="examined-sent-as-released"),
         pytest.param("in-transit", "/s10", GONE, "/s10", "neither", id="no-number"),
         pytest.param("in-transit", "/s10", "LX473124828IN", "/s10", "S10", id="s10-check-digit"),
         pytest.param("in-transit", "/events", GONE, "/events", "found none", id="no-event"),
