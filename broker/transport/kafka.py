@@ -60,11 +60,11 @@ class KafkaPublisher:
             await self.close()
             raise
 
-    async def tail(self, topic: str, most: int) -> Tail:
+    async def tail(self, topic: str, most: int, below: int | None = None) -> Tail:
         async with self._one_reader:
-            return await self._tail(topic, most)
+            return await self._tail(topic, most, below)
 
-    async def _tail(self, topic: str, most: int) -> Tail:
+    async def _tail(self, topic: str, most: int, below: int | None) -> Tail:
         reader = self._reader
         if reader is None:
             raise not_open()
@@ -73,7 +73,8 @@ class KafkaPublisher:
             await require_topic(reader, topic)
             reader.assign([partition])
             begin = (await reader.beginning_offsets([partition]))[partition]
-            end = (await reader.end_offsets([partition]))[partition]
+            ever = (await reader.end_offsets([partition]))[partition]
+            end = ever if below is None else min(below, ever)
             start = max(begin, end - most)
             newest: list[Kept] = []
             if start < end:
@@ -83,7 +84,7 @@ class KafkaPublisher:
                     newest.extend(kept(each) for each in found if each.offset < end)
                     start = await reader.position(partition)
                 reader.pause(partition)
-            return Tail(newest[::-1], end)
+            return Tail(newest[::-1], ever)
 
     async def ends(self, topics: Collection[str]) -> Mapping[str, int]:
         async with self._one_reader:

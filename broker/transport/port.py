@@ -31,7 +31,7 @@ class Kept(Record):
 
 
 class Tail(NamedTuple):
-    """A topic's end. newest: its last records, newest first. ever: how many it was ever given, also those gone."""
+    """A topic's end. newest: records before it, newest first. ever: how many it was ever given, also those gone."""
 
     newest: Sequence[Kept]
     ever: int
@@ -52,8 +52,8 @@ class Publisher(Protocol):
         """
         ...
 
-    async def tail(self, topic: str, most: int) -> Tail:
-        """The last `most` records of a topic; raises as `send`."""
+    async def tail(self, topic: str, most: int, below: int | None = None) -> Tail:
+        """The last `most` records of a topic, or of what it holds below that offset; raises as `send`."""
         ...
 
     async def ends(self, topics: Collection[str]) -> Mapping[str, int]:
