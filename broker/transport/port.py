@@ -5,8 +5,20 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
 Headers = Sequence[tuple[str, bytes]]
-Resource = Literal["topic", "group"]
-Operation = Literal["read", "write", "describe"]
+Resource = Literal["topic", "group", "cluster", "transactional-id"]
+Operation = Literal[
+    "all",
+    "read",
+    "write",
+    "create",
+    "delete",
+    "alter",
+    "describe",
+    "cluster-action",
+    "describe-configs",
+    "alter-configs",
+    "idempotent-write",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +115,15 @@ class RecordLog(Protocol):
 
 
 class Grant(NamedTuple):
-    """Leave for `principal` (`<unit>.<name>`) to do `operation` on every `resource` whose name starts with `prefix`."""
+    """Leave for `principal` (`<unit>.<name>`, or `*` for all) to do `operation` on every `resource` whose name starts
+    with `prefix`; with `literal`, on the one that is named so, or on all where that is `*`.
+    """
 
     principal: str
     resource: Resource
     prefix: str
     operation: Operation
+    literal: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +153,7 @@ class Administration(Protocol):
         ...
 
     def grants(self) -> frozenset[Grant]:
-        """Every grant to a name below a prefix."""
+        """Every grant to anybody, from whatever host."""
         ...
 
     def give(self, grants: Collection[Grant]) -> None: ...
