@@ -20,6 +20,11 @@ from broker.transport.place import Place
 from broker.transport.port import Kept, Record, Tail
 
 BATCH_BYTES = 256 * 1024
+SEND_SECONDS = 4.0
+"""For which the producer is let repeat what is not acknowledged. A broker that was killed and comes back without its
+end must not be given that at once, behind what it lost: it takes longer than this to start.
+"""
+
 FETCH_WAIT_MS = 20
 
 
@@ -109,7 +114,7 @@ class KafkaPublisher:
                 if batch.append(timestamp=None, key=each.key, value=each.value, headers=headers) is None:
                     break
                 left.pop()
-            async with bounded(f"take records for {topic}", self._place):
+            async with bounded(f"take records for {topic}", self._place, SEND_SECONDS):
                 kept = await (await producer.send_batch(batch, topic, partition=0))
             first = kept.offset if first < 0 else first
         return first
