@@ -136,7 +136,7 @@ class _Topic:
             gone=None,
             token=token,
         )
-        if not self._in_place(item):
+        if proven(kept, self._check, agency=self._agency, kind=self._kind) is None:
             yield self._placeless(item)
             return
         if item.index == self._last.index and self._last.digest not in (None, item.digest):
@@ -171,22 +171,6 @@ class _Topic:
             self._all_given = max(self._all_given, oldest)
             del self._given[oldest]
 
-    def _in_place(self, item: Item) -> bool:
-        """Is this a packet of this topic, at the place it says, by a receipt that verifies?"""
-        try:
-            receipt, entry = self._check(item.receipt)
-            named = entry.packet
-            return (
-                entry.type is EntryType.ACCEPTED
-                and named is not None
-                and receipt.index == item.index
-                and named.digest == item.digest == parse(item.raw or b"").digest
-                and named.kind == self._kind
-                and self._agency in named.to
-            )
-        except PacketError:
-            return False
-
     def _missing(self, before: int) -> Iterator[Item]:
         """What the gateway holds of this topic between the last place and `before`, as it is asked for."""
         if self._filler is None:
@@ -201,6 +185,25 @@ class _Topic:
             missing = self._ahead.popleft()
             if missing.index > self._last.index:
                 yield missing
+
+
+def proven(kept: Kept, check: Check, *, agency: str, kind: str) -> Receipt | None:
+    """The receipt of a record that is a packet of an agency's topic, at the place it says; None where it is none."""
+    try:
+        receipt, entry = check(records.receipt_of(kept))
+        named = entry.packet
+        if (
+            entry.type is EntryType.ACCEPTED
+            and named is not None
+            and receipt.index == records.index_of(kept)
+            and named.digest == records.digest_of(kept) == parse(kept.value).digest
+            and named.kind == kind
+            and agency in named.to
+        ):
+            return receipt
+    except PacketError:
+        return None
+    return None
 
 
 def _offset(position: Position) -> int:
