@@ -67,6 +67,7 @@ class Cluster:
         self.logs = self.folder / "logs"
         self._say = say
         self._stack = ExitStack()
+        self._keeper: Keeper
         ports = free_ports(2 * self.shape.gateways + OTHERS + self.shape.relays)
         self._ports = ports[: 2 * self.shape.gateways]
         self._free = iter(ports[2 * self.shape.gateways :])
@@ -111,6 +112,10 @@ class Cluster:
 
     def kafka_data(self) -> Path:
         return self.deployment.path / "kafka" / "data"
+
+    def hold(self, pid: int) -> None:
+        """End also this process, should the one that started the cluster be killed."""
+        self._keeper.hold(pid)
 
     def held(self) -> bool:
         """Does some client of the database stand still within a transaction that writes?"""
@@ -158,7 +163,7 @@ class Cluster:
 
     def _start(self, stack: ExitStack) -> None:
         self.logs.mkdir(parents=True)
-        keeper = stack.enter_context(Keeper())
+        keeper = self._keeper = stack.enter_context(Keeper())
         self._store(stack, keeper)
         self._found()
         self._kafka(stack, keeper)

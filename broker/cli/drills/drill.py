@@ -162,7 +162,8 @@ class Drill:
         return self._helper(stack, f"receiver {agency}", "broker.cli.drills.receiver", *words)
 
     def _helper(self, stack: ExitStack, name: str, *module: str) -> Helper:
-        made = Helper(name, module, self._cluster.logs / f"{name.replace(' ', '-')}.log")
+        log = self._cluster.logs / f"{name.replace(' ', '-')}.log"
+        made = Helper(name, module, log, held=self._cluster.hold)
         stack.callback(made.stop)
         return made
 

@@ -5,13 +5,14 @@ import json
 import os
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from broker.cli.drills.adapters import Dropped
 from broker.cli.drills.faults import MATRIX, Window, accepting, chosen, cut, others_go_on, refusing, taken_over
 from broker.cli.drills.history import History, Joined, Posted, Received, read
-from broker.cli.drills.orders import Orders, Stop
+from broker.cli.drills.orders import Helper, Orders, Stop
 from broker.cli.drills.sender import Sender, drill_handling
 from broker.errors import UnavailableError
 from schemas.handling import Handling
@@ -147,6 +148,16 @@ def test_a_drill_s_waits_are_short():
 
 def test_the_drill_s_markings_are_a_handling():
     assert Handling.from_object(drill_handling()).tlp == "GREEN"
+
+
+def test_a_client_is_in_the_hands_of_whoever_outlives_the_drill(tmp_path):
+    held = []
+    helper = Helper("a client", ["json.tool", "--json-lines"], tmp_path / "log", held=held.append)
+    try:
+        assert len(held) == 1
+        assert Path(f"/proc/{held[0]}").exists()
+    finally:
+        assert helper.stop() == 0
 
 
 class Silent:
