@@ -69,13 +69,15 @@ class GatewayKafka(Settings):
     """`[kafka]` of a gateway that relays. cluster: its id, to be sure. days: for which Kafka keeps a record.
 
     folder: PEM files: `ca.pem`, and certificate and key of the relay and of the administrator, as
-    `setu topics certificates` makes them.
+    `setu topics certificates` makes them. generation: of these two; raised where one is in the wrong hands, for Kafka
+    knows its clients by their names.
     """
 
     bootstrap: Annotated[tuple[Address, ...], Field(min_length=1)]
     cluster: str | None = None
     days: Annotated[int, Field(ge=1, le=365)] = 7
     folder: Path = Path("kafka")
+    generation: Annotated[int, Field(ge=1, le=10_000)] = 1
 
 
 class AgencyKafka(Settings):

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 from broker.assembly.ledger import Books
 from broker.config import GatewaySettings
@@ -50,9 +51,9 @@ def watch_directory(figures: Figures, in_force: InForce, now: Clock) -> Callable
     return poll
 
 
-def watch_certificate(figures: Figures, pem: bytes) -> None:
-    """The certificate that callers see at the listener."""
-    _, end = dates(pem_to_der(pem))
+def watch_certificates(figures: Figures, *pems: Path) -> None:
+    """Those that callers see at the listener, and those with which this process goes to the guard and to Kafka."""
+    end = min(dates(pem_to_der(pem.read_bytes()))[1] for pem in pems)
     figures.watch("setu_certificate_expiry_timestamp_seconds", lambda: end)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import uvloop
 
-from broker.assembly.figures import watch_certificate, watch_directory, watch_ledger, watch_relay
+from broker.assembly.figures import watch_certificates, watch_directory, watch_ledger, watch_relay
 from broker.assembly.keys import cursor_key, keys_in, log_keys_of, wrap_keys_of
 from broker.assembly.ledger import open_books
 from broker.assembly.policy import policy_in
@@ -172,8 +172,11 @@ class Gateway:
             watch=Watch(log, metrics, time.monotonic, self._random),
         )
         main, tls = self._main_listener()
-        if tls is not None:
-            watch_certificate(metrics, settings.at(settings.paths.certificate).read_bytes())
+        own = [settings.paths.certificate] if tls is not None else []
+        if settings.guard is not None:
+            own.append(settings.guard.certificate)
+        if own:
+            watch_certificates(metrics, *map(settings.at, own))
         server = Server(
             Listener(told_when_sent(app, probe), main, tls),
             Listener(

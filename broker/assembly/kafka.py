@@ -22,6 +22,16 @@ def kafka_source(profile: Path | str, client: Client, cursors: Cursors, *, name:
     Raises:
         IntegrityError: code `config-invalid`.
     """
+    log = kafka_log(profile, group=f"{prefix(client.agency)}{name}")
+    return KafkaSource(client.agency, log, cursors, client.check_receipt, client.source)
+
+
+def kafka_log(profile: Path | str, *, group: str | None = None) -> KafkaLog:
+    """The records of an agency's topics, as they stand in the Kafka that its `agency.toml` names.
+
+    Raises:
+        IntegrityError: code `config-invalid`.
+    """
     settings = load(AgencySettings, Path(profile))
     kafka = settings.kafka
     if kafka is None:
@@ -36,8 +46,7 @@ def kafka_source(profile: Path | str, client: Client, cursors: Cursors, *, name:
         cluster=kafka.cluster,
     )
     place.tls()
-    log = KafkaLog(place, group=f"{prefix(settings.agency)}{name}")
-    return KafkaSource(settings.agency, log, cursors, client.check_receipt, client.source)
+    return KafkaLog(place, group=group)
 
 
 def no_kafka(file: str) -> IntegrityError:

@@ -88,7 +88,7 @@ async def open_books(
     )
     await asyncio.to_thread(committer.start)
     holder = f"{socket.gethostname()}:{os.getpid()}:{random(4).hex()}"
-    publisher = Publisher(store, guard, holder=holder)
+    publisher = Publisher(store, guard, holder=holder, signer=signer)
     publisher.start()
     # Ends after the committer, so that the last head is published too.
     stack.push_async_callback(asyncio.to_thread, publisher.close)

@@ -9,7 +9,7 @@ from typing import Any
 
 import uvloop
 
-from broker.assembly.figures import watch_directory, watch_ledger, watch_relay
+from broker.assembly.figures import watch_certificates, watch_directory, watch_ledger, watch_relay
 from broker.assembly.keys import keys_in, log_keys_of
 from broker.assembly.ledger import open_books
 from broker.assembly.policy import policy_in
@@ -122,6 +122,8 @@ class RelayProcess:
         books.heard.append(relay.ring)
         metrics.watch("setu_relay_active", lambda: leased.active)
         metrics.watch("setu_relay_trouble", lambda: relay.trouble is not None or leased.trouble is not None)
+        own = [] if settings.guard is None else [settings.at(settings.guard.certificate)]
+        watch_certificates(metrics, self._place.certificate, *own)
         look = watch_directory(metrics, in_force, now)
         asked = (
             watch_ledger(metrics, settings, books, now),

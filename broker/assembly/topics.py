@@ -2,10 +2,11 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from broker.assembly.kafka import no_kafka
 from broker.config import GatewayKafka, GatewaySettings
-from broker.crypto.certificates import Authority
+from broker.crypto.certificates import Authority, pem_to_der, uri_of
 from broker.crypto.keyfile import read_secret
 from broker.errors import IntegrityError
 from broker.flows.topics import Topics
@@ -35,7 +36,9 @@ def place_of(settings: GatewaySettings, name: str) -> Place:
 
 def topics_of(settings: GatewaySettings, *, now: Callable[[], float] = time.time) -> Topics:
     """The administrator's hand; raises IntegrityError (code `config-invalid`)."""
-    return Topics(KafkaAdministration(place_of(settings, ADMIN)), now=now, days=_of(settings).days)
+    kafka = _of(settings)
+    admin = KafkaAdministration(place_of(settings, ADMIN))
+    return Topics(admin, now=now, days=kafka.days, generation=kafka.generation)
 
 
 def make_certificates(
@@ -43,9 +46,11 @@ def make_certificates(
 ) -> list[str]:
     """Certificates for a node, the relay and the administrator, by the CA of the gateway's country in the deployment.
 
-    Those that there are stay. Returns the names of those made. Raises IntegrityError (code `config-invalid`).
+    Those that there are stay. Returns the names of those made. Raises IntegrityError (code `config-invalid`), also
+    where one that there is has another generation than the settings say.
     """
-    folder = settings.at((settings.kafka or GatewayKafka(bootstrap=("localhost:9094",))).folder)
+    kafka = settings.kafka or GatewayKafka(bootstrap=("localhost:9094",))
+    folder = settings.at(kafka.folder)
     home = settings.base / "ca" / settings.gateway[:2]
     authority = Authority.load(home / "ca.pem", home / "ca.key")
     folder.mkdir(mode=0o700, exist_ok=True)
@@ -53,14 +58,26 @@ def make_certificates(
     made = []
     for name in (NODE, RELAY, ADMIN):
         if (folder / f"{name}.pem").exists():
+            if name != NODE:
+                _check_generation(folder / f"{name}.pem", kafka.generation)
             continue
         if name == NODE:
             issued = authority.issue_node("n1", hosts, now=now(), days=DAYS)
         else:
-            issued = authority.issue_client(name, 1, now=now(), unit="gateway", days=DAYS)
+            issued = authority.issue_client(name, kafka.generation, now=now(), unit="gateway", days=DAYS)
         issued.save(folder / f"{name}.pem", folder / f"{name}.key")
         made.append(name)
     return made
+
+
+def _check_generation(path: Path, generation: int) -> None:
+    found = uri_of(pem_to_der(path.read_bytes())).rpartition(":g")[2]
+    if found != str(generation):
+        raise IntegrityError(
+            Code.CONFIG_INVALID,
+            f"Expected {path.name} of generation {generation}, found one of generation {found}.",
+            advice=f"Move {path} and its key away, or mend `kafka.generation` in the settings.",
+        )
 
 
 def _of(settings: GatewaySettings) -> GatewayKafka:

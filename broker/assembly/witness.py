@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 import uvloop
 
-from broker.assembly.figures import watch_certificate
+from broker.assembly.figures import watch_certificates
 from broker.config import GuardSettings, split_address
 from broker.crypto.keyfile import read_key, write_key
 from broker.crypto.keys import PrivateKey, generate
@@ -45,7 +45,7 @@ def serve_guard(settings: GuardSettings, *, now: Callable[[], float] = time.time
         )
         figures = GuardFigures()
         figures.watch("setu_guard_size_entries", lambda: witness.size or 0)
-        watch_certificate(figures, settings.at(settings.certificate).read_bytes())
+        watch_certificates(figures, settings.at(settings.certificate))
         server = Server(
             Listener(WitnessApp(witness, log, answered=figures.answered), bind(*split_address(settings.address)), tls),
             Listener(

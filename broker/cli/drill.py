@@ -101,7 +101,8 @@ def _show(shown: Console, found: Drilled) -> None:
     shown.print(
         f"{counts.get('sealed', 0):,} packets sealed, {counts.get('accepted', 0):,} accepted, "
         f"{counts.get('received', 0):,} receipts by consumers ({counts.get('repeats', 0):,} repeats), "
-        f"{counts.get('unknown', 0):,} answers unknown and asked again; {found.seconds:.0f} s of load."
+        f"{counts.get('unknown', 0):,} answers unknown and asked again; {found.seconds:.0f} s of load. "
+        f"{counts.get('records', 0):,} records stand in Kafka's topics ({counts.get('record repeats', 0):,} repeats)."
     )
     shown.print(
         f"The log: {found.size:,} entries, rehashed to root {found.root[:16]}…; every head shown is part of it."

@@ -1,6 +1,7 @@
 """A gateway of one's own for a while: `setu serve` as a real process, on loopback, ended when done."""
 
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -8,6 +9,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
@@ -17,12 +20,45 @@ from broker.errors import UnavailableError
 START_SECONDS = 30
 STOP_SECONDS = 20
 
+LOOPBACK = "127.0.0.1"
+CONNECTIONS = Path("/proc/sys/net/ipv4/ip_local_port_range")
+LOWEST, ROOM = 15_000, 1_000
+TRIES = 200
+
+
+def free_ports(count: int, *, chance: Callable[[int], int] = secrets.randbelow) -> list[int]:
+    """So many ports of this machine that were free a moment ago, each another.
+
+    Below those that the kernel gives to outgoing connections, where there is room: else one of those could sit on a
+    port while the program that it belongs to is started again.
+    """
+    below = _first_for_connections() - LOWEST
+    with ExitStack() as held:
+        found: list[int] = []
+        tries = TRIES if below > ROOM else 0
+        while len(found) < count:
+            taken = held.enter_context(socket.socket())
+            tries -= 1
+            try:
+                taken.bind((LOOPBACK, LOWEST + chance(below) if tries >= 0 else 0))
+            except OSError:
+                if tries < 0:
+                    raise
+                continue
+            found.append(int(taken.getsockname()[1]))
+        return found
+
 
 def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+    """One of `free_ports`."""
+    return free_ports(1)[0]
+
+
+def _first_for_connections() -> int:
+    try:
+        return int(CONNECTIONS.read_text("ascii").split()[0])
+    except (OSError, ValueError, IndexError):
+        return 0
 
 
 def cpu_seconds_of(pid: int) -> float:

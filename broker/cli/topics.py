@@ -123,4 +123,9 @@ def _show(console: Console, found: Difference) -> None:
 
 
 def _line(grant: Grant) -> str:
-    return f"{grant.principal} may {grant.operation} {grant.resource}s {grant.prefix}*"
+    who = "everybody" if grant.principal == "*" else grant.principal
+    if grant.resource == "cluster":
+        return f"{who} may {grant.operation} the cluster"
+    if not grant.literal:
+        return f"{who} may {grant.operation} {grant.resource}s {grant.prefix}*"
+    return f"{who} may {grant.operation} {'every' if grant.prefix == '*' else 'the'} {grant.resource} {grant.prefix}"

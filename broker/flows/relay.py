@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ from broker.errors import CallerError, IntegrityError, SetuError, UnavailableErr
 from broker.flows.inforce import InForce, View, under_view
 from broker.flows.offer import Judged, Offer, within
 from broker.flows.record import stored_header
-from broker.ledger.port import SERVED, LeaseLost, Ledger, LedgerReader, StaleBasis, StoredPacket, TopicRow
+from broker.ledger.port import SERVED, Basis, LeaseLost, Ledger, LedgerReader, StaleBasis, StoredPacket, TopicRow
 from broker.store.port import Lease
 from broker.transport import records
 from broker.transport.port import Kept, Publisher, Record
@@ -29,6 +29,11 @@ SAY_AGAIN = 30.0
 
 ROWS = 200
 BATCH_BYTES = 4 * 2**20
+PART_BYTES = 224 * 2**10
+"""What is sent under one look at the lease, about: a batch on the wire, so that a relay that was stopped in the middle
+of much does not go on with the rest when it wakes up.
+"""
+
 LAST = 50
 """Records read of a topic's end: the newest of them that the ledger knows says how far Kafka holds it."""
 
@@ -37,12 +42,15 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """Rows that are dealt with once `records` are kept. `upto`: the last one's index."""
+    """Rows that are dealt with once `records` are kept. `upto`: the last one's index; `basis`: what was in force when
+    it was decided that they may leave.
+    """
 
     name: str
     place: tuple[str, str]
     upto: int
     records: Sequence[Record]
+    basis: Basis
 
 
 class Relay:
@@ -202,26 +210,28 @@ class Relay:
                 return None
             packets = await asyncio.to_thread(self._reader.packets, [row.digest for row in rows])
             rows = within(rows, packets, BATCH_BYTES)
-            return _Batch(name, (agency.id, kind), rows[-1].index, await self._records(agency, place, rows, packets))
+            made, basis = await self._records(agency, place, rows, packets)
+            return _Batch(name, (agency.id, kind), rows[-1].index, made, basis)
         except (CallerError, IntegrityError) as error:
             self._leave_alone(name, error)
             return None
 
     async def _records(
         self, agency: Agency, place: int, rows: Sequence[TopicRow], packets: dict[str, StoredPacket]
-    ) -> Sequence[Record]:
-        """What may leave of these rows, each with its entry committed."""
+    ) -> tuple[Sequence[Record], Basis]:
+        """What may leave of these rows, each with its entry committed; and under what."""
 
-        async def attempt(view: View) -> list[Any]:
+        async def attempt(view: View) -> tuple[list[Any], Basis]:
             judged = await asyncio.to_thread(self._judge, agency, rows, packets, view)
-            return await _all(
+            settled = await _all(
                 [
                     self._offered.settle(agency, row, packets[row.digest], view, each)
                     for row, each in zip(rows, judged, strict=True)
                 ]
             )
+            return settled, view.basis
 
-        states = await under_view(self._in_force, attempt)
+        states, basis = await under_view(self._in_force, attempt)
         # What became of them while their entries were written: a retraction that came first still counts.
         known = await asyncio.to_thread(self._reader.packets, [row.digest for row in rows])
         previous = [place, *(row.index for row in rows)]
@@ -231,11 +241,12 @@ class Relay:
             if state in SERVED and known[row.digest].states[agency.id] in SERVED
         ]
         receipts = await asyncio.to_thread(self._reader.receipts, [row.index for row, _ in leaving])
-        return [
+        made = [
             records.record(stored_header(raw), row.digest, raw, receipt, previous=before)
             for (row, before), receipt in zip(leaving, receipts, strict=True)
             if (raw := known[row.digest].raw) is not None
         ]
+        return made, basis
 
     def _judge(
         self, agency: Agency, rows: Sequence[TopicRow], packets: dict[str, StoredPacket], view: View
@@ -251,38 +262,43 @@ class Relay:
         name = batch.name
         if not batch.records:
             return True
-        self._lease()
+        # Another topic may have kept this one waiting since it was decided on.
+        if await asyncio.to_thread(self._reader.in_force) != batch.basis:
+            return False
         try:
-            first = await self._publisher.send(name, batch.records)
+            for part in _parts(batch.records):
+                self._lease()
+                first = await self._publisher.send(name, part)
+                if first < self._ends.get(name, 0):
+                    self._whole_below[name] = min(first, self._whole_below.get(name, first))
+                    raise _shorter(name)
+                self._ends[name] = first + len(part)
         except (CallerError, IntegrityError) as error:
-            self._places.pop(name, None)
             self._leave_alone(name, error)
             return False
-        if first < self._ends.get(name, 0):
-            self._whole_below[name] = first
-            raise _shorter(name)
-        self._ends[name] = first + len(batch.records)
+        self._whole_below.pop(name, None)
         self._left_alone.pop(name, None)
         return True
 
     async def _place(self, name: str, recipient: str, kind: str) -> int:
         """The last place that Kafka holds, which may be before the stored one, for it may have lost its tail."""
-        tail = await self._publisher.tail(name, LAST)
+        whole_below = self._whole_below.get(name)
+        tail = await self._publisher.tail(name, LAST, whole_below)
         self._ends[name] = tail.ever
-        whole_below = self._whole_below.pop(name, tail.ever)
-        newest = [record for record in tail.newest if record.offset < whole_below]
-        digests = [records.digest_of(record) for record in newest]
+        digests = [records.digest_of(record) for record in tail.newest]
         known = await asyncio.to_thread(self._reader.packets, [each for each in digests if each is not None])
-        for record, digest in zip(newest, digests, strict=True):
+        for record, digest in zip(tail.newest, digests, strict=True):
             packet = known.get(digest or "")
             if packet is not None and packet.kind == kind and recipient in packet.states and _is(record, packet):
                 return packet.index
-        if not whole_below:
+        if not (tail.ever if whole_below is None else whole_below):
             return -1
         return self._stored.get(name, -1)
 
     def _leave_alone(self, name: str, error: SetuError) -> None:
+        # Without its end nobody would see that it lost something meanwhile, so where it stands is asked again, too.
         self._ends.pop(name, None)
+        self._places.pop(name, None)
         said = self._left_alone.get(name, (0.0, ""))[1] == str(error)
         self._left_alone[name] = (self._loop.time() + TROUBLE, str(error))
         if not said:
@@ -298,6 +314,18 @@ class Relay:
 def reads_kafka(agency: Agency) -> bool:
     """Is this an active agency that reads its topics from Kafka?"""
     return agency.state is AgencyState.ACTIVE and Role.AGENCY in agency.roles and Channel.KAFKA in agency.channels
+
+
+def _parts(made: Sequence[Record]) -> Iterator[Sequence[Record]]:
+    """About `PART_BYTES` at a time, at least one."""
+    start = size = 0
+    for end, each in enumerate(made):
+        more = len(each.value) + sum(len(value) for _, value in each.headers)
+        if end > start and size + more > PART_BYTES:
+            yield made[start:end]
+            start, size = end, 0
+        size += more
+    yield made[start:]
 
 
 def _shorter(name: str) -> UnavailableError:

@@ -10,9 +10,9 @@ from broker.transport.topics import everything, prefix, topic
 from schemas import registry
 from schemas.directory import KeyState
 
-AGENCIES = "agency."
-RELAY = "gateway.relay.g1"
-"""The principal that writes: the certificate `setu topics certificates` makes for the relay."""
+AGENCIES, GATEWAYS, ANYBODY = "agency.", "gateway.", "*"
+RELAY = "gateway.relay.g{}"
+"""The principal that writes, of each generation of the certificate `setu topics certificates` makes for the relay."""
 
 COPIES = 3
 LARGEST = 4 * 2**20
@@ -37,11 +37,13 @@ class Difference:
 class Topics:
     """Args:
     now: unix seconds.
-    days: for which Kafka keeps a record.
+    generation: of the relay's certificate.
+    days: for which Kafka keeps a record; a day longer at most.
     """
 
-    def __init__(self, admin: Administration, *, now: Callable[[], float], days: int = 7) -> None:
+    def __init__(self, admin: Administration, *, now: Callable[[], float], days: int = 7, generation: int = 1) -> None:
         self._admin = admin
+        self._generation = generation
         self._now = now
         self._days = days
 
@@ -54,7 +56,7 @@ class Topics:
             for name, facts in wanted.items()
             if name in found
         }
-        grants, given = wanted_grants(snapshot, int(self._now())), ours(self._admin.grants())
+        grants, given = self._wanted_grants(snapshot), ours(self._admin.grants())
         return Difference(
             create={name: facts for name, facts in wanted.items() if name not in found},
             set={name: changed for name, changed in settings.items() if changed},
@@ -76,9 +78,9 @@ class Topics:
             self._admin.take(difference.take)
 
     def cut_off(self, snapshot: Snapshot) -> Collection[Grant]:
-        """Take the grants of agencies and certificates that may not read any more; returns them."""
-        grants = ours(self._admin.grants()) - wanted_grants(snapshot, int(self._now()))
-        gone = frozenset(each for each in grants if each.principal.startswith(AGENCIES))
+        """Take the grants of agencies and certificates that may not read any more, and of everybody; returns them."""
+        grants = ours(self._admin.grants()) - self._wanted_grants(snapshot)
+        gone = frozenset(each for each in grants if each.principal == ANYBODY or each.principal.startswith(AGENCIES))
         self._admin.take(gone)
         return gone
 
@@ -87,6 +89,9 @@ class Topics:
         settings = {
             "cleanup.policy": "delete",
             "retention.ms": str(self._days * DAY * 1000),
+            # A segment goes as a whole, once its newest record is that old; a record's own time is its writer's word.
+            "segment.ms": str(DAY * 1000),
+            "message.timestamp.type": "LogAppendTime",
             "max.message.bytes": str(LARGEST),
             "min.insync.replicas": "2" if copies == COPIES else "1",
         }
@@ -97,12 +102,15 @@ class Topics:
             for kind in registry.kinds()
         }
 
+    def _wanted_grants(self, snapshot: Snapshot) -> frozenset[Grant]:
+        return wanted_grants(snapshot, int(self._now()), RELAY.format(self._generation))
 
-def wanted_grants(snapshot: Snapshot, now: int) -> frozenset[Grant]:
+
+def wanted_grants(snapshot: Snapshot, now: int, relay: str) -> frozenset[Grant]:
     """Each agency that reads Kafka reads its own topics and groups, by its active certificates alone; the relay writes
     every topic, and reads how far it came.
     """
-    grants = {Grant(RELAY, "topic", everything(), operation) for operation in ("read", "write", "describe")}
+    grants = {Grant(relay, "topic", everything(), operation) for operation in ("read", "write", "describe")}
     for agency in snapshot.document.agencies:
         if not reads_kafka(agency):
             continue
@@ -121,7 +129,17 @@ def wanted_grants(snapshot: Snapshot, now: int) -> frozenset[Grant]:
 
 
 def ours(grants: Collection[Grant]) -> frozenset[Grant]:
-    """Those that speak of Setu's topics and groups, or of its agencies."""
+    """Those that reach Setu's topics and groups, or are given to its agencies and gateways, or to everybody."""
     return frozenset(
-        each for each in grants if each.prefix.startswith(everything()) or each.principal.startswith(AGENCIES)
+        each for each in grants if each.principal.startswith((AGENCIES, GATEWAYS, ANYBODY)) or _reaches_ours(each)
     )
+
+
+def _reaches_ours(grant: Grant) -> bool:
+    if grant.resource not in ("topic", "group"):
+        return False
+    if grant.prefix.startswith(everything()):
+        return True
+    # Somebody who watches a whole cluster may see that our topics are there, and no more.
+    wide = grant.prefix == "*" if grant.literal else everything().startswith(grant.prefix)
+    return wide and grant.operation not in ("describe", "describe-configs")

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from broker.errors import CallerError, RequestError
+from broker.errors import CallerError, RequestError, UnavailableError
 from broker.flows.submit import Submitted
 from broker.gateway.exchange import Exchange, exchange_of
 from broker.gateway.heads import LINES
@@ -20,6 +20,8 @@ from broker.gateway.problems import OWN, answer
 from schemas.problem import Code
 
 CHUNK_BYTES = 1 << 20
+"""Bytes of lines beyond which no more are read ahead, or taken in hand at a time; a single line may be as long."""
+
 PIECE = 1 << 18
 """Bytes of answers handed to the connection at a time; it takes the next once it has sent most of the last."""
 RETRY_AFTER = b"retry-after"
@@ -58,6 +60,8 @@ class _Batch:
         self._exchange = exchange
         self._chunk = max(1, exchange.limits.batch_share // 2)
         self._waiting: asyncio.Queue[Line | None] = asyncio.Queue(self._chunk)
+        self._ahead = 0
+        self._room = asyncio.Event()
         self._under_way: deque[asyncio.Task[list[bytes]]] = deque()
         self._told: list[bytes] = []
         self._rest: RequestError | None = None
@@ -93,6 +97,10 @@ class _Batch:
         try:
             async for line in self._exchange.body.lines():
                 self._count += 1
+                while self._ahead > CHUNK_BYTES:
+                    self._room.clear()
+                    await self._room.wait()
+                self._ahead += _size(line)
                 await self._waiting.put(line)
         except RequestError as error:
             self._rest = error
@@ -130,7 +138,9 @@ class _Batch:
         found = await self._waiting.get()
         while found is not None:
             lines.append(found)
-            size += len(found) if isinstance(found, bytes) else 0
+            size += _size(found)
+            self._ahead -= _size(found)
+            self._room.set()
             if len(lines) == self._chunk or size > CHUNK_BYTES or self._waiting.empty():
                 return lines, False
             found = self._waiting.get_nowait()
@@ -148,7 +158,7 @@ class _Batch:
         try:
             # Standing is looked at again: a batch may be long under way.
             found = iter(await exchange.services.submit.many(exchange.again(), sent, exchange.trace))
-        except CallerError as error:
+        except (CallerError, UnavailableError) as error:
             found = iter([error] * len(sent))
         return [self._line(line if isinstance(line, RequestError) else next(found)) for line in lines]
 
@@ -167,3 +177,7 @@ class _Batch:
         exchange.metrics.refused(code)
         if code in OWN:
             exchange.services.refusals.count(exchange.caller.agency.id, code)
+
+
+def _size(line: Line) -> int:
+    return len(line) if isinstance(line, bytes) else 0

@@ -1,5 +1,6 @@
 """The engine of a subscriber that reads its topics from Kafka: nothing a record says counts but by its receipt."""
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,6 +15,12 @@ from broker.transport.topics import split
 from schemas.evidence import Entry, EntryType, Receipt
 from schemas.problem import Code
 
+MOST = 64
+"""Items handed on at a time, and so held: a gap may be as long as the topic."""
+
+REMEMBERED = 10_000
+"""Places of a topic that are known to have been given out; what is further back counts as given."""
+
 Check = Callable[[Any], tuple[Receipt, Entry]]
 """Verifies a receipt, given as an object of JSON types; raises PacketError."""
 
@@ -23,7 +30,9 @@ class KafkaSource:
 
     A repeat is dropped. Where a record says that a place before it was not seen, because Kafka lost or outlived it or
     policy keeps that packet from Kafka, the missing places are fetched from the gateway and come in their order. A
-    record that is not what it says is handed on, so that whoever judges items rejects it; it moves no place.
+    record that is not what it says is handed on, so that whoever judges items rejects it; it moves no place. So is a
+    packet that a record before it hid by saying that nothing was missing: late, which is what whoever writes to Kafka
+    can bring about, and not never.
 
     Args:
         agency: one's own id.
@@ -82,7 +91,9 @@ class _Topic:
         self._check = check
         self._gateway = gateway
         self._filler: Source | None = None
-        self._ahead: list[Item] = []
+        self._ahead: deque[Item] = deque()
+        self._given: dict[int, None] = {}
+        self._all_given = done.index
         self._unplaced: dict[tuple[str | None, int, str | None], Position] = {}
 
     def read(self, wait: float) -> Sequence[Item]:
@@ -91,12 +102,17 @@ class _Topic:
             items: list[Item] = []
             for kept in found:
                 try:
-                    items.extend(self._items(kept))
+                    for item in self._items(kept):
+                        items.append(item)
+                        if len(items) >= MOST and item.token == str(kept.offset):
+                            return items  # more may be missing before this record: it is looked at again
                 except UnavailableError:
                     if items:
                         return items  # the rest is read again from here
                     raise
                 self._offset = kept.offset + 1
+                if len(items) >= MOST:
+                    break
             if items or not found:
                 return items
 
@@ -120,10 +136,8 @@ class _Topic:
             gone=None,
             token=token,
         )
-        if not self._in_place(item):
-            place = _resumed_at(self._last, token)
-            self._unplaced[item.token, item.index, item.digest] = place
-            yield item
+        if proven(kept, self._check, agency=self._agency, kind=self._kind) is None:
+            yield self._placeless(item)
             return
         if item.index == self._last.index and self._last.digest not in (None, item.digest):
             raise IntegrityError(
@@ -132,45 +146,64 @@ class _Topic:
                 advice="Keep both receipts, stop reading, and speak with the operator and an auditor.",
             )
         if item.index <= self._last.index:
+            if item.index > self._all_given and item.index not in self._given:
+                self._give(item.index)
+                yield self._placeless(item)
             return
-        previous = records.previous_of(kept)
-        if previous is None or previous > self._last.index:
+        if records.previous_of(kept) != self._last.index:
             for missing in self._missing(item.index):
-                self._last = Position(token=str(kept.offset), index=missing.index, digest=missing.digest)
-                yield replace(missing, token=str(kept.offset))
-        self._last = Position(token=token, index=item.index, digest=item.digest)
-        yield item
+                yield self._placed(replace(missing, token=str(kept.offset)))
+        yield self._placed(item)
 
-    def _in_place(self, item: Item) -> bool:
-        """Is this a packet of this topic, at the place it says, by a receipt that verifies?"""
-        try:
-            receipt, entry = self._check(item.receipt)
-            named = entry.packet
-            return (
-                entry.type is EntryType.ACCEPTED
-                and named is not None
-                and receipt.index == item.index
-                and named.digest == item.digest == parse(item.raw or b"").digest
-                and named.kind == self._kind
-                and self._agency in named.to
-            )
-        except PacketError:
-            return False
+    def _placed(self, item: Item) -> Item:
+        self._last = Position(token=item.token, index=item.index, digest=item.digest)
+        self._give(item.index)
+        return item
 
-    def _missing(self, before: int) -> list[Item]:
-        """What the gateway holds of this topic between the last place and `before`."""
+    def _placeless(self, item: Item) -> Item:
+        self._unplaced[item.token, item.index, item.digest] = _resumed_at(self._last, item.token)
+        return item
+
+    def _give(self, index: int) -> None:
+        self._given[index] = None
+        if len(self._given) > REMEMBERED:
+            oldest = next(iter(self._given))
+            self._all_given = max(self._all_given, oldest)
+            del self._given[oldest]
+
+    def _missing(self, before: int) -> Iterator[Item]:
+        """What the gateway holds of this topic between the last place and `before`, as it is asked for."""
         if self._filler is None:
             cursors = MemoryCursors()
             cursors.write(self._name, _resumed_at(self._last, None))
             self._filler = self._gateway(cursors)
-        while not self._ahead or self._ahead[-1].index < before:
-            found = self._filler.read(self._name, 0.0)
-            if not found:
-                break
-            self._ahead.extend(found)
-        missing = [each for each in self._ahead if self._last.index < each.index < before]
-        self._ahead = [each for each in self._ahead if each.index >= before]
-        return missing
+        while True:
+            if not self._ahead:
+                self._ahead.extend(self._filler.read(self._name, 0.0))
+            if not self._ahead or self._ahead[0].index >= before:
+                return
+            missing = self._ahead.popleft()
+            if missing.index > self._last.index:
+                yield missing
+
+
+def proven(kept: Kept, check: Check, *, agency: str, kind: str) -> Receipt | None:
+    """The receipt of a record that is a packet of an agency's topic, at the place it says; None where it is none."""
+    try:
+        receipt, entry = check(records.receipt_of(kept))
+        named = entry.packet
+        if (
+            entry.type is EntryType.ACCEPTED
+            and named is not None
+            and receipt.index == records.index_of(kept)
+            and named.digest == records.digest_of(kept) == parse(kept.value).digest
+            and named.kind == kind
+            and agency in named.to
+        ):
+            return receipt
+    except PacketError:
+        return None
+    return None
 
 
 def _offset(position: Position) -> int:

@@ -50,7 +50,7 @@ HELP: Mapping[Watched, str] = {
     "setu_directory_version": "Version of the directory in force",
     "setu_directory_age_seconds": "Since the directory was last found to verify",
     "setu_directory_trouble": "1 while the newest directory cannot be used",
-    "setu_certificate_expiry_timestamp_seconds": "When the listener's own certificate ends, unix time",
+    "setu_certificate_expiry_timestamp_seconds": "When the first of the process's own certificates ends, unix time",
     "setu_work_waiting": "Submissions that wait for a thread to check them",
     "setu_work_threads": "Threads that check submissions",
     "setu_relay_active": "1 in the one process that relays to Kafka",

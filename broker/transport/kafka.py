@@ -20,6 +20,11 @@ from broker.transport.place import Place
 from broker.transport.port import Kept, Record, Tail
 
 BATCH_BYTES = 256 * 1024
+SEND_SECONDS = 4.0
+"""For which the producer is let repeat what is not acknowledged. A broker that was killed and comes back without its
+end must not be given that at once, behind what it lost: it takes longer than this to start.
+"""
+
 FETCH_WAIT_MS = 20
 
 
@@ -60,11 +65,11 @@ class KafkaPublisher:
             await self.close()
             raise
 
-    async def tail(self, topic: str, most: int) -> Tail:
+    async def tail(self, topic: str, most: int, below: int | None = None) -> Tail:
         async with self._one_reader:
-            return await self._tail(topic, most)
+            return await self._tail(topic, most, below)
 
-    async def _tail(self, topic: str, most: int) -> Tail:
+    async def _tail(self, topic: str, most: int, below: int | None) -> Tail:
         reader = self._reader
         if reader is None:
             raise not_open()
@@ -73,7 +78,8 @@ class KafkaPublisher:
             await require_topic(reader, topic)
             reader.assign([partition])
             begin = (await reader.beginning_offsets([partition]))[partition]
-            end = (await reader.end_offsets([partition]))[partition]
+            ever = (await reader.end_offsets([partition]))[partition]
+            end = ever if below is None else min(below, ever)
             start = max(begin, end - most)
             newest: list[Kept] = []
             if start < end:
@@ -83,7 +89,7 @@ class KafkaPublisher:
                     newest.extend(kept(each) for each in found if each.offset < end)
                     start = await reader.position(partition)
                 reader.pause(partition)
-            return Tail(newest[::-1], end)
+            return Tail(newest[::-1], ever)
 
     async def ends(self, topics: Collection[str]) -> Mapping[str, int]:
         async with self._one_reader:
@@ -108,7 +114,7 @@ class KafkaPublisher:
                 if batch.append(timestamp=None, key=each.key, value=each.value, headers=headers) is None:
                     break
                 left.pop()
-            async with bounded(f"take records for {topic}", self._place):
+            async with bounded(f"take records for {topic}", self._place, SEND_SECONDS):
                 kept = await (await producer.send_batch(batch, topic, partition=0))
             first = kept.offset if first < 0 else first
         return first

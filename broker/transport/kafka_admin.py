@@ -27,11 +27,24 @@ from broker.transport.port import Grant, Operation, Resource, TopicFacts
 from schemas.problem import Code
 
 ASK_SECONDS = 15.0
-_RESOURCES: Mapping[Resource, Any] = {"topic": ResourceType.TOPIC, "group": ResourceType.GROUP}
+_RESOURCES: Mapping[Resource, Any] = {
+    "topic": ResourceType.TOPIC,
+    "group": ResourceType.GROUP,
+    "cluster": ResourceType.BROKER,
+    "transactional-id": ResourceType.TRANSACTIONAL_ID,
+}
 _OPERATIONS: Mapping[Operation, Any] = {
+    "all": AclOperation.ALL,
     "read": AclOperation.READ,
     "write": AclOperation.WRITE,
+    "create": AclOperation.CREATE,
+    "delete": AclOperation.DELETE,
+    "alter": AclOperation.ALTER,
     "describe": AclOperation.DESCRIBE,
+    "cluster-action": AclOperation.CLUSTER_ACTION,
+    "describe-configs": AclOperation.DESCRIBE_CONFIGS,
+    "alter-configs": AclOperation.ALTER_CONFIGS,
+    "idempotent-write": AclOperation.IDEMPOTENT_WRITE,
 }
 _NEEDED = {
     AclOperation.DESCRIBE,
@@ -115,7 +128,7 @@ class KafkaAdministration:
         every = AclBindingFilter(
             ResourceType.ANY,
             None,
-            ResourcePatternType.PREFIXED,
+            ResourcePatternType.ANY,
             None,
             None,
             AclOperation.ANY,
@@ -126,7 +139,13 @@ class KafkaAdministration:
         resources = {value: name for name, value in _RESOURCES.items()}
         operations = {value: name for name, value in _OPERATIONS.items()}
         return frozenset(
-            Grant(each.principal.removeprefix(_USER), resources[each.restype], each.name, operations[each.operation])
+            Grant(
+                each.principal.removeprefix(_USER),
+                resources[each.restype],
+                each.name,
+                operations[each.operation],
+                each.resource_pattern_type is ResourcePatternType.LITERAL,
+            )
             for each in found
             if each.restype in resources and each.operation in operations
         )
@@ -196,20 +215,20 @@ def _wait_for(work: Coroutine[Any, Any, None]) -> None:
 
 
 def _binding(grant: Grant) -> AclBinding:
-    return AclBinding(*_pattern(grant))
+    return AclBinding(*_pattern(grant, "*"))
 
 
 def _filter(grant: Grant) -> AclBindingFilter:
-    return AclBindingFilter(*_pattern(grant))
+    return AclBindingFilter(*_pattern(grant, None))
 
 
-def _pattern(grant: Grant) -> tuple[Any, ...]:
+def _pattern(grant: Grant, host: str | None) -> tuple[Any, ...]:
     return (
         _RESOURCES[grant.resource],
         grant.prefix,
-        ResourcePatternType.PREFIXED,
+        ResourcePatternType.LITERAL if grant.literal else ResourcePatternType.PREFIXED,
         _USER + grant.principal,
-        "*",
+        host,
         _OPERATIONS[grant.operation],
         AclPermissionType.ALLOW,
     )

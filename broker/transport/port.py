@@ -5,8 +5,20 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
 Headers = Sequence[tuple[str, bytes]]
-Resource = Literal["topic", "group"]
-Operation = Literal["read", "write", "describe"]
+Resource = Literal["topic", "group", "cluster", "transactional-id"]
+Operation = Literal[
+    "all",
+    "read",
+    "write",
+    "create",
+    "delete",
+    "alter",
+    "describe",
+    "cluster-action",
+    "describe-configs",
+    "alter-configs",
+    "idempotent-write",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +43,7 @@ class Kept(Record):
 
 
 class Tail(NamedTuple):
-    """A topic's end. newest: its last records, newest first. ever: how many it was ever given, also those gone."""
+    """A topic's end. newest: records before it, newest first. ever: how many it was ever given, also those gone."""
 
     newest: Sequence[Kept]
     ever: int
@@ -52,8 +64,8 @@ class Publisher(Protocol):
         """
         ...
 
-    async def tail(self, topic: str, most: int) -> Tail:
-        """The last `most` records of a topic; raises as `send`."""
+    async def tail(self, topic: str, most: int, below: int | None = None) -> Tail:
+        """The last `most` records of a topic, or of what it holds below that offset; raises as `send`."""
         ...
 
     async def ends(self, topics: Collection[str]) -> Mapping[str, int]:
@@ -103,12 +115,15 @@ class RecordLog(Protocol):
 
 
 class Grant(NamedTuple):
-    """Leave for `principal` (`<unit>.<name>`) to do `operation` on every `resource` whose name starts with `prefix`."""
+    """Leave for `principal` (`<unit>.<name>`, or `*` for all) to do `operation` on every `resource` whose name starts
+    with `prefix`; with `literal`, on the one that is named so, or on all where that is `*`.
+    """
 
     principal: str
     resource: Resource
     prefix: str
     operation: Operation
+    literal: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +153,7 @@ class Administration(Protocol):
         ...
 
     def grants(self) -> frozenset[Grant]:
-        """Every grant to a name below a prefix."""
+        """Every grant to anybody, from whatever host."""
         ...
 
     def give(self, grants: Collection[Grant]) -> None: ...

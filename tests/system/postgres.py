@@ -4,11 +4,16 @@ import atexit
 import importlib.util
 import shutil
 import tempfile
+from contextlib import contextmanager
 from functools import cache
 from itertools import count
 from pathlib import Path
 
 import pytest
+
+from broker.cli.served import free_port
+from broker.store.sql import SqlStore, upgrade
+from tests.contract.rows import EMPTY
 
 ROOT = Path(__file__).resolve().parents[2]
 _numbers = count(1)
@@ -33,6 +38,25 @@ def server(**given):
         pytest.skip(f"no real PostgreSQL here: {error}")
     atexit.register(_remove, made)  # should the session be cut short
     return made
+
+
+@contextmanager
+def standing():
+    """A server that tests may kill; with its first database upgraded and no log begun."""
+    made = server(port=free_port())
+    made.start()
+    upgrade(made.url())
+    yield made
+    made.remove()
+
+
+def begun(url: str) -> SqlStore:
+    """The store of a new database, its log begun."""
+    upgrade(url)
+    store = SqlStore(url)
+    with store.transaction() as transaction:
+        transaction.begin_log(EMPTY)
+    return store
 
 
 @cache

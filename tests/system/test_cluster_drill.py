@@ -32,6 +32,8 @@ def checked(folder, packets, faults, seconds):
     assert counts["refused"] > 0
     # Every packet has at least one recipient; accepted, delivered and acknowledged are entries of the log.
     assert counts["received"] >= counts["accepted"]
+    # What they name is also in Kafka's topics, which were read afresh.
+    assert counts["records"] - counts.get("record repeats", 0) >= counts["accepted"] / 2
     assert found["log"]["size"] >= 3 * counts["accepted"]
     assert processes_with(str(folder)) == []
     return found

@@ -150,9 +150,18 @@ def test_an_agency_that_is_suspended_loses_its_grants_within_a_second_and_a_live
         topics.apply(topics.plan(snapshot()), take=True)
 
 
-def test_a_grant_that_nobody_should_have_is_shown_and_left_until_it_is_asked_for(applied):
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        pytest.param(Grant("agency.us-deaf.g1", "topic", "setu.us-dea.", "read"), id="another-agencys-topics"),
+        pytest.param(Grant("agency.us-deaf.g1", "topic", "setu.us-dea.tip", "read", literal=True), id="one-topic"),
+        pytest.param(Grant("agency.us-deaf.g1", "group", "*", "all", literal=True), id="every-group"),
+        pytest.param(Grant("agency.us-deaf.g1", "cluster", "kafka-cluster", "alter", literal=True), id="the-acls"),
+        pytest.param(Grant("*", "topic", "s", "read"), id="everybody"),
+    ],
+)
+def test_a_grant_that_nobody_should_have_is_shown_and_left_until_it_is_asked_for(applied, foreign):
     made, topics, _ = applied
-    foreign = Grant("agency.us-deaf.g1", "topic", "setu.us-dea.", "read")
     made.admin.give([foreign])
     found = topics.plan(snapshot())
     assert found.take == {foreign}

@@ -33,8 +33,8 @@ class Fails:
     async def renew(self) -> None:
         await self._publisher.renew()
 
-    async def tail(self, topic, most):
-        return await self._publisher.tail(topic, most)
+    async def tail(self, topic, most, below=None):
+        return await self._publisher.tail(topic, most, below)
 
     async def ends(self, topics):
         return await self._publisher.ends(topics)

@@ -13,7 +13,6 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine
 
-from broker.cli.served import free_port
 from broker.errors import UnavailableError
 from broker.store.port import Batch, DataRefusedError, PacketRow
 from broker.store.session import IDLE_SECONDS
@@ -45,14 +44,6 @@ except UnavailableError:
 """
 
 
-def _begun(url: str) -> SqlStore:
-    upgrade(url)
-    store = SqlStore(url)
-    with store.transaction() as transaction:
-        transaction.begin_log(EMPTY)
-    return store
-
-
 @pytest.fixture
 def url() -> str:
     return postgres.database()
@@ -60,26 +51,22 @@ def url() -> str:
 
 @pytest.fixture
 def store(url: str):
-    made = _begun(url)
+    made = postgres.begun(url)
     yield made
     made.close()
 
 
 @pytest.fixture(scope="module")
 def own():
-    """A server that these tests may kill; with its first database upgraded and no log begun."""
-    made = postgres.server(port=free_port())
-    made.start()
-    upgrade(made.url())
-    yield made
-    made.remove()
+    with postgres.standing() as made:
+        yield made
 
 
 @pytest.fixture
 def own_store(own):
     """In a database of its own."""
     own.sql("DROP DATABASE IF EXISTS other; CREATE DATABASE other OWNER setu;")
-    made = _begun(own.url("other"))
+    made = postgres.begun(own.url("other"))
     yield made
     made.close()
 
@@ -211,7 +198,7 @@ def test_a_commit_is_vouched_for_only_once_the_synchronous_standby_has_it_and_su
     standby.follow(primary)
     standby.start()
     primary.sql("ALTER SYSTEM SET synchronous_standby_names = '*'; SELECT pg_reload_conf();")
-    store = _begun(primary.url())
+    store = postgres.begun(primary.url())
     head = append(store, EMPTY, new_entry(0))
     standby.pause()
     told: list[object] = []

@@ -11,18 +11,9 @@ from broker.cli.served import free_port
 from broker.errors import IntegrityError, UnavailableError
 from broker.store.sql import SqlStore, upgrade
 from schemas.problem import Code
-from tests.contract.rows import EMPTY
 from tests.system import postgres
 
 NEWEST = "0003"
-
-
-def _begun(url: str) -> SqlStore:
-    upgrade(url)
-    store = SqlStore(url)
-    with store.transaction() as transaction:
-        transaction.begin_log(EMPTY)
-    return store
 
 
 @pytest.fixture
@@ -32,19 +23,15 @@ def url() -> str:
 
 @pytest.fixture
 def store(url: str):
-    made = _begun(url)
+    made = postgres.begun(url)
     yield made
     made.close()
 
 
 @pytest.fixture(scope="module")
 def own():
-    """A server that these tests may kill; with its first database upgraded and no log begun."""
-    made = postgres.server(port=free_port())
-    made.start()
-    upgrade(made.url())
-    yield made
-    made.remove()
+    with postgres.standing() as made:
+        yield made
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from broker.assembly.topics import make_certificates
 from broker.cli.cluster.engines import Node, fetch_jars, launcher
 from broker.cli.cluster.process import Keeper, Process, answers
 from broker.cli.deployment import Deployment, create
-from broker.cli.served import free_port
+from broker.cli.served import free_ports
 from broker.cli.sharing import GUARD, LOOPBACK, Shared
 from broker.config import GuardSettings, load
 from broker.errors import UnavailableError
@@ -21,6 +21,8 @@ from broker.errors import UnavailableError
 HOST = "localhost"
 STANDS_STILL = 0.05
 LEASE_SECONDS = 15.0
+OTHERS = 5
+"""Ports of PostgreSQL, the guard (two), Kafka and its controller."""
 
 _HOLDER = "SELECT holder FROM leases WHERE name = 'relay'"
 _RELAYED = (
@@ -65,7 +67,10 @@ class Cluster:
         self.logs = self.folder / "logs"
         self._say = say
         self._stack = ExitStack()
-        self._ports = [free_port() for _ in range(2 * self.shape.gateways)]
+        self._keeper: Keeper
+        ports = free_ports(2 * self.shape.gateways + OTHERS + self.shape.relays)
+        self._ports = ports[: 2 * self.shape.gateways]
+        self._free = iter(ports[2 * self.shape.gateways :])
         self.deployment: Deployment
         self.postgres: Node
         self._server: Any
@@ -107,6 +112,10 @@ class Cluster:
 
     def kafka_data(self) -> Path:
         return self.deployment.path / "kafka" / "data"
+
+    def hold(self, pid: int) -> None:
+        """End also this process, should the one that started the cluster be killed."""
+        self._keeper.hold(pid)
 
     def held(self) -> bool:
         """Does some client of the database stand still within a transaction that writes?"""
@@ -154,7 +163,7 @@ class Cluster:
 
     def _start(self, stack: ExitStack) -> None:
         self.logs.mkdir(parents=True)
-        keeper = stack.enter_context(Keeper())
+        keeper = self._keeper = stack.enter_context(Keeper())
         self._store(stack, keeper)
         self._found()
         self._kafka(stack, keeper)
@@ -164,7 +173,7 @@ class Cluster:
         self._say("PostgreSQL")
         found = launcher("postgres")
         self.postgres = Node("PostgreSQL", found.CannotRunError, keeper)
-        server = self.postgres.made(lambda: found.Postgres(self.folder / "postgres", port=free_port()))
+        server = self.postgres.made(lambda: found.Postgres(self.folder / "postgres", port=next(self._free)))
         self._server = server
         stack.callback(server.remove)
         self.postgres.start()
@@ -182,9 +191,9 @@ class Cluster:
             limits=shape.limits,
             shared=Shared(
                 store=self._store_url,
-                guard=free_port(),
-                guard_operations=free_port(),
-                kafka=free_port(),
+                guard=next(self._free),
+                guard_operations=next(self._free),
+                kafka=next(self._free),
                 further=tuple(zip(ports[2::2], ports[3::2], strict=True)),
                 readers=shape.readers,
             ),
@@ -198,7 +207,7 @@ class Cluster:
         make_certificates(settings, (HOST,))
         port = int(settings.kafka.bootstrap[0].rpartition(":")[2]) if settings.kafka is not None else 0
         self.kafka = Node("Kafka", found.CannotRunError, keeper)
-        self.kafka.made(lambda: found.Kafka(self.deployment.path / "kafka", port=port, controller=free_port()))
+        self.kafka.made(lambda: found.Kafka(self.deployment.path / "kafka", port=port, controller=next(self._free)))
         stack.callback(self.kafka.stop)
         self.kafka.start()
 
@@ -229,7 +238,7 @@ class Cluster:
         # One after the other: the first one writes down which directory and policy are in force.
         for each in self.gateways:
             each.start()
-        self.relays = [self._relay(number, free_port(), process) for number in range(1, self.shape.relays + 1)]
+        self.relays = [self._relay(number, next(self._free), process) for number in range(1, self.shape.relays + 1)]
         self.adapters = {agency: self._adapter(agency, process) for agency in self.shape.adapters}
         for each in (*self.relays, *self.adapters.values()):
             each.launch()

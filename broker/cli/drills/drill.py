@@ -4,7 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,12 @@ from broker.assembly.agency import connect
 from broker.cli.cluster.cluster import Cluster
 from broker.cli.drills import history
 from broker.cli.drills.adapters import Dropped
+from broker.cli.drills.afresh import read_afresh
 from broker.cli.drills.checker import Checker, Findings
 from broker.cli.drills.faults import Check, Fault, Window, lasting
 from broker.cli.drills.history import History, clock
 from broker.cli.drills.orders import Helper
+from broker.cli.drills.sender import KINDS
 from broker.cli.drills.watcher import Watcher
 from broker.errors import UnavailableError
 from broker.ledger.mirror import files_in, mirror
@@ -118,6 +120,9 @@ class Drill:
             self._drain(receivers, dropped)
             self._ended(receivers)
             dropped.write(self._folder / "adapter.jsonl")
+            self._say("reading Kafka's topics afresh")
+            for agency in sorted(self._cluster.shape.readers):
+                self._afresh(agency)
         self._say("checking")
         self._check()
         return self._result
@@ -157,7 +162,8 @@ class Drill:
         return self._helper(stack, f"receiver {agency}", "broker.cli.drills.receiver", *words)
 
     def _helper(self, stack: ExitStack, name: str, *module: str) -> Helper:
-        made = Helper(name, module, self._cluster.logs / f"{name.replace(' ', '-')}.log")
+        log = self._cluster.logs / f"{name.replace(' ', '-')}.log"
+        made = Helper(name, module, log, held=self._cluster.hold)
         stack.callback(made.stop)
         return made
 
@@ -192,6 +198,18 @@ class Drill:
                 if sum(have.values()) != last:
                     last, still = sum(have.values()), clock()
                 time.sleep(0.2)
+
+    def _afresh(self, agency: str) -> None:
+        # Imported where it is wanted: reading by HTTPS needs no Kafka client.
+        from broker.assembly.kafka import kafka_log  # noqa: PLC0415
+
+        profile = self._cluster.deployment.agencies[agency]
+        with (
+            connect(profile) as client,
+            closing(kafka_log(profile)) as log,
+            History(self._folder / f"{agency}-topics.jsonl") as history,
+        ):
+            read_afresh(client, log, KINDS, history)
 
     def _check(self) -> None:
         checker = Checker()

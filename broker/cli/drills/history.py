@@ -13,6 +13,9 @@ from typing import Any, Literal, Self, TextIO
 
 Outcome = Literal["ok", "refused", "unknown"]
 
+TOPIC = "topic"
+"""The `via` of a topic itself, as it stands in Kafka in the end."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sealed:

@@ -7,7 +7,7 @@ From the client: a number, how many it has done.
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -83,9 +83,13 @@ class Helper:
     Args:
         module: a module of Python and its arguments.
         log: the file that takes what it says beyond its numbers.
+        held: is told its process's id, and ends it should the drill itself be killed: told to stop by nothing but the
+            end of its orders, a client still asks for some minutes whoever owes it an answer.
     """
 
-    def __init__(self, name: str, module: Sequence[str], log: Path) -> None:
+    def __init__(
+        self, name: str, module: Sequence[str], log: Path, *, held: Callable[[int], object] = lambda _: None
+    ) -> None:
         self.name = name
         self.done = 0
         self.log = log
@@ -99,6 +103,7 @@ class Helper:
                 text=True,
                 start_new_session=True,
             )
+        held(self._process.pid)
         self._reader = threading.Thread(target=self._read, name=f"of {name}", daemon=True)
         self._reader.start()
 

@@ -52,6 +52,8 @@ class Sender:
             self._history.add(*(made(each) for each in packets))
             while packets:
                 packets = self._post(packets)
+                if self._orders.stop.is_set():
+                    break  # perhaps nothing is left that could ever answer
             self._orders.done(count)
 
     def _seal(self, number: int) -> Packet:

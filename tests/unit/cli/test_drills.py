@@ -2,17 +2,21 @@
 
 import io
 import json
+import os
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from broker.cli.drills.adapters import Dropped
 from broker.cli.drills.faults import MATRIX, Window, accepting, chosen, cut, others_go_on, refusing, taken_over
-from broker.cli.drills.history import Joined, Posted, Received, read
-from broker.cli.drills.orders import Orders, Stop
-from broker.cli.drills.sender import drill_handling
+from broker.cli.drills.history import History, Joined, Posted, Received, read
+from broker.cli.drills.orders import Helper, Orders, Stop
+from broker.cli.drills.sender import Sender, drill_handling
+from broker.errors import UnavailableError
 from schemas.handling import Handling
+from tests.builders import Realm
 
 
 def posted(began, took=0.1, outcome="ok", at=0, **more):
@@ -144,3 +148,45 @@ def test_a_drill_s_waits_are_short():
 
 def test_the_drill_s_markings_are_a_handling():
     assert Handling.from_object(drill_handling()).tlp == "GREEN"
+
+
+def test_a_client_is_in_the_hands_of_whoever_outlives_the_drill(tmp_path):
+    held = []
+    helper = Helper("a client", ["json.tool", "--json-lines"], tmp_path / "log", held=held.append)
+    try:
+        assert len(held) == 1
+        assert Path(f"/proc/{held[0]}").exists()
+    finally:
+        assert helper.stop() == 0
+
+
+class Silent:
+    """A client whose gateway never answers."""
+
+    agency = "in-ncb"
+
+    def __init__(self, orders):
+        self.orders = orders
+        self.posts = 0
+
+    def seal(self, kind, *, to, payload, handling):
+        realm = Realm()
+        return realm.sealed("in-ncb", to, kind, payload)
+
+    def post(self, raw):
+        self.posts += 1
+        if self.posts == 3:
+            self.orders.stop.set()
+        raise UnavailableError("Expected an answer, found none.")
+
+
+def test_a_sender_that_nobody_answers_ends_with_its_drill(tmp_path):
+    read_end, write_end = os.pipe()
+    with os.fdopen(read_end) as given, os.fdopen(write_end, "w") as orders_of, History(tmp_path / "h") as history:
+        orders_of.write("+1\n")
+        orders_of.flush()
+        orders = Orders(given, io.StringIO())
+        client = Silent(orders)
+        Sender(client, history, ["us-dea", "us-cbp"], orders).run()
+        orders_of.close()
+    assert client.posts == 3

@@ -167,7 +167,7 @@ class Ledgers:
             **options,
         )
         self.reader = Reader(self.store, self.guard, SIGNER)
-        self.publisher = Publisher(self.store, self.guard, holder=f"{id(self)}")
+        self.publisher = Publisher(self.store, self.guard, holder=f"{id(self)}", signer=SIGNER)
         if start:
             try:
                 self.committer.start()

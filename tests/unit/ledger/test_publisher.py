@@ -86,6 +86,23 @@ def test_a_publisher_that_is_gone_is_replaced_within_ten_seconds(tmp_path: Path)
     service.file.close()
 
 
+def test_a_head_whose_writer_is_gone_is_signed_and_published_though_nobody_asks_for_it(tmp_path: Path):
+    service = Service(tmp_path)
+    with Ledgers(tmp_path, service=service) as one:
+        one.commit(note(1))
+        gone = Ledgers(tmp_path, service=service).open()
+        gone.crash("committed", [note(2)])
+        assert one.publisher.publish()
+        assert _published(one) == 1
+        assert one.publisher.publish()
+        assert _published(one) == 2
+        assert not one.publisher.publish()
+        (found,) = one.commit(note(3))
+        assert found.index == 2
+        one.publisher.close()
+    service.file.close()
+
+
 class _Failing:
     def __init__(self, error: Exception) -> None:
         self.error = error
