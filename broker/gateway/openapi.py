@@ -124,7 +124,7 @@ def _operation(each: Operation, refusals: dict[str, Any]) -> dict[str, Any]:
 
 def _parameter(each: Parameter) -> dict[str, Any]:
     schema = {"type": "array", "items": each.schema} if each.repeats else each.schema
-    found = {"name": each.name, "in": each.place, "description": each.about, "schema": schema}
+    found: dict[str, Any] = {"name": each.name, "in": each.place, "description": each.about, "schema": schema}
     if each.place == "path":
         found["required"] = True
     return found

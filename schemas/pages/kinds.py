@@ -4,7 +4,7 @@ import inspect
 import json
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 from schemas import act, registry
 from schemas.base import Model
@@ -155,7 +155,7 @@ def _packet(stage: type[Payload]) -> Iterator[str]:
     lines = []
     if stage.act is not Payload.act:
         does = [
-            f"`{_ACTS[name].model_fields['does'].annotation.__args__[0]}`" for name in constructed(stage.act, _ACTS)
+            f"`{get_args(_ACTS[name].model_fields['does'].annotation)[0]}`" for name in constructed(stage.act, _ACTS)
         ]
         lines.append(f"The header's `act`: {' or '.join(does)}.{_own(stage.act, Payload.act)}")
     if stage.replies is not Payload.replies:
