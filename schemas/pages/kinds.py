@@ -173,6 +173,7 @@ def _packet(stage: type[Payload]) -> Iterator[str]:
             f"{_own(stage.sanitisation_due, Payload.sanitisation_due)}"
         )
     if lines:
+        yield "In the header and the handling block:"
         yield "\n".join(f"- {line}" for line in lines)
 
 
