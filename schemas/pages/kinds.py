@@ -94,7 +94,7 @@ def _version(kind: str, version: int, shared: dict[str, type[Model]], link: Link
         yield from _part(classes[0], definitions.get(classes[0].__name__, schema), definitions, link)
         yield from _packet(classes[0])
     else:
-        yield from _stages(classes, schema["discriminator"]["propertyName"], definitions, link)
+        yield from _stages(classes, schema, link)
     own = [part for part in parts(model) if part.__name__ not in shared]
     if own:
         yield "### Parts"
@@ -108,10 +108,11 @@ def _version(kind: str, version: int, shared: dict[str, type[Model]], link: Link
         yield f"```json\n{json.dumps(sample, ensure_ascii=False, indent=2)}\n```"
 
 
-def _stages(classes: tuple[type[Payload], ...], tag: str, definitions: dict[str, Any], link: Link) -> Iterator[str]:
-    base = common(classes)
+def _stages(classes: tuple[type[Payload], ...], schema: dict[str, Any], link: Link) -> Iterator[str]:
+    base, definitions = common(classes), schema["$defs"]
+    tag, by_value = schema["discriminator"]["propertyName"], schema["discriminator"]["mapping"]
     if base is not Payload:
-        yield f"### Every {tag}"
+        yield f"### {'Every stage' if tag == 'stage' else f'With every `{tag}`'}"
         yield _said(base)
         first = definitions[classes[0].__name__]
         yield "\n".join(
@@ -124,7 +125,8 @@ def _stages(classes: tuple[type[Payload], ...], tag: str, definitions: dict[str,
         )
         yield from _rules(base)
     for each in classes:
-        yield f"### {tag.capitalize()} `{definitions[each.__name__]['properties'][tag]['const']}`"
+        values = [value for value, name in by_value.items() if name.endswith(f"/{each.__name__}")]
+        yield f"### {'Stage' if tag == 'stage' else f'With `{tag}`'} {' or '.join(f'`{value}`' for value in values)}"
         yield from _part(each, definitions[each.__name__], definitions, link, base)
         yield from _packet(each)
 
@@ -171,6 +173,7 @@ def _packet(stage: type[Payload]) -> Iterator[str]:
             f"{_own(stage.sanitisation_due, Payload.sanitisation_due)}"
         )
     if lines:
+        yield "In the header and the handling block:"
         yield "\n".join(f"- {line}" for line in lines)
 
 

@@ -17,8 +17,8 @@ from schemas.base import Model
 
 _DEEP = 4
 _ADVICE = re.compile(
-    r"; (add|change|choose|compare|correct|cut|exchange|give|leave|look|mend|move|name|put|remove|say|send|spell|take"
-    r"|use|write)\b.*"
+    r"; (add|change|choose|compare|correct|cut|exchange|give|join|keep|leave|look|mend|move|name|put|remove|say|send"
+    r"|spell|take|use|write)\b.*"
 )
 _VALIDATORS = ("model_validator", "field_validator")
 Names = dict[str, list[str]]

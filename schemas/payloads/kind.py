@@ -44,7 +44,7 @@ class PayloadKind:
     Args:
         name: as in the header's `kind`: lower-case words joined by hyphens.
         about: what it is for, in one line without a full stop.
-        versions: the version -> its model: a `Payload` class, or the union of its stages' classes, by the tag `stage`.
+        versions: the version -> its model: a `Payload` class, or the union of its stages' classes, told apart by a tag.
         upgrades: the version -> the function from it to the next; every version but the newest has one.
 
     Raises:

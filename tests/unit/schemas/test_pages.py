@@ -148,7 +148,7 @@ class Asking(Payload):
 def test_what_a_payload_says_of_its_packet_is_told() -> None:
     from schemas.pages.kinds import _packet  # noqa: PLC0415 - shipped kinds need not have all of it
 
-    (told,) = _packet(Asking)
+    _, told = _packet(Asking)
     assert told.splitlines() == [
         "- The header's `act`: `asks` or `answers`. Due a day after it was sent.",
         "- An answer: the header's `in_reply_to` names the packet that it answers.",
