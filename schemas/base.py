@@ -47,7 +47,8 @@ class Model(BaseModel):
         return canonical(self.to_object())
 
 
-def _plain_text(text: str) -> str:
+def plain_text(text: str) -> str:
+    """Free text as it is allowed everywhere; raises ValueError, which says what was expected and quotes nothing."""
     if text.isascii() and not _CONTROL.search(text):
         return text
     if unicodedata.normalize("NFC", text) != text:
@@ -102,11 +103,11 @@ Seconds = Annotated[int, Field(ge=0, le=MAX_SAFE_INTEGER)]
 Count = Annotated[int, Field(ge=0, le=MAX_SAFE_INTEGER)]
 
 Line = Annotated[
-    str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\n\t]*$"), AfterValidator(_plain_text)
+    str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\n\t]*$"), AfterValidator(plain_text)
 ]
 """One line of free text: NFC, no control or bidirectional characters, at most 200 characters."""
 
-Text = Annotated[str, StringConstraints(min_length=1, max_length=20_000), AfterValidator(_plain_text)]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=20_000), AfterValidator(plain_text)]
 """Free text: NFC, no control (but newline and tab) or bidirectional characters, at most 20,000 characters."""
 
 Reference = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ./:_#()-]{0,99}$")]

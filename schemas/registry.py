@@ -19,9 +19,13 @@ from schemas.canonical import MAX_SAFE_INTEGER, MalformedJsonError, canonical, p
 from schemas.explain import MAX_FAULTS, Fault, explain, pointer_to
 from schemas.handling import Handling, HandlingCode
 from schemas.packet import Header
+from schemas.payloads.deconfliction import DeconflictionV1
+from schemas.payloads.feedback import FeedbackV1
+from schemas.payloads.lifecycle import LifecycleV1
 from schemas.payloads.parts import Payload
 from schemas.payloads.payment_trail import PaymentTrailV1
 from schemas.payloads.pen import PenV1
+from schemas.payloads.rfi import RfiV1
 from schemas.payloads.tip import TipV1
 from schemas.problem import Code
 
@@ -39,13 +43,21 @@ class _WireSchema(GenerateJsonSchema):
 
 
 _MODELS: Mapping[tuple[str, int], Any] = {
+    ("deconfliction", 1): DeconflictionV1,
+    ("feedback", 1): FeedbackV1,
+    ("lifecycle", 1): LifecycleV1,
     ("payment-trail", 1): PaymentTrailV1,
     ("pen", 1): PenV1,
+    ("rfi", 1): RfiV1,
     ("tip", 1): TipV1,
 }
 _ABOUT: Mapping[str, str] = {
+    "deconfliction": "Whether a planned operation meets another agency's, and what was agreed then",
+    "feedback": "What a packet led to, told by its recipient",
+    "lifecycle": "What becomes of a packet: amended, superseded, withdrawn, destroyed, released onward",
     "payment-trail": "Accounts, what moved between them, and who is thought to stand behind them",
     "pen": "Pre-export notification of precursors, from the notice to its clearance",
+    "rfi": "Request for information, and the answers to its questions",
     "tip": "Spontaneous information, given without a request",
 }
 

@@ -54,6 +54,22 @@ Time = Annotated[
 ]
 """An instant in UTC with whole seconds (RFC 3339)."""
 
+Deadline = Annotated[
+    str,
+    Shape(
+        r"(19[7-9][0-9]|[2-9][0-9]{3})-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z",
+        "a UTC time of 1970 or later like 2026-01-31T12:00:00Z",
+        _time_exists,
+    ),
+]
+"""A `Time` by which something is due: one that the header's member `act` can hold, see `unix`."""
+
+
+def unix(time: str) -> int:
+    """A `Time` in whole seconds since 1970-01-01T00:00:00Z; not below zero for a `Deadline`."""
+    return int(datetime.fromisoformat(time).timestamp())
+
+
 Latitude = Annotated[
     str,
     Shape(r"-?(90(\.0{1,7})?|[1-8]?[0-9](\.[0-9]{1,7})?)", "a WGS 84 latitude in degrees like 28.6289, -90 to 90"),
