@@ -73,7 +73,8 @@ def token(key: str, scheme: str, value: str, country: str | None = None) -> str:
 
     Args:
         key: the check's, a `BlindKey`.
-        scheme, value: see `normalised`.
+        scheme: see `normalised`.
+        value: likewise.
         country: ISO 3166-1 alpha-3; needed by the schemes of `NEEDS_COUNTRY`, and no part of the token for others.
 
     Raises:

@@ -10,14 +10,15 @@ from schemas.payloads.blind import BlindKey, Token
 from schemas.payloads.identifiers import SHAPES
 from schemas.payloads.parts import Payload
 from schemas.payloads.shape import wrong
-from schemas.payloads.values import Deadline, Label, Latitude, Longitude, Positive, Time, unix
+from schemas.payloads.values import Due, Label, Latitude, Longitude, Positive, Time, seconds
 
 MAX_RADIUS = 100_000
 """Metres. A wider circle meets something everywhere, and asks for others' plans rather than for safety."""
 
 EventType = Literal["undercover", "surveillance", "warrant", "buy-bust", "controlled-delivery"]
-"""What is planned, in the words of the US event deconfliction systems RISSafe, SAFETNet and Case Explorer (Global Justice
-Information Sharing Initiative, A Call to Action, 2013), and of the 1988 Convention, Article 11 (controlled-delivery).
+"""What is planned, in the words of the US event deconfliction systems RISSafe, SAFETNet and Case Explorer (Global
+Justice Information Sharing Initiative, A Call to Action, 2013), and of the 1988 Convention, Article 11
+(controlled-delivery).
 """
 
 Phone = Annotated[str, SHAPES["phone"]]
@@ -88,7 +89,9 @@ class BlindMatch(Model):
     @model_validator(mode="after")
     def _in_no_order_of_its_own(self) -> Self:
         if list(self.tokens) != sorted(set(self.tokens)):
-            wrong("tokens", "expected each token once, in ascending order, so that their places tell nothing; sort them")
+            wrong(
+                "tokens", "expected each token once, in ascending order, so that their places tell nothing; sort them"
+            )
         return self
 
 
@@ -107,7 +110,8 @@ class DeconflictionCheckV1(DeconflictionStage):
 
     Sources: event deconfliction as RISSafe, SAFETNet and Case Explorer do it (events matched by time, place and
     target, immediate notice to both); 1988 UN Convention, Article 9(1)(c) (joint teams, with protection of
-    persons and operations) and 11. Where (`area`), on whom (`match`), or both.
+    persons and operations) and 11. Where (`area`), on whom (`match`), or both. The header's act is
+    `asks`, due at `answer_by`.
     """
 
     stage: Literal["check"]
@@ -115,7 +119,7 @@ class DeconflictionCheckV1(DeconflictionStage):
     window: Window
     area: Area | None = None
     match: BlindMatch | None = None
-    answer_by: Deadline
+    answer_by: Due
     duty_contact: DutyContact
 
     @model_validator(mode="after")
@@ -128,11 +132,13 @@ class DeconflictionCheckV1(DeconflictionStage):
 
     def act(self, in_reply_to: str | None) -> Act | None:
         del in_reply_to
-        return Asks(does="asks", due=unix(self.answer_by))
+        return Asks(does="asks", due=seconds(self.answer_by))
 
 
 class DeconflictionAnswer(DeconflictionStage):
-    """What the asked side found; the check's clock stops with it. Source: 1988 UN Convention, Article 9(1)(a)."""
+    """What the asked side found; the header's act is `answers`, and the check's clock stops with it. Source: 1988 UN
+    Convention, Article 9(1)(a).
+    """
 
     checked_at: Time
 
@@ -144,8 +150,8 @@ class DeconflictionAnswer(DeconflictionStage):
 
 
 class DeconflictionNoHitV1(DeconflictionAnswer):
-    """Nothing of ours is met, as far as our files at `checked_at` say; until `valid_until` we will tell if that changes.
-    Source: 1988 UN Convention, Article 9(1)(a).
+    """Nothing of ours is met, as far as our files at `checked_at` say; until `valid_until` we tell if that changes. The
+    header's act is `answers`. Source: 1988 UN Convention, Article 9(1)(a).
     """
 
     stage: Literal["no-hit"]
@@ -162,7 +168,8 @@ class DeconflictionConflictV1(DeconflictionAnswer):
     """Something of ours is met: call the duty contact before anything else is done.
 
     Source: 1988 UN Convention, Article 9(1)(c). `on`: the target, place and time, or both. `matched`: those of the
-    check's tokens that are ours too; with target or both always, with place-and-time never.
+    check's tokens that are ours too; with target or both always, with place-and-time never. The header's act is
+    `answers`.
     """
 
     stage: Literal["conflict"]
@@ -184,7 +191,7 @@ class DeconflictionConflictV1(DeconflictionAnswer):
 
 
 class DeconflictionResolvedV1(DeconflictionStage):
-    """What the two sides agreed after a conflict; it replies to the check or to the conflict.
+    """What the two sides agreed after a conflict; it replies to the check or to the conflict, and has no act.
 
     Source: 1988 UN Convention, Article 9(1)(c), and 11(2) where a controlled delivery is meant. `lead`: the agency that
     leads, where the operation is joint or handed over.

@@ -1,4 +1,4 @@
-"""Kind `feedback`: what a packet led to, told by who received it; so that senders learn which of theirs are worth it."""
+"""Kind `feedback`: what a packet led to, told by who received it; senders learn which of theirs are worth it."""
 
 from typing import Annotated, Self
 
@@ -8,7 +8,7 @@ from schemas.act import Act, Outcome, Reports
 from schemas.base import Model, Text
 from schemas.payloads.parts import Consignment, PacketRef, Payload, Place
 from schemas.payloads.shape import wrong
-from schemas.payloads.values import Time, unix
+from schemas.payloads.values import Time, seconds
 
 HOUR = 3600
 MAX_HELD_HOURS = 87_600
@@ -35,6 +35,7 @@ class Sighting(Model):
 
 class FeedbackV1(Payload):
     """What a packet led to. Anything may be sent again later, when more is known; the newest report counts.
+    The header's act is `reports`.
 
     Sources: FATF Recommendation 40, interpretive note (feedback to those who gave information, on its use and its
     usefulness); 1988 UN Convention, Article 9(1)(a). `lawful` and the hours are there so that what enforcement costs
@@ -68,7 +69,7 @@ class FeedbackV1(Payload):
         if self.released_at is not None and self.held_from is not None:
             if self.released_at < self.held_from:
                 wrong("released_at", "expected a time at or after held_from; exchange or correct the two")
-            if unix(self.released_at) - unix(self.held_from) > MAX_HELD_HOURS * HOUR:
+            if seconds(self.released_at) - seconds(self.held_from) > MAX_HELD_HOURS * HOUR:
                 wrong("released_at", "expected a time within ten years of held_from; correct it")
         return self
 
@@ -86,7 +87,7 @@ class FeedbackV1(Payload):
         """Whole hours for which the consignment was held, rounded up; None where it was not, or still is."""
         if self.held_from is None or self.released_at is None:
             return None
-        return -((unix(self.held_from) - unix(self.released_at)) // HOUR)
+        return -((seconds(self.held_from) - seconds(self.released_at)) // HOUR)
 
     def act(self, in_reply_to: str | None) -> Act | None:
         del in_reply_to

@@ -11,7 +11,7 @@ from schemas.handling import Purpose, Releasable
 from schemas.payloads.parts import PacketRef, Payload
 from schemas.payloads.patch import Operation, PatchTest
 from schemas.payloads.shape import wrong
-from schemas.payloads.values import Deadline, Label, Time, unix
+from schemas.payloads.values import Due, Label, Time, seconds
 
 AmendReason = Literal["error", "misidentification", "obsolete", "new-information", "other"]
 """Why content changes: errors and corrections of which recipients are to be told (28 CFR 23.20(h)); somebody was taken
@@ -30,15 +30,17 @@ WithdrawReason = Literal[
     "source-protection",
     "other",
 ]
-"""Why a packet must go: misleading, obsolete or otherwise unreliable information is destroyed (28 CFR 23.20(h)); it went
-to one who may not have it, or under a wrong marking; it was not lawfully obtained or passed on (Directive (EU) 2016/680,
-Articles 7(3) and 16(2)), or the time for which it may be kept is over (Article 5); it endangers a source. `other` is explained.
+"""Why a packet must go: misleading, obsolete or otherwise unreliable information is destroyed (28 CFR 23.20(h)); it
+went to one who may not have it, or under a wrong marking; it was not lawfully obtained or passed on (Directive (EU)
+2016/680, Articles 7(3) and 16(2)), or the time for which it may be kept is over (Article 5); it endangers a source.
+`other` is explained.
 """
 
 RefusalReason = Literal["third-party", "source-protection", "ongoing-investigation", "purpose", "domestic-law", "other"]
 """Why onward release is refused: the information is a third party's (third-party rule), endangers a source or an
 investigation, is asked for another purpose, or the law forbids it (1988 Convention, Article 7(13), (15) and (17)).
 """
+
 
 def _recipients(named: tuple[str, ...]) -> tuple[str, ...]:
     if len(set(named)) != len(named):
@@ -70,7 +72,8 @@ class LifecycleStage(Payload):
 class LifecycleAmendV1(LifecycleStage):
     """By the sender of the target: its payload is to be read with these changes, a JSON Patch (RFC 6902) of which not
     all operations are tests. The target stays as it was sent; `schemas.payloads.patch.applied` makes the amended
-    payload, which must again be valid for its kind. A changed marking stands in this packet's own handling block.
+    payload, which must again be valid for its kind. A changed marking stands in this packet's own handling block. The
+    header has no act.
     """
 
     stage: Literal["amend"]
@@ -86,7 +89,7 @@ class LifecycleAmendV1(LifecycleStage):
 
 class LifecycleSupersedeV1(LifecycleStage):
     """By the sender of the target: use the packet `replacement` instead, which was sent before this one. The target
-    stays served and may be kept; withdraw it where it must go. Source: 28 CFR 23.20(h).
+    stays served and may be kept; withdraw it where it must go. The header has no act. Source: 28 CFR 23.20(h).
     """
 
     stage: Literal["supersede"]
@@ -108,16 +111,17 @@ class LifecycleWithdrawal(LifecycleStage):
     """
 
     reason_code: WithdrawReason
-    deadline: Deadline
+    deadline: Due
 
     def act(self, in_reply_to: str | None) -> Act | None:
         del in_reply_to
-        return Withdraws(does="withdraws", of=self.target.digest, due=unix(self.deadline))
+        return Withdraws(does="withdraws", of=self.target.digest, due=seconds(self.deadline))
 
 
 class LifecycleRetractV1(LifecycleWithdrawal):
     """By the sender of the target: it should not have been sent, or is not true; do not rely on it, tell whom you told,
-    destroy it and what was made of it, and attest that by `deadline`. Source: 28 CFR 23.20(h).
+    destroy it and what was made of it, and attest that by `deadline`. The header's act is `withdraws`. Source: 28 CFR
+    23.20(h).
     """
 
     stage: Literal["retract"]
@@ -125,7 +129,8 @@ class LifecycleRetractV1(LifecycleWithdrawal):
 
 class LifecycleDestroyV1(LifecycleWithdrawal):
     """By the sender of the target: it was right, and may not be kept any longer; destroy it and attest that by
-    `deadline`. What was lawfully made of it may stay. Source: Directive (EU) 2016/680, Articles 5 and 16(2).
+    `deadline`. What was lawfully made of it may stay. The header's act is `withdraws`. Source: Directive (EU) 2016/680,
+    Article 5 and Article 16(2).
     """
 
     stage: Literal["destroy"]
@@ -134,7 +139,7 @@ class LifecycleDestroyV1(LifecycleWithdrawal):
 class LifecycleReleaseRequestV1(LifecycleStage):
     """By a recipient of the target: may what stands in it go on to `release_to` (agency ids, or countries as ISO 3166-1
     alpha-3)? Source: the third-party rule, 1988 Convention, Article 7(13); Egmont Group, Principles for Information
-    Exchange between Financial Intelligence Units (2013).
+    Exchange between Financial Intelligence Units (2013). The header's act is `requests-release`.
     """
 
     stage: Literal["release-request"]
@@ -157,7 +162,7 @@ class LifecycleReleaseRequestV1(LifecycleStage):
 class LifecycleReleaseDecisionV1(LifecycleStage):
     """By the sender of the target: `agency` may, or may not, release what stands in it to `release_to`; also unasked,
     and the newest decision counts. Permitted until `until`, where that is given, and under `conditions`; refused for a
-    reason. Source: the third-party rule, 1988 Convention, Article 7(13).
+    reason. The header's act is `decides-release`. Source: the third-party rule, 1988 Convention, Article 7(13).
     """
 
     stage: Literal["release-decision"]
@@ -166,7 +171,7 @@ class LifecycleReleaseDecisionV1(LifecycleStage):
     permit: bool
     reason_code: RefusalReason | None = None
     decided_at: Time
-    until: Deadline | None = None
+    until: Due | None = None
     conditions: Text | None = None
 
     @model_validator(mode="after")
@@ -192,7 +197,7 @@ class LifecycleReleaseDecisionV1(LifecycleStage):
             agency=self.agency,
             release_to=self.release_to,
             permit=self.permit,
-            until=None if self.until is None else unix(self.until),
+            until=None if self.until is None else seconds(self.until),
         )
 
 
@@ -202,7 +207,7 @@ class LifecycleAttestV1(LifecycleStage):
     Source: NIST SP 800-88 Rev. 1 (`method`: clear, purge, destroy, and cryptographic-erase, its way to purge by
     destroying the keys) and 28 CFR 23.20(h). `office` is the office that answers for it, never a person. `derived`:
     what was made of the packet; there was none, it is destroyed too, or it is corrected. `told`: the agencies to which
-    it had gone on, and that were told.
+    it had gone on, and that were told. The header's act is `attests`.
     """
 
     stage: Literal["attest"]

@@ -67,10 +67,11 @@ Value = Annotated[
 Pointer = Annotated[
     str,
     Shape(
-        r"(/([!-.0-}]|~[01])+){1,32}", "a JSON pointer (RFC 6901) below the whole, like /narrative or /places/0/country",
+        r"(/([!-.0-}]|~[01])+){1,32}",
+        "a JSON pointer (RFC 6901) below the whole, like /narrative or /places/0/country",
         lambda text: len(text) <= MAX_NAME * 4,
     ),
-]  # fmt: skip
+]
 """RFC 6901, in printable ASCII without spaces, at least one step: what replaces the whole is another packet."""
 
 
@@ -180,7 +181,7 @@ def _index(step: str, size: int) -> int:
 
 
 def _nowhere() -> LookupError:
-    return LookupError("expected a path to something in the document, found one that leads nowhere; nothing was changed")
+    return LookupError("expected a path that leads somewhere, found one that leads nowhere; nothing was changed")
 
 
 def _same(one: Any, other: Any) -> bool:

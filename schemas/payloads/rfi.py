@@ -10,7 +10,7 @@ from schemas.base import AgencyId, Digest, Line, Model, Reference, Text
 from schemas.handling import Purpose
 from schemas.payloads.parts import Consignment, Party, Payload, Substance, persons, unique_refs
 from schemas.payloads.shape import wrong
-from schemas.payloads.values import Deadline, LocalId, Time, unix
+from schemas.payloads.values import Due, LocalId, Time, seconds
 
 URGENT = timedelta(days=3)
 """An answer wanted sooner than this needs a reason: people are taken from other work for it."""
@@ -87,6 +87,7 @@ class RfiRequestV1(RfiStage):
     Sources: 1988 UN Convention, Article 9(1)(a) and (b) (exchange of information on identity, whereabouts and
     activities of persons, proceeds, substances), Article 7(10) (what a request contains) and 7(13) (use for no other
     purpose). `purpose` has the words of the handling block. Less than three days need an `urgency_reason`.
+    The header's act is `asks`, due at `due_at`.
     """
 
     stage: Literal["request"]
@@ -95,7 +96,7 @@ class RfiRequestV1(RfiStage):
     purpose: Annotated[tuple[Purpose, ...], Field(min_length=1, max_length=8)]
     questions: Annotated[tuple[Question, ...], Field(min_length=1, max_length=50)]
     asked_at: Time
-    due_at: Deadline
+    due_at: Due
     urgency_reason: Text | None = None
     parties: Annotated[tuple[Party, ...], Field(max_length=100)] = ()
     substances: Annotated[tuple[Substance, ...], Field(max_length=50)] = ()
@@ -105,7 +106,7 @@ class RfiRequestV1(RfiStage):
     def _in_time(self) -> Self:
         if self.due_at <= self.asked_at:
             wrong("due_at", "expected a time after asked_at; correct it")
-        if self.urgency_reason is None and unix(self.due_at) - unix(self.asked_at) < URGENT.total_seconds():
+        if self.urgency_reason is None and seconds(self.due_at) - seconds(self.asked_at) < URGENT.total_seconds():
             wrong("urgency_reason", "expected why less than three days must do; add it, or give more time")
         return self
 
@@ -127,11 +128,13 @@ class RfiRequestV1(RfiStage):
 
     def act(self, in_reply_to: str | None) -> Act | None:
         del in_reply_to
-        return Asks(does="asks", due=unix(self.due_at))
+        return Asks(does="asks", due=seconds(self.due_at))
 
 
 class RfiAnswer(RfiStage):
-    """What the asked side says to a request, and its clock stops with it. Source: 1988 Convention, Article 7(12)."""
+    """What the asked side says to a request; the header's act is `answers`, and the request's clock stops with it.
+    Source: 1988 Convention, Article 7(12).
+    """
 
     def act(self, in_reply_to: Digest | None) -> Act | None:
         return None if in_reply_to is None else Answers(does="answers", of=in_reply_to)
@@ -144,7 +147,7 @@ class RfiReplyV1(RfiAnswer):
     """The answers, each to one question of the request; by the header's `in_reply_to` it says to which request.
 
     Source: 1988 UN Convention, Article 7(12), (15) and (16). `status` is that of all answers where they agree, else
-    `partial`. Parties, substances and consignments are what was found.
+    `partial`. Parties, substances and consignments are what was found. The header's act is `answers`.
     """
 
     stage: Literal["reply"]
@@ -174,7 +177,7 @@ class RfiReplyV1(RfiAnswer):
 
 class RfiDeclineV1(RfiAnswer):
     """The asked side does not take the request up at all, for a reason that it gives (1988 UN Convention, Article 7(15)
-    to (17)). `ask_instead`: the agency that could answer.
+    to (17)). `ask_instead`: the agency that could answer. The header's act is `answers`.
     """
 
     stage: Literal["decline"]
@@ -192,13 +195,14 @@ class RfiDeclineV1(RfiAnswer):
 
 class RfiExtendV1(RfiStage):
     """More time (1988 UN Convention, Article 7(17): the Parties consult). By the `requester`, who alone sets the clock:
-    the answer is due at `due_at` instead. By the side that is `asked`: it asks for that time, with its reason, and the
-    clock stays as it is until the requester extends. Either replies to the request.
+    the answer is due at `due_at` instead, and the header's act is `extends`. By the side that is `asked`: it asks for
+    that time, with its reason, and does nothing to the clock (no act) until the requester extends. Both reply to the
+    request.
     """
 
     stage: Literal["extend"]
     by: Literal["requester", "asked"]
-    due_at: Deadline
+    due_at: Due
     reason: Text | None = None
 
     @model_validator(mode="after")
@@ -210,7 +214,7 @@ class RfiExtendV1(RfiStage):
     def act(self, in_reply_to: Digest | None) -> Act | None:
         if self.by == "asked" or in_reply_to is None:
             return None
-        return Extends(does="extends", of=in_reply_to, due=unix(self.due_at))
+        return Extends(does="extends", of=in_reply_to, due=seconds(self.due_at))
 
     def replies(self) -> bool:
         return True

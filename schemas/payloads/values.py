@@ -54,21 +54,15 @@ Time = Annotated[
 ]
 """An instant in UTC with whole seconds (RFC 3339)."""
 
-Deadline = Annotated[
+Due = Annotated[
     str,
     Shape(
-        r"(19[7-9][0-9]|[2-9][0-9]{3})-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z",
-        "a UTC time of 1970 or later like 2026-01-31T12:00:00Z",
-        _time_exists,
+        r"[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z",
+        "a UTC time like 2026-01-31T12:00:00Z, from 1970 on",
+        lambda t: t >= "1970" and _time_exists(t),
     ),
 ]
-"""A `Time` by which something is due: one that the header's member `act` can hold, see `unix`."""
-
-
-def unix(time: str) -> int:
-    """A `Time` in whole seconds since 1970-01-01T00:00:00Z; not below zero for a `Deadline`."""
-    return int(datetime.fromisoformat(time).timestamp())
-
+"""A `Time` by which an answer is due: the header says it in seconds since 1970, so it is not before."""
 
 Latitude = Annotated[
     str,
@@ -144,3 +138,8 @@ MediaType = Annotated[
 
 Label = Annotated[Line, Field(max_length=80)]
 """A `Line` of at most 80 characters."""
+
+
+def seconds(time: str) -> int:
+    """A `Time` as whole seconds since 1970-01-01T00:00:00Z; below zero before."""
+    return int(datetime.fromisoformat(time).timestamp())

@@ -26,7 +26,9 @@ HELD = st.sampled_from(
 
 @st.composite
 def reports(draw: st.DrawFn) -> Document:
-    outcome = draw(st.sampled_from(["used", "arrest", "seizure", "prosecution", "no-trace", "false-positive", "expired"]))
+    outcome = draw(
+        st.sampled_from(["used", "arrest", "seizure", "prosecution", "no-trace", "false-positive", "expired"])
+    )
     made = {
         "target": draw(PACKET_REF),
         "outcome": outcome,
@@ -35,11 +37,18 @@ def reports(draw: st.DrawFn) -> Document:
     }
     if draw(st.booleans()):
         made |= {"consignment": draw(CONSIGNMENT), **draw(HELD)}
-        lawful = draw(st.sampled_from({"false-positive": [True], "seizure": [False, None]}.get(outcome, [True, False, None])))
+        lawful = draw(
+            st.sampled_from({"false-positive": [True], "seizure": [False, None]}.get(outcome, [True, False, None]))
+        )
         made |= {} if lawful is None else {"lawful": lawful}
     if outcome != "no-trace" and draw(st.booleans()):
         seen = sorted(draw(st.lists(TIMES, min_size=2, max_size=2)))
-        made["sighting"] = {"seen_at": seen[0], "seen_until": seen[1], "place": draw(PLACE), "count": draw(st.integers(1, 999))}
+        made["sighting"] = {
+            "seen_at": seen[0],
+            "seen_until": seen[1],
+            "place": draw(PLACE),
+            "count": draw(st.integers(1, 999)),
+        }
     return made  # fmt: skip
 
 

@@ -19,7 +19,9 @@ CHANGES = record({"op": st.sampled_from(["add", "replace"]), "path": PATHS, "val
     {"op": st.just("remove"), "path": PATHS}
 )
 TESTS = record({"op": st.just("test"), "path": PATHS, "value": VALUES})
-PATCHES = st.tuples(st.lists(TESTS, max_size=1), st.lists(CHANGES, min_size=1, max_size=2)).map(lambda two: [*two[0], *two[1]])
+PATCHES = st.tuples(st.lists(TESTS, max_size=1), st.lists(CHANGES, min_size=1, max_size=2)).map(
+    lambda two: [*two[0], *two[1]]
+)
 CHANGED = st.sampled_from(["error", "misidentification", "obsolete", "new-information"])
 PURPOSES = st.lists(st.sampled_from(list(Purpose)).map(str), min_size=1, max_size=3, unique=True)
 RELEASE_TO = st.sampled_from([["AUS"], ["us-fincen", "NGA"], ["us-hsi"]])

@@ -29,7 +29,9 @@ MATERIAL = record(
 def requests(draw: st.DrawFn) -> Document:
     people = draw(parties())
     asked, due = sorted(draw(st.lists(DEADLINES, min_size=2, max_size=2, unique=True)))
-    questions = [{"id": f"q-{place}", "text": text} for place, text in enumerate(draw(st.lists(TEXT, min_size=1, max_size=3)))]
+    questions = [
+        {"id": f"q-{place}", "text": text} for place, text in enumerate(draw(st.lists(TEXT, min_size=1, max_size=3)))
+    ]
     if people:
         questions[0]["about"] = [draw(st.sampled_from(people))["ref"]]
     return {
@@ -54,7 +56,9 @@ ANSWERS = st.one_of(
 
 @st.composite
 def replies(draw: st.DrawFn) -> Document:
-    answers = [{**each, "question": f"q-{place}"} for place, each in enumerate(draw(st.lists(ANSWERS, min_size=1, max_size=3)))]
+    answers = [
+        {**each, "question": f"q-{place}"} for place, each in enumerate(draw(st.lists(ANSWERS, min_size=1, max_size=3)))
+    ]
     found = {each["status"] for each in answers}
     status = found.pop() if len(found) == 1 else "partial"
     material = draw(MATERIAL) | {"parties": draw(parties())} if status in ("full", "partial") else {}

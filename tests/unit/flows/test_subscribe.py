@@ -9,6 +9,7 @@ from broker.flows.cursor import Cursors
 from broker.flows.subscribe import Subscribe
 from broker.ledger.port import Basis, Proposal
 from broker.merkle.receipt import verify_receipt
+from schemas import registry
 from schemas.evidence import Delivery
 from schemas.problem import Code
 from tests.builders import NOW
@@ -258,4 +259,5 @@ async def test_topics_count_what_waits(gateway):
         each.topic: (each.packets, each.unacknowledged)
         for each in await gateway.subscribe.topics(gateway.caller("us-dea"))
     }
-    assert counted == {"setu.us-dea.tip": (1, 1), "setu.us-dea.pen": (1, 1), "setu.us-dea.payment-trail": (0, 0)}
+    none = {f"setu.us-dea.{kind}": (0, 0) for kind in registry.kinds()}
+    assert counted == {**none, "setu.us-dea.tip": (1, 1), "setu.us-dea.pen": (1, 1)}

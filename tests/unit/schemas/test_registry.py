@@ -21,8 +21,9 @@ def handling(**flags: bool) -> Handling:
 
 
 def test_kinds_and_versions() -> None:
-    assert registry.kinds() == ("payment-trail", "pen", "tip")
-    assert [registry.versions(kind) for kind in registry.kinds()] == [(1,), (1,), (1,)]
+    assert registry.kinds() == tuple(sorted(registry.kinds()))
+    assert {"deconfliction", "feedback", "lifecycle", "rfi"} <= set(registry.kinds())
+    assert all(registry.versions(kind) == (1,) for kind in registry.kinds())
     assert all(registry.about(kind) for kind in registry.kinds())
 
 
@@ -217,13 +218,14 @@ def test_no_tag_of_a_union_is_a_member_of_its_model() -> None:
             for each in value:
                 yield from unions(each)
 
+    seen = 0
     for kind in registry.kinds():
         schema = registry.json_schema(kind, 1)
-        found = list(unions(schema))
-        assert found
-        for mapping in found:
+        for mapping in unions(schema):
             for tag, target in mapping.items():
                 assert tag not in schema["$defs"][target.rsplit("/", 1)[1]]["properties"]
+                seen += 1
+    assert seen
 
 
 OWN = {"CaseRef", "Tracking", "Account"}

@@ -127,7 +127,7 @@ def test_a_misspelt_kind_is_no_topic_in_which_nothing_ever_comes(gateway):
     with pytest.raises(MalformedError) as caught:
         gateway.client("us-dea").follow("tip", "tips")
     assert caught.value.code is Code.KIND_UNKNOWN
-    assert caught.value.message == "Expected kinds among payment-trail, pen, tip, found another."
+    assert caught.value.message == f"Expected kinds among {', '.join(registry.kinds())}, found another."
 
 
 # place
