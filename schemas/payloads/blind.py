@@ -25,7 +25,7 @@ What this does not do, and nobody may promise:
 import hashlib
 import hmac
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, get_args
 
 from schemas.canonical import b64u, unb64u
 from schemas.payloads.accounts import Caip10
@@ -45,7 +45,7 @@ BlindKey = Annotated[str, Shape(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]", "a key o
 Token = Annotated[str, Shape(r"[A-Za-z0-9_-]{21}[AQgw]", "a blind token of 16 bytes in base64url, 22 characters")]
 """A blind token: 16 bytes, base64url, 22 characters."""
 
-_CAIP10 = next(each for each in Caip10.__metadata__ if isinstance(each, Shape))
+_CAIP10 = next(each for each in get_args(Caip10) if isinstance(each, Shape))
 
 
 def normalised(scheme: str, value: str) -> str:

@@ -70,5 +70,5 @@ STAGES = st.one_of(
     ),
 )
 PAYLOADS = joined(record({"target": PACKET_REF}, {"explanation": TEXT}), STAGES, COMMON).filter(
-    lambda made: made.get("replacement", {}).get("id") != made["target"]["id"]
+    lambda made: all(made.get("replacement", {}).get(name) != each for name, each in made["target"].items())
 )
