@@ -47,7 +47,8 @@ class Model(BaseModel):
         return canonical(self.to_object())
 
 
-def _plain_text(text: str) -> str:
+def plain_text(text: str) -> str:
+    """Free text as it is allowed everywhere; raises ValueError, which says what was expected and quotes nothing."""
     if text.isascii() and not _CONTROL.search(text):
         return text
     if unicodedata.normalize("NFC", text) != text:
@@ -122,7 +123,7 @@ Count = Annotated[int, Field(ge=0, le=MAX_SAFE_INTEGER, description="a whole num
 Line = Annotated[
     str,
     StringConstraints(min_length=1, max_length=200, pattern=r"^[^\n\t]*$"),
-    AfterValidator(_plain_text),
+    AfterValidator(plain_text),
     Field(description="one line of text in any script"),
 ]
 """One line of free text: NFC, no control or bidirectional characters, at most 200 characters."""
@@ -130,7 +131,7 @@ Line = Annotated[
 Text = Annotated[
     str,
     StringConstraints(min_length=1, max_length=20_000),
-    AfterValidator(_plain_text),
+    AfterValidator(plain_text),
     Field(description="text of any number of lines in any script"),
 ]
 """Free text: NFC, no control (but newline and tab) or bidirectional characters, at most 20,000 characters."""

@@ -53,8 +53,8 @@ def _fault(detail: ErrorDetails, document: Any) -> Fault:
     context = detail.get("ctx", {})
     if kind in ("union_tag_invalid", "union_tag_not_found"):
         path = [*path, str(context["discriminator"]).strip("'")]
-    if "member" in context:
-        path += [int(step) if step.isdigit() else step for step in str(context["member"]).split("/")]
+    if context.get("member"):
+        path += [step.replace("~1", "/").replace("~0", "~") for step in str(context["member"]).split("/")]
     return Fault(pointer_to(path), _sentence(kind, detail["msg"], context))
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from schemas.act import Act
-from schemas.base import AgencyId, Count, Line, Model, Reference, Sha256Hex, Text
+from schemas.base import AgencyId, Count, Digest, Line, Model, Reference, Sha256Hex, Text, Uuid7
 from schemas.codes.substances import by_cas, by_inchikey, by_name
 from schemas.payloads.identifiers import (
     NEEDS_COUNTRY,
@@ -295,6 +295,15 @@ class Evidence(Model):
     sha256: Sha256Hex
     lab_ref: Reference | None = None
     custody_ref: Reference | None = None
+
+
+class PacketRef(Model):
+    """An earlier packet of the same ledger: `id` is its sender's for it (UUIDv7, RFC 9562), `digest` the SHA-384
+    (FIPS 180-4) of its manifest, which names it exactly.
+    """
+
+    id: Uuid7
+    digest: Digest
 
 
 class Payload(Model):

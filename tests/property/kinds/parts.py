@@ -1,11 +1,13 @@
 """Parts that valid payloads are made of, as objects of JSON types."""
 
 import string
+from datetime import datetime
 from typing import Any
 
 import pycountry
 from hypothesis import strategies as st
 
+from schemas.canonical import b64u
 from schemas.codes.lists import MODES, UNITS
 from schemas.codes.substances import SUBSTANCES
 
@@ -23,9 +25,12 @@ TEXT = st.lists(WORDS, min_size=1, max_size=3).map("\n\t".join)
 DECIMAL = st.decimals(min_value="0.01", max_value=10**9, places=2).map(str)
 DATES = st.dates().map(lambda day: f"{day:%Y}".rjust(4, "0") + f"-{day:%m-%d}")
 TIMES = st.datetimes().map(lambda t: f"{t.year:04}" + f"{t:-%m-%dT%H:%M:%SZ}")
+DEADLINES = st.datetimes(min_value=datetime(1970, 1, 1)).map(lambda t: f"{t:%Y-%m-%dT%H:%M:%SZ}")  # noqa: DTZ001
 COUNTRY = st.sampled_from(COUNTRIES)
 REFERENCE = st.text(ALNUM + " ./:_#()-", max_size=20).map(lambda text: f"R{text}")
 SHA256 = st.text("0123456789abcdef", min_size=64, max_size=64)
+DIGEST = st.binary(min_size=48, max_size=48).map(b64u)
+UUID7 = st.uuids(version=4).map(lambda made: str(made)[:14] + "7" + str(made)[15:])
 CONFIDENCE = st.sampled_from(["low", "moderate", "high"])
 
 
@@ -33,6 +38,7 @@ def record(required: dict[str, Any], optional: dict[str, Any] | None = None) -> 
     return st.fixed_dictionaries(required, optional=optional or {})
 
 
+PACKET_REF = record({"id": UUID7, "digest": DIGEST})
 QUANTITY = record({"value": DECIMAL, "unit": st.sampled_from(sorted(UNITS))})
 LISTED = st.sampled_from(SUBSTANCES).map(lambda each: {"name": each.name, "cas": each.cas, "inchikey": each.inchikey})
 DETAILS = record(

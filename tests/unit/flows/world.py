@@ -110,7 +110,8 @@ class World:
 
     def sealed(self, to=("us-dea",), *, sender="in-ncb", kind="tip", **over):
         payload = next(iter(registry.samples(kind).values()))
-        made = {"handling": handling(tlp="GREEN", flags={"personal_data": True, "sanitised": True}), **over}
+        act = registry.act_of(registry.check(kind, 1, payload), None)
+        made = {"act": act, "handling": handling(tlp="GREEN", flags={"personal_data": True, "sanitised": True}), **over}
         return self.realm.sealed(sender, [*to, self.realm.gateway], kind, payload, **made)
 
     async def send(self, *args, **over):
