@@ -83,6 +83,7 @@ def test_every_file_of_the_packages_is_in_it_and_nothing_else(names):
         pytest.param("broker/decisions/*.md", id="decisions"),
         pytest.param("schemas/spec/*.md", id="specification"),
         pytest.param("schemas/spec/vectors/**/*.json", id="vectors"),
+        pytest.param("schemas/spec/examples/*/*", id="examples"),
         pytest.param("*/py.typed", id="types"),
     ],
 )

@@ -23,6 +23,7 @@ HERE = Path(__file__).parent
 EXAMPLES = HERE.parents[1] / "schemas" / "spec" / "examples"
 NODE = HERE / "node"
 RUN_SECONDS = 120
+MACHINES = {"x86_64": "x64", "aarch64": "arm64"}
 # The quick compiler alone: these programs run for a second.
 JAVA = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto")
 
@@ -92,7 +93,7 @@ def js(_folder: Path) -> Program:
     """Node as npm brings it, pinned by tests/system/node, kept in the user's cache."""
     pinned = (NODE / "package-lock.json").read_bytes()
     kept = _cache() / sha256(pinned).hexdigest()[:16]
-    package = f"node-linux-{ {'x86_64': 'x64', 'aarch64': 'arm64'}.get(platform.machine(), 'other')}"
+    package = f"node-linux-{MACHINES.get(platform.machine(), 'of-another-machine')}"
     node = Path("node_modules", package, "bin", "node")
     if not (kept / node).exists():
         npm = beside("npm")

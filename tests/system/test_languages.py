@@ -11,12 +11,14 @@ import pytest
 from broker.crypto.keyfile import write_key
 from schemas.directory import KeyUse
 from schemas.packet import SuiteName
-from tests.builders import authority, member
+from tests.builders import NOW, authority, member
+from tests.forge import Forge
 from tests.system.languages import BUILD, Programs
 from tests.vectors import apply, path_of, realm_of
 
 READER = "us-dea"
 ACCEPTED = "accepted"
+ODD_TEXT = '" \\ / \b\f\n\r\t \x01\x1f \x7f \x80 \u00e9 \u0905 \u2028\u2029 \uffff \U0001f6a2'
 Case = tuple[str, Any, str, tuple[str, ...]]
 """What it is called, the object, what is expected of it, the kids of keys that are revoked."""
 
@@ -35,11 +37,35 @@ def cases(suite: SuiteName) -> list[Case]:
             for twin in good["failing"]:
                 bent = apply(good[what], twin["patch"])
                 found.append((f"{what}: {twin['name']}", bent, twin["code"], tuple(twin.get("revoked", ()))))
+    found += [(f"packet: {name}", made, expected, ()) for name, (expected, made) in headers(suite).items()]
     for n, key in enumerate(vectors(suite)["keys"]):
         found.append((f"key {n}: {key['alg']} of {key['agency']}", key, ACCEPTED, ()))
     for key in vectors(suite)["refused_keys"]:
         found.append((f"refused key: {key['why']}", key, "key-unknown", ()))
     return found
+
+
+def headers(suite: SuiteName) -> dict[str, tuple[str, Any]]:
+    """Beside the vectors: what else a header may hold, and the canonical form of any text in it."""
+    digest = vectors(suite)["packets"][0]["digest"]
+    members = {
+        "act and in_reply_to": (ACCEPTED, {"act": {"does": "asks", "due": NOW}, "in_reply_to": digest}),
+        "sources": (ACCEPTED, {"sources": [digest, "A" * 64]}),
+        "a source twice": ("schema", {"sources": [digest, digest]}),
+        "no source": ("schema", {"sources": []}),
+        "an act that is text": ("schema", {"act": "asks"}),
+        "null deep in the act": ("schema", {"act": {"does": "asks", "due": None}}),
+        "a number below zero deep in the act": ("schema", {"act": {"does": "asks", "due": -1}}),
+        "a large number in the act": (ACCEPTED, {"act": {"due": 2**53 - 1}}),
+        "text to escape": (ACCEPTED, {"act": {"z": ODD_TEXT, "a": [True, False, [], {}, ODD_TEXT], "B": ""}}),
+    }
+    return {
+        name: (
+            expected,
+            Forge(realm_of(vectors(suite)), to=(READER,), fields=lambda fields, more=more: fields | more).object(),
+        )
+        for name, (expected, more) in members.items()
+    }
 
 
 def agency_folder(home: Path, suite: SuiteName, revoked: tuple[str, ...]) -> Path:

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -31,7 +32,9 @@ class Site:
             home / "deployment", demo=True, host="localhost", port=free_port(), operations_port=free_port(), suite=suite
         )
         self.tip = next(iter(samples("tip").values()))
-        self.handling = {**sample_handling(), "purpose": ["officer-safety"]}
+        # Every reader's mandate, and a marking under which several agencies may have one packet.
+        self.handling = {**sample_handling(), "purpose": ["officer-safety"], "tlp": "GREEN"}
+        self._opened: dict[str, Any] = {}
         for name, value in (("tip", self.tip), ("handling", self.handling)):
             (home / f"{name}.json").write_text(json.dumps(value), "utf-8")
 
@@ -68,6 +71,12 @@ class Site:
                 digests[language] = json.loads(done.stdout)["digest"]
         return digests
 
+    def opened(self) -> dict[str, Any]:
+        """What our own program received so far, verified and opened, by digest."""
+        with connect(self.deployment.agencies[READERS["python"]]) as setu:
+            self._opened |= {each.digest: each for each in setu.follow("tip", drain=True)}
+        return self._opened
+
     @cache  # noqa: B019
     def delivered(self) -> tuple[Any, Any]:
         """A packet and its receipt, as our own program got and verified them."""
@@ -91,18 +100,17 @@ def test_what_it_seals_is_accepted_and_python_opens_it(site: Site, language: str
     site.programs.get(language)
     digest = site.sent()[language]
     assert digest in {entry.packet.digest for entry in site.entries("accepted")}
-    with connect(site.deployment.agencies[READERS["python"]]) as setu:
-        found = {each.digest: each for each in setu.follow("tip", drain=True)}
-    assert found[digest].as_object() == site.tip
-    assert found[digest].header.handling.to_object() == site.handling
+    found = site.opened()[digest]
+    assert found.header.open
+    assert found.header.handling.to_object() == site.handling
+    assert found.as_object() == site.tip
 
 
 @pytest.mark.parametrize("language", BUILD)
 def test_what_it_seals_past_the_gateway_is_accepted_and_python_opens_it(site: Site, language: str):
     done = site.send(language, READERS["python"])
     assert done.returncode == 0, done.stderr
-    with connect(site.deployment.agencies[READERS["python"]]) as setu:
-        found = {each.digest: each for each in setu.follow("tip", drain=True)}[json.loads(done.stdout)["digest"]]
+    found = site.opened()[json.loads(done.stdout)["digest"]]
     assert not found.header.open
     assert found.as_object() == site.tip
 
@@ -238,11 +246,7 @@ def test_it_refuses_a_receipt_with(said: Callable[[str], dict[str, Any]], langua
 @pytest.mark.parametrize("language", BUILD)
 def test_it_raises_the_alarm_where_a_version_has_two_directories(site: Site, tmp_path: Path, language: str):
     _, receipt = site.delivered()
-    folder = tmp_path / "agency"
-    for path in site.folder(READERS["js"]).rglob("*"):
-        if path.is_file():
-            (folder / path.relative_to(site.folder(READERS["js"]))).parent.mkdir(parents=True, exist_ok=True)
-            (folder / path.relative_to(site.folder(READERS["js"]))).write_bytes(path.read_bytes())
+    folder = shutil.copytree(site.folder(READERS["js"]), tmp_path / "agency")
     document = json.loads((folder / "directory.json").read_bytes())
     (folder / "directory.json").write_text(json.dumps({**document, "name": "another"}), "utf-8")
     done = site.programs.get(language).run("check", folder, text=json.dumps(receipt))

@@ -370,8 +370,8 @@ func (h *header) ok() bool {
 	for _, each := range h.To {
 		good = good && isAgency(each.Agency) && isB64u(each.Kid, 32)
 	}
-	for _, each := range h.Sources {
-		good = good && isB64u(each, 48)
+	for n, each := range h.Sources {
+		good = good && isB64u(each, 48) && !slices.Contains(h.Sources[:n], each)
 	}
 	return good
 }

@@ -574,7 +574,8 @@ public final class Setu {
         Map.entry("kind", text("(?=.{1,32}$)[a-z]+(-[a-z]+)*")), Map.entry("kind_version", integer(1, 999)), Map.entry("handling", MAP),
         Map.entry("precedence", text("ROUTINE|PRIORITY|IMMEDIATE|FLASH")), Map.entry("exercise", value -> value instanceof Boolean),
         Map.entry("thread", text(UUID)), Map.entry("iat", SECONDS), Map.entry("exp", SECONDS), Map.entry("commitment", bytes(48)),
-        Map.entry("sig", KIDS)), Map.of("in_reply_to", bytes(48), "act", MAP, "sources", list(1, 16, bytes(48))));
+        Map.entry("sig", KIDS)), Map.of("in_reply_to", bytes(48), "act", MAP,
+        "sources", value -> list(1, 16, bytes(48)).test(value) && Set.copyOf((List<?>) value).size() == ((List<?>) value).size()));
     static final Predicate<Object> BODY = of(Map.of(
         "v", text("setu1\\.ack"), "aud", AUDIENCE, "by", text(AGENCY), "event", text("received|opened|rejected"), "at", SECONDS,
         "packet", of(Map.of("from", text(AGENCY), "id", text(UUID), "digest", bytes(48), "index", SECONDS), Map.of()), "sig", KIDS),

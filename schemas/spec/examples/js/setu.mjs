@@ -337,7 +337,7 @@ const isHeader = is.of({
   suite: (value) => Object.hasOwn(SUITES, value), kind: is.text(/^(?=.{1,32}$)[a-z]+(-[a-z]+)*$/), kind_version: is.integer(1, 999),
   handling: is.object, precedence: is.text(/^(ROUTINE|PRIORITY|IMMEDIATE|FLASH)$/), exercise: (value) => typeof value === 'boolean',
   thread: is.text(UUID), iat: seconds, exp: seconds, commitment: is.bytes(48), sig: twoKids,
-}, { in_reply_to: is.bytes(48), act: is.object, sources: is.list(1, 16, is.bytes(48)) })
+}, { in_reply_to: is.bytes(48), act: is.object, sources: (value) => is.list(1, 16, is.bytes(48))(value) && new Set(value).size === value.length })
 const isBody = is.of({
   v: (value) => value === 'setu1.ack', aud: audience, by: is.text(AGENCY), event: is.text(/^(received|opened|rejected)$/), at: seconds,
   packet: is.of({ from: is.text(AGENCY), id: is.text(UUID), digest: is.bytes(48), index: seconds }), sig: twoKids,
