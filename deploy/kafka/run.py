@@ -51,13 +51,13 @@ def default_cache() -> Path:
     return Path(named) if named else (Path(base) if base else Path.home() / ".cache") / "setu" / "kafka"
 
 
-def jars(cache: Path) -> list[Path]:
-    """Every jar of jars.tsv, fetched where it is not in the cache, its hash checked every time.
+def jars(cache: Path, table: Path = HERE / "jars.tsv") -> list[Path]:
+    """Every jar of the table, fetched where it is not in the cache, its hash checked every time.
 
     Raises:
         CannotRunError: jgo is missing, a jar cannot be fetched, or it is not the one that was pinned.
     """
-    with (HERE / "jars.tsv").open(encoding="utf-8") as file:
+    with table.open(encoding="utf-8") as file:
         rows = [(row["coordinate"], row["sha256"]) for row in csv.DictReader(file, delimiter="\t")]
     cache.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(FETCHERS) as pool:

@@ -86,6 +86,7 @@ def test_every_file_of_the_packages_is_in_it_and_nothing_else(names):
         pytest.param("schemas/spec/schemas/*.json", id="json-schemas"),
         pytest.param("schemas/spec/openapi.json", id="openapi"),
         pytest.param("schemas/spec/vectors/**/*.json", id="vectors"),
+        pytest.param("schemas/spec/examples/*/*", id="examples"),
         pytest.param("*/py.typed", id="types"),
     ],
 )

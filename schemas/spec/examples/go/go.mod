@@ -1,0 +1,3 @@
+module setu.example/setu
+
+go 1.27
