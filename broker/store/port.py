@@ -73,7 +73,11 @@ class NewEntry(NamedTuple):
 
 
 class PacketRow(NamedTuple):
-    """A stored packet; `idx` is its `accepted` entry's. `raw` is None once purged, `raw_hash` stays: its SHA-256."""
+    """A stored packet; `idx` is its `accepted` entry's. `raw` is None once purged, `raw_hash` stays: its SHA-256.
+
+    purge: unix seconds from which `raw` is to be removed; None where it never is, or was. kept: what stays of `raw`
+    then, and its SHA-256.
+    """
 
     idx: int
     sender: str
@@ -83,6 +87,9 @@ class PacketRow(NamedTuple):
     exp: int
     raw: bytes | None
     raw_hash: bytes
+    purge: int | None = None
+    kept: bytes | None = None
+    kept_hash: bytes | None = None
 
 
 class Place(NamedTuple):
@@ -103,9 +110,39 @@ class Move(NamedTuple):
     state: str
 
 
+class ClockRow(NamedTuple):
+    """When a recipient's word on a packet is due. `what`: which word; `due`: unix seconds."""
+
+    idx: int
+    recipient: str
+    what: str
+    due: int
+    state: str
+
+
+class OpenClock(NamedTuple):
+    """A clock that somebody waits for, and the packet it is of."""
+
+    clock: ClockRow
+    digest: str
+    sender: str
+    kind: str
+
+
+class Purge(NamedTuple):
+    """Remove a packet's `raw`; `kept` stays."""
+
+    idx: int
+    kept: bytes
+    kept_hash: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one transaction adds: `head` after `previous`, with everything that led there."""
+    """What one transaction adds: `head` after `previous`, with everything that led there.
+
+    clocks: new, or in place of those that were. ended: packets whose `raw` is to be removed from now on.
+    """
 
     previous: Head
     head: Head
@@ -113,6 +150,9 @@ class Batch:
     packets: Sequence[PacketRow] = ()
     places: Sequence[Place] = ()
     moves: Sequence[Move] = ()
+    clocks: Sequence[ClockRow] = ()
+    purges: Sequence[Purge] = ()
+    ended: Sequence[int] = ()
     tiles: Sequence[Tile] = ()
 
 
@@ -171,6 +211,10 @@ class Transaction(Protocol):
         ...
 
     def known(self, digests: Collection[str]) -> dict[str, Known]: ...
+
+    def clocks(self, indices: Collection[int]) -> list[ClockRow]:
+        """All clocks of these packets."""
+        ...
 
     def begin_log(self, head: Head) -> None:
         """Write the head of the empty tree."""
@@ -263,6 +307,36 @@ class Reads(Protocol):
         """(digest, recipient) of the places in `states` whose packet's `exp` is at or before `now`."""
         ...
 
+    def clocks(self, indices: Collection[int]) -> list[ClockRow]:
+        """All clocks of these packets, by packet, recipient and what is due."""
+        ...
+
+    def open_clocks(self, agency: str, open_: Sequence[str], hidden: str, limit: int) -> list[OpenClock]:
+        """Clocks in the states `open_` of packets that an agency sent or received: first those in the last of these
+        states, then by when they are due. What it received and has in the state `hidden` is left out.
+        """
+        ...
+
+    def clocks_due(self, now: int, state: str, limit: int) -> list[tuple[str, ClockRow]]:
+        """(digest, clock) of the clocks in this state that are due at or before `now`."""
+        ...
+
+    def clock_counts(self, recipient: str, state: str) -> dict[str, int]:
+        """How many of a recipient's clocks are in this state, by the packet's kind."""
+        ...
+
+    def clocks_in(self, state: str) -> int:
+        """How many clocks are in this state."""
+        ...
+
+    def purgeable(self, now: int, limit: int) -> list[str]:
+        """Digests of packets whose bytes are to be removed at or before `now`, the oldest first."""
+        ...
+
+    def purge_due(self) -> int | None:
+        """Since when, or from when on, the first packet's bytes are to be removed."""
+        ...
+
     def oldest(self, state: str, among: int) -> str | None:
         """The time of the earliest packet with a place in this state, looked for among so many that expire first."""
         ...
@@ -316,6 +390,10 @@ class Store(Reads, Protocol):
 
         Raises LeaseLostError where the epoch of `lease` is over.
         """
+        ...
+
+    def scrub(self) -> None:
+        """Overwrite on the disk what was removed, where the engine can; what a read holds up waits for the next time."""
         ...
 
     def probe(self) -> None:
