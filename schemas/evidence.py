@@ -91,9 +91,9 @@ class Entry(Model):
     """One ledger entry. Metadata only: no payload, no personal names, no unsalted hash of guessable content.
 
     `actor` is the agency whose act is recorded, `recipient` the one it concerns where that is another, `act` and
-    `sources` are those of an accepted packet's header (`act` also in the entry that says what it did to another packet),
-    `evidence` is the SHA-384 of the signatures somebody else made (a packet's, an acknowledgement's), `word` what was due
-    at `due` and was not given.
+    `sources` are those of an accepted packet's header (`act` also where an entry says what it did to another packet),
+    `evidence` is the SHA-384 of the signatures somebody else made (a packet's, an acknowledgement's), `word` what was
+    due at `due` and was not given.
     """
 
     v: Literal["setu1.entry"] = "setu1.entry"

@@ -87,7 +87,7 @@ def header_of(packet: StoredPacket) -> Header:
 
 
 def evidence_of(packet: StoredPacket) -> bytes:
-    """A packet's JSON, or once it was purged, what stayed of it: header (`jwe.aad`), manifest and signatures (`jws`)."""
+    """A packet's JSON, or what stayed of it when it was purged: header (`jwe.aad`), manifest and signatures (`jws`)."""
     found = packet.raw if packet.raw is not None else packet.kept
     if found is None:
         raise SetuError(Code.INTERNAL, "Expected a packet or what stays of one, found neither.")

@@ -54,7 +54,11 @@ class References:
                 return packet
             if by_sender is not True and self._offered(packet, agency):
                 return packet
-        part = {True: "that its sender sent", False: "that its sender was offered", None: "that its sender sent, or was offered"}
+        part = {
+            True: "that its sender sent",
+            False: "that its sender was offered",
+            None: "that its sender sent, or was offered",
+        }
         raise PacketError(
             Code.REFERENCE_UNKNOWN,
             f"Expected the digest of a packet of this ledger {part[by_sender]}, found another.",

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from broker.store.port import ClockRow
+from broker.store.clocks import ClockRow
 from schemas.evidence import ClockState, Word
 
 

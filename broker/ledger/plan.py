@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from hashlib import sha256
 
 from broker.ledger.clocks import Clocks
@@ -30,19 +31,8 @@ from broker.ledger.port import (
     Transition,
 )
 from broker.merkle.tree import leaf_hash
-from broker.store.port import (
-    ClockRow,
-    Document,
-    Head,
-    Known,
-    Lease,
-    Move,
-    NewEntry,
-    PacketRow,
-    Place,
-    Purge,
-    Transaction,
-)
+from broker.store.clocks import ClockRow, Purge
+from broker.store.port import Document, Head, Known, Lease, Move, NewEntry, PacketRow, Place, Transaction
 from schemas.evidence import Word
 
 
@@ -75,7 +65,7 @@ class Plan:
     moves: list[Move] = field(default_factory=list)
     clocks: list[ClockRow] = field(default_factory=list)
     purges: list[Purge] = field(default_factory=list)
-    ended: list[int] = field(default_factory=list)
+    ended: list[tuple[int, int]] = field(default_factory=list)
     topics: set[tuple[str, str]] = field(default_factory=set)
     basis: Basis | None = None
 
@@ -218,7 +208,7 @@ class _Planner:
                 self._clocks.start(known.idx, recipient, Word.DESTRUCTION, effect.due)
             if State.RETRACTED in ADVANCES[State(state)]:
                 self._move(known, recipient, State.RETRACTED)
-        self._made.ended.append(known.idx)
+        self._made.ended.append((known.idx, int(datetime.fromisoformat(self._time).timestamp())))
 
     def _moves(self, proposal: Proposal) -> list[Transition] | None:
         """The moves that are possible; None where a required one is not."""

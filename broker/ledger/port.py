@@ -7,7 +7,8 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from broker.ledger.effects import Effect
-from broker.store.port import Lease, OpenClock
+from broker.store.clocks import OpenClock
+from broker.store.port import Lease
 from schemas.evidence import Clock, EntryType, Receipt
 
 
@@ -150,8 +151,8 @@ class Ledger(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StoredPacket:
-    """`raw` is None once purged; `kept` is what stayed then, of the same form as far as it goes (`broker.flows.record`).
-    `states`: each recipient's.
+    """`raw` is None once purged; `kept` is what stayed then, as `broker.flows.record.what_stays` made it. `states`: each
+    recipient's.
     """
 
     index: int

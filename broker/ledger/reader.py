@@ -13,7 +13,8 @@ from broker.ledger.search import to_query
 from broker.merkle.note import LogSigner, parse_checkpoint
 from broker.merkle.tiles import TileId, exists, write_bundle
 from broker.merkle.tree import TILE_WIDTH
-from broker.store.port import ClockRow, EntryRow, Head, Lease, LeaseLostError, OpenClock, PacketRow, Store
+from broker.store.clocks import ClockRow, OpenClock
+from broker.store.port import EntryRow, Head, Lease, LeaseLostError, PacketRow, Store
 from schemas.evidence import Clock, ClockState, Receipt, Word
 from schemas.problem import Code
 

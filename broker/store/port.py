@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from broker.merkle.tree import Tile
+from broker.store.clocks import ClockReads, ClockRow, Purge
 
 
 class DataRefusedError(Exception):
@@ -110,38 +111,12 @@ class Move(NamedTuple):
     state: str
 
 
-class ClockRow(NamedTuple):
-    """When a recipient's word on a packet is due. `what`: which word; `due`: unix seconds."""
-
-    idx: int
-    recipient: str
-    what: str
-    due: int
-    state: str
-
-
-class OpenClock(NamedTuple):
-    """A clock that somebody waits for, and the packet it is of."""
-
-    clock: ClockRow
-    digest: str
-    sender: str
-    kind: str
-
-
-class Purge(NamedTuple):
-    """Remove a packet's `raw`; `kept` stays."""
-
-    idx: int
-    kept: bytes
-    kept_hash: bytes
-
-
 @dataclass(frozen=True, slots=True)
 class Batch:
     """What one transaction adds: `head` after `previous`, with everything that led there.
 
-    clocks: new, or in place of those that were. ended: packets whose `raw` is to be removed from now on.
+    clocks: new, or in place of those that were. ended: (index, unix seconds) of packets whose `raw` is
+    to be removed from then on.
     """
 
     previous: Head
@@ -152,7 +127,7 @@ class Batch:
     moves: Sequence[Move] = ()
     clocks: Sequence[ClockRow] = ()
     purges: Sequence[Purge] = ()
-    ended: Sequence[int] = ()
+    ended: Sequence[tuple[int, int]] = ()
     tiles: Sequence[Tile] = ()
 
 
@@ -237,7 +212,7 @@ class Transaction(Protocol):
         ...
 
 
-class Reads(Protocol):
+class Reads(ClockReads, Protocol):
     """Reads of committed rows."""
 
     def head(self) -> Head | None: ...
@@ -307,36 +282,6 @@ class Reads(Protocol):
         """(digest, recipient) of the places in `states` whose packet's `exp` is at or before `now`."""
         ...
 
-    def clocks(self, indices: Collection[int]) -> list[ClockRow]:
-        """All clocks of these packets, by packet, recipient and what is due."""
-        ...
-
-    def open_clocks(self, agency: str, open_: Sequence[str], hidden: str, limit: int) -> list[OpenClock]:
-        """Clocks in the states `open_` of packets that an agency sent or received: first those in the last of these
-        states, then by when they are due. What it received and has in the state `hidden` is left out.
-        """
-        ...
-
-    def clocks_due(self, now: int, state: str, limit: int) -> list[tuple[str, ClockRow]]:
-        """(digest, clock) of the clocks in this state that are due at or before `now`."""
-        ...
-
-    def clock_counts(self, recipient: str, state: str) -> dict[str, int]:
-        """How many of a recipient's clocks are in this state, by the packet's kind."""
-        ...
-
-    def clocks_in(self, state: str) -> int:
-        """How many clocks are in this state."""
-        ...
-
-    def purgeable(self, now: int, limit: int) -> list[str]:
-        """Digests of packets whose bytes are to be removed at or before `now`, the oldest first."""
-        ...
-
-    def purge_due(self) -> int | None:
-        """Since when, or from when on, the first packet's bytes are to be removed."""
-        ...
-
     def oldest(self, state: str, among: int) -> str | None:
         """The time of the earliest packet with a place in this state, looked for among so many that expire first."""
         ...
@@ -393,7 +338,7 @@ class Store(Reads, Protocol):
         ...
 
     def scrub(self) -> None:
-        """Overwrite on the disk what was removed, where the engine can; what a read holds up waits for the next time."""
+        """Overwrite on the disk what was removed, where the engine can. What a read holds up waits for the next time."""
         ...
 
     def probe(self) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 
 from sqlalchemy import and_, bindparam, func, or_, select
 
-from broker.store.port import ClockRow, OpenClock
+from broker.store.clocks import ClockRow, OpenClock
 from broker.store.snapshots import Snapshots
 from broker.store.tables import clocks, packets, places
 from broker.store.writes import CLOCKS
@@ -13,9 +13,7 @@ _OF_PACKETS = clocks.join(packets, packets.c.idx == clocks.c.idx)
 _OPEN = (
     select(clocks, packets.c.digest, packets.c.sender, packets.c.kind)
     .select_from(
-        _OF_PACKETS.outerjoin(
-            places, and_(places.c.idx == clocks.c.idx, places.c.recipient == clocks.c.recipient)
-        )
+        _OF_PACKETS.outerjoin(places, and_(places.c.idx == clocks.c.idx, places.c.recipient == clocks.c.recipient))
     )
     .where(
         clocks.c.state.in_(bindparam("open", expanding=True)),

@@ -7,8 +7,9 @@ from sqlalchemy import Connection, Table, bindparam, func, insert, select, updat
 
 from broker.errors import IntegrityError
 from broker.store import hot, leases
+from broker.store.clocks import ClockRow
 from broker.store.engine import Engines, damaged
-from broker.store.port import Batch, ClockRow, Head, Known, Lease
+from broker.store.port import Batch, Head, Known, Lease
 from broker.store.tables import clocks, documents, entries, heads, onces, packets, parties, places, tiles
 from schemas.problem import Code
 
@@ -86,9 +87,6 @@ def stored_bytes(value: Any) -> bytes:
     if not isinstance(value, bytes):
         raise damaged()
     return value
-
-
-_AT_ONCE = 0
 
 
 class SqlTransaction:
@@ -204,7 +202,7 @@ class SqlTransaction:
                 [{"at_idx": each.idx, "to_keep": each.kept, "to_hash": each.kept_hash} for each in batch.purges],
             )
         if batch.ended:
-            self._connection.execute(_END, [{"at_idx": each, "to_purge": _AT_ONCE} for each in batch.ended])
+            self._connection.execute(_END, [{"at_idx": index, "to_purge": at} for index, at in batch.ended])
 
     def _many(self, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
         if rows:

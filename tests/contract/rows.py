@@ -3,7 +3,8 @@
 from hashlib import sha256
 
 from broker.merkle.tree import EMPTY_ROOT
-from broker.store.port import Batch, ClockRow, Head, NewEntry, PacketRow, Place, Store
+from broker.store.clocks import ClockRow
+from broker.store.port import Batch, Head, NewEntry, PacketRow, Place, Store
 
 
 def time_at(number: int) -> str:

@@ -1,6 +1,7 @@
 """What every store engine must do about clocks, and about bytes that are removed in their time."""
 
-from broker.store.port import ClockRow, Purge, Store
+from broker.store.clocks import ClockRow, Purge
+from broker.store.port import Store
 from broker.store.sql import SqlStore
 from tests.contract.rows import EMPTY, append, new_clock, new_entry, new_head, new_packet, new_place
 
@@ -78,16 +79,16 @@ def test_what_is_purged_keeps_what_it_is_told_to(store: Store, url: str):
     assert store.purgeable(39, 9) == []
     assert store.purgeable(50, 9) == ["digest-1", "digest-0"]
     assert store.purgeable(99, 1) == ["digest-1"]
-    append(store, head, new_entry(4), purges=[Purge(1, b"kept", b"its hash")], ended=[1, 2], head=new_head(5))
+    append(store, head, new_entry(4), purges=[Purge(1, b"kept", b"its hash")], ended=[(1, 7), (2, 7)], head=new_head(5))
     assert store.purgeable(50, 9) == ["digest-2", "digest-0"]
     store.scrub()
     store.close()
     again = SqlStore(url)
     found = {row.idx: row for row, _ in again.packets([f"digest-{n}" for n in range(4)])}
     assert found[1] == packets[1]._replace(raw=None, purge=None, kept=b"kept", kept_hash=b"its hash")
-    assert found[2] == packets[2]._replace(purge=0)
+    assert found[2] == packets[2]._replace(purge=7)
     assert again.found("in-ncb", ["id-1"]) == {"id-1": (1, "digest-1")}
-    assert again.purge_due() == 0
+    assert again.purge_due() == 7
     again.close()
 
 

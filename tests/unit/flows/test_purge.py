@@ -1,6 +1,6 @@
 """What may not be kept any longer is removed; what proves the exchange stays."""
 
-import datetime
+import datetime as dt
 
 import pytest
 
@@ -13,8 +13,8 @@ from tests.builders import NOW, handling
 from tests.unit.flows.seen import gone, states, timeline
 from tests.unit.flows.test_lifecycle import opened
 
-DAY = datetime.datetime.fromtimestamp(NOW, datetime.UTC).date()
-MIDNIGHT = int(datetime.datetime.combine(DAY + datetime.timedelta(days=1), datetime.time(), datetime.UTC).timestamp())
+DAY = dt.datetime.fromtimestamp(NOW, dt.UTC).date()
+MIDNIGHT = int(dt.datetime.combine(DAY + dt.timedelta(days=1), dt.time(), dt.UTC).timestamp())
 
 
 async def kept(gateway, to=("us-dea",), day=DAY, **over):
@@ -119,10 +119,10 @@ async def test_no_file_of_the_store_holds_what_was_purged(gateway, tmp_path):
 
 async def test_what_may_not_be_kept_is_not_accepted(gateway):
     with pytest.raises(PacketError) as found:
-        await kept(gateway, day=DAY - datetime.timedelta(days=1))
+        await kept(gateway, day=DAY - dt.timedelta(days=1))
     assert (found.value.code, found.value.pointer) == ("expired", "/handling/retention/purge_on")
 
 
 async def test_the_last_day_of_all_days_is_a_day_too(gateway):
-    await kept(gateway, day=datetime.date.max)
+    await kept(gateway, day=dt.date.max)
     assert await gateway.purge() == 0
