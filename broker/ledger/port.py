@@ -151,8 +151,8 @@ class Ledger(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StoredPacket:
-    """`raw` is None once purged; `kept` is what stayed then, as `broker.flows.record.what_stays` made it. `states`: each
-    recipient's.
+    """`raw` is None once purged; `kept` is what stayed then, as `broker.flows.record.what_stays` made it.
+    `states`: each recipient's.
     """
 
     index: int

@@ -338,7 +338,7 @@ class Store(Reads, Protocol):
         ...
 
     def scrub(self) -> None:
-        """Overwrite on the disk what was removed, where the engine can. What a read holds up waits for the next time."""
+        """Overwrite on the disk what was removed, where the engine can; what a read holds up waits for another time."""
         ...
 
     def probe(self) -> None:

@@ -27,8 +27,11 @@ def test_every_connection_is_durable(path: Path):
     engines = open_engines(f"sqlite:///{path}")
     for engine in (engines.write, engines.read):
         with engine.connect() as connection:
-            found = [connection.exec_driver_sql(f"PRAGMA {each}").scalar() for each in ("journal_mode", "synchronous")]
-        assert found == ["wal", 2]
+            found = [
+                connection.exec_driver_sql(f"PRAGMA {each}").scalar()
+                for each in ("journal_mode", "synchronous", "secure_delete")
+            ]
+        assert found == ["wal", 2, 1]
     engines.dispose()
 
 
