@@ -1,8 +1,12 @@
 """What every store engine must do about clocks, and about bytes that are removed in their time."""
 
+from datetime import UTC, datetime
+
 from broker.store.clocks import ClockRow, Purge
+from broker.store.opening import open_engines
 from broker.store.port import Store
-from broker.store.sql import SqlStore
+from broker.store.sql import SqlStore, upgrade
+from tests.builders import Realm
 from tests.contract.rows import EMPTY, append, new_clock, new_entry, new_head, new_packet, new_place
 
 OPEN = ("running", "overdue")
@@ -97,3 +101,25 @@ def test_a_store_where_nothing_is_to_be_purged(store: Store):
     assert store.purge_due() is None
     assert store.purgeable(10**9, 9) == []
     store.scrub()
+
+
+def test_an_older_store_comes_to_know_when_its_packets_are_to_be_purged(store: Store, url: str):
+    """What was accepted before this schema is not kept any longer for that."""
+    sealed = Realm().sealed("in-ncb", ["us-dea"])
+    append(store, EMPTY, new_entry(0), new_entry(1), packets=[new_packet(0), new_packet(1, raw=sealed.raw)])
+    store.close()
+    engines = open_engines(url)
+    with engines.upgrade.begin() as connection:
+        for statement in (
+            "DROP TABLE clocks",
+            "DROP INDEX ix_packets_purge",
+            *(f"ALTER TABLE packets DROP COLUMN {each}" for each in ("purge", "kept", "kept_hash")),
+            "UPDATE alembic_version SET version_num = '0003'",
+        ):
+            connection.exec_driver_sql(statement)
+    engines.dispose()
+    assert upgrade(url) == ("0003", "0004")
+    again = SqlStore(url)
+    assert again.purge_due() == datetime(2030, 1, 2, tzinfo=UTC).timestamp()
+    assert again.purgeable(2**40, 9) == ["digest-1"]
+    again.close()
