@@ -2,7 +2,7 @@
 
 from broker.sdk.content import write_payload
 from schemas import registry
-from tests.builders import NOW, handling
+from tests.builders import handling
 from tests.unit.flows.seen import clocks, gone, states
 
 SOON = "2026-09-22T12:00:00Z"
