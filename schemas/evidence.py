@@ -44,6 +44,23 @@ class EntryType(StrEnum):
     OPERATOR_ACTION = "operator_action"
 
 
+class Word(StrEnum):
+    """What of a recipient may be due: its answer to what asks, its attestation that it destroyed what was withdrawn."""
+
+    ANSWER = "answer"
+    DESTRUCTION = "destruction"
+
+
+class ClockState(StrEnum):
+    """`running`: due. `overdue`: the time passed, and an `overdue` entry says so. `stopped`: the word was given, in
+    time or late, or is no longer due, for the packet ended otherwise.
+    """
+
+    RUNNING = "running"
+    OVERDUE = "overdue"
+    STOPPED = "stopped"
+
+
 class PacketRef(Model):
     """Which packet an entry speaks of. Metadata of the header only."""
 
@@ -74,8 +91,9 @@ class Entry(Model):
     """One ledger entry. Metadata only: no payload, no personal names, no unsalted hash of guessable content.
 
     `actor` is the agency whose act is recorded, `recipient` the one it concerns where that is another, `act` and
-    `sources` are those of an accepted packet's header, `evidence` is the SHA-384 of the signatures somebody else made
-    (a packet's, an acknowledgement's).
+    `sources` are those of an accepted packet's header (`act` also where an entry says what it did to another packet),
+    `evidence` is the SHA-384 of the signatures somebody else made (a packet's, an acknowledgement's), `word` what was
+    due at `due` and was not given.
     """
 
     v: Literal["setu1.entry"] = "setu1.entry"
@@ -95,6 +113,8 @@ class Entry(Model):
     code: Code | None = None
     event: str | None = None
     count: Count | None = None
+    word: Word | None = None
+    due: Seconds | None = None
     evidence: Digest | None = None
     note: Line | None = None
     trace: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")] | None = None
@@ -189,6 +209,32 @@ class TopicInfo(Model):
     topic: str
     packets: Count
     unacknowledged: Count
+    overdue: Count = 0
+
+
+class Clock(Model):
+    """When a recipient's word on a packet is due."""
+
+    recipient: AgencyId
+    word: Word
+    due: Seconds
+    state: ClockState
+
+
+class OpenClock(Clock):
+    """A clock that is not stopped, and the packet it is of: `from` waits, `recipient` owes."""
+
+    digest: Digest
+    index: Count
+    from_: Annotated[AgencyId, Field(alias="from")]
+    kind: Kind
+
+
+class OpenClocks(Model):
+    """What is due to and from an agency: overdue ones first, then by time. `more`: there are others behind these."""
+
+    clocks: tuple[OpenClock, ...]
+    more: bool
 
 
 class TimelineItem(Model):
@@ -197,10 +243,11 @@ class TimelineItem(Model):
 
 
 class Timeline(Model):
-    """All entries of one packet that the reader may see, and each recipient's state."""
+    """All entries of one packet that the reader may see, each recipient's state, and what is or was due of it."""
 
     digest: Digest
     states: dict[str, str]
+    clocks: tuple[Clock, ...] = ()
     items: tuple[TimelineItem, ...]
 
 

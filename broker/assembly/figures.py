@@ -31,6 +31,8 @@ def watch_ledger(figures: Figures, settings: GatewaySettings, books: Books, now:
     figures.watch("setu_ledger_size_entries", of(lambda seen: seen.size))
     figures.watch("setu_delivery_age_seconds", of(lambda seen: _age(seen.pending, now)))
     figures.watch("setu_checkpoint_age_seconds", of(lambda seen: _age(seen.unpublished, now)))
+    figures.watch("setu_clocks_overdue", of(lambda seen: seen.overdue))
+    figures.watch("setu_purge_age_seconds", of(lambda seen: _age(seen.purge, now)))
     figures.watch("setu_store_trouble", lambda: asked.trouble)
     return asked
 

@@ -24,14 +24,18 @@ from broker.config import GatewaySettings, split_address
 from broker.flows.acknowledge import Acknowledge
 from broker.flows.audit import Audit
 from broker.flows.bell import Bell
+from broker.flows.chores import Chores
+from broker.flows.clocks import OpenClockList
 from broker.flows.cursor import Cursors
 from broker.flows.expire import Expire
 from broker.flows.health import Health
 from broker.flows.identify import Identify
 from broker.flows.inforce import InForce
 from broker.flows.log import Log as LogFiles
+from broker.flows.overdue import Overdue
 from broker.flows.precursors import Precursors
 from broker.flows.published import Published
+from broker.flows.purge import Purge
 from broker.flows.refusals import Refusals
 from broker.flows.routine import again, ended
 from broker.flows.submit import Submit
@@ -57,7 +61,7 @@ DIRECTORY_SECONDS = 0.5
 
 FRESH_SECONDS = 3600.0
 REFUSALS_SECONDS = 15.0
-EXPIRE_SECONDS = 10.0
+CHORES_SECONDS = 10.0
 PROOF_PATIENCE = 3.0
 
 
@@ -154,6 +158,7 @@ class Gateway:
                 probe=probe,
             ),
             timelines=Timelines(reader, patience=PROOF_PATIENCE),
+            clocks=OpenClockList(reader),
             audit=audit,
             precursors=Precursors(in_force, reader, audit, keys=wrap_keys_of(keys), now=now),
             log=LogFiles(reader),
@@ -196,10 +201,16 @@ class Gateway:
             metrics.watch("setu_relay_trouble", lambda: relay.trouble is not None)
             stack.push_async_callback(ended, asyncio.create_task(relay.run()))
         expire = Expire(in_force, committer, reader, now=now)
+        works = (
+            expire,
+            Overdue(in_force, committer, reader, now=now),
+            Purge(in_force, committer, reader, expire, now=now),
+        )
+        chores = Chores(works, reader, holder=None if settings.embedded else books.holder)
         for work, seconds in (
             (look, DIRECTORY_SECONDS),
             (refusals.flush, REFUSALS_SECONDS),
-            (expire, EXPIRE_SECONDS),
+            (chores, CHORES_SECONDS),
             (lambda: asyncio.to_thread(keep_fresh, settings, now=now), FRESH_SECONDS),
         ):
             stack.callback(asyncio.create_task(again(work, seconds)).cancel)

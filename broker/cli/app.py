@@ -28,6 +28,7 @@ COMMANDS = {
     "send": Entry("send", "Seal a payload and send it; print the receipt.", AGENCIES),
     "follow": Entry("follow", "Receive packets as they come; verify, open and acknowledge them.", AGENCIES),
     "packet": Entry("packet", "Seal, open, verify and look into packets, without sending any.", AGENCIES),
+    "clocks": Entry("clocks", "Show what is due to an agency and from it, overdue first.", AGENCIES),
     "keys": Entry("keys", "Make key files and show their fingerprints.", AGENCIES),
     "schema": Entry("schema", "Payload kinds: list them, show, sample, check a payload; add a kind.", AGENCIES),
     "policy": Entry("policy", "Ask what the release policy says of a header; check a folder of rules.", AGENCIES),

@@ -10,11 +10,11 @@ from broker.errors import MalformedError, NotFoundError, PacketError, RequestErr
 from broker.flows.identify import Caller
 from broker.flows.inforce import InForce, View, under_view
 from broker.flows.offer import was_offered
-from broker.flows.record import entry, packet_ref, stored_header
+from broker.flows.record import entry, header_of, packet_ref
 from broker.flows.refusals import Refusals
 from broker.flows.submit import CLOCK_SKEW, Submitted
 from broker.flows.workers import Workers
-from broker.ledger.port import Ledger, LedgerReader, Proposal, State, StoredPacket, Transition
+from broker.ledger.port import ENDED, Ledger, LedgerReader, Proposal, State, StoredPacket, Transition
 from schemas.evidence import AckBody, AckEvent, EntryType
 from schemas.problem import Code
 
@@ -23,8 +23,6 @@ STATES = {
     AckEvent.OPENED: State.OPENED,
     AckEvent.REJECTED: State.REJECTED,
 }
-ENDED = frozenset({State.WITHHELD, State.EXPIRED, State.RETRACTED})
-"""States that a packet may reach with or without having been offered."""
 MAX_ACKNOWLEDGEMENT = 65_536
 
 
@@ -79,15 +77,16 @@ class Acknowledge:
 
         return await under_view(self._in_force, attempt)
 
-    def _offered(self, digest: str, agency: str) -> tuple[StoredPacket, dict[str, Any] | None] | None:
-        """A packet that this agency was offered, and how entries name it (None once its bytes were purged)."""
+    def _offered(self, digest: str, agency: str) -> tuple[StoredPacket, dict[str, Any]] | None:
+        """A packet that this agency was offered, and how entries name it."""
         packet = self._reader.packet(digest)
         state = State.PENDING if packet is None else packet.states.get(agency, State.PENDING)
         if packet is None or state is State.PENDING:
             return None
+        # The ends may be reached with or without having been offered.
         if state in ENDED and not was_offered(self._reader, digest, agency):
             return None
-        return packet, packet_ref(stored_header(packet.raw), digest) if packet.raw is not None else None
+        return packet, packet_ref(header_of(packet), digest)
 
     def _check_addressed(self, body: AckBody, caller: Caller) -> None:
         if body.by != caller.agency.id:
@@ -113,7 +112,7 @@ class Acknowledge:
             )
 
     async def _check_and_commit(
-        self, parsed: ParsedAck, packet: StoredPacket, named: dict[str, Any] | None, view: View, trace: str | None
+        self, parsed: ParsedAck, packet: StoredPacket, named: dict[str, Any], view: View, trace: str | None
     ) -> Submitted:
         body = parsed.body
         try:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from broker.flows.inforce import InForce, View, under_view
-from broker.flows.record import entry, packet_ref, stored_header
+from broker.flows.record import entry, header_of, packet_ref
 from broker.ledger.port import Ledger, LedgerReader, NoTransition, Proposal, State, Transition
 from schemas.evidence import EntryType
 
@@ -31,23 +31,27 @@ class Expire:
         """How many were found due."""
         due = await asyncio.to_thread(self._reader.due, int(self._now()), self._most)
         for digest, recipient in due:
-
-            async def attempt(view: View, digest: str = digest, recipient: str = recipient) -> None:
-                await self._expire(digest, recipient, view)
-
-            await under_view(self._in_force, attempt)
+            await self.one(digest, recipient)
         return len(due)
+
+    async def one(self, digest: str, recipient: str) -> None:
+        """End it for this recipient, unless its evidence came first."""
+
+        async def attempt(view: View) -> None:
+            await self._expire(digest, recipient, view)
+
+        await under_view(self._in_force, attempt)
 
     async def _expire(self, digest: str, recipient: str, view: View) -> None:
         packet = await asyncio.to_thread(self._reader.packet, digest)
-        if packet is None or packet.raw is None:
+        if packet is None:
             return
         found = entry(
             EntryType.EXPIRED,
             actor=self._in_force.gateway,
             audience=self._in_force.audience,
             view=view,
-            packet=packet_ref(stored_header(packet.raw), digest),
+            packet=packet_ref(header_of(packet), digest),
             recipient=recipient,
         )
         proposal = Proposal(

@@ -9,6 +9,7 @@ from datetime import datetime
 from broker.ledger.port import State
 from broker.store.port import Reads
 from broker.transport.topics import topic
+from schemas.evidence import ClockState
 
 AMONG = 1000
 """Of so many waiting packets, those that expire first, the oldest is looked for."""
@@ -20,12 +21,15 @@ MOST = 10_000
 @dataclass(frozen=True, slots=True)
 class Seen:
     """size: entries of the newest head. Unix seconds: `pending` since when the oldest packet waits to be offered,
-    `unpublished` since when there is an entry beyond the published checkpoint; None where there is none.
+    `unpublished` since when there is an entry beyond the published checkpoint, `purge` since when (or from when on) the
+    first packet is to be purged; None where there is none. overdue: words that were not given in time.
     """
 
     size: int
     pending: float | None
     unpublished: float | None
+    overdue: int
+    purge: float | None
 
 
 def see(store: Reads) -> Seen:
@@ -35,6 +39,8 @@ def see(store: Reads) -> Seen:
         size=0 if head is None else head.size,
         pending=_seconds(store.oldest(State.PENDING, AMONG)),
         unpublished=_seconds(store.unpublished()),
+        overdue=store.clocks_in(ClockState.OVERDUE),
+        purge=store.purge_due(),
     )
 
 

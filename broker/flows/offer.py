@@ -9,6 +9,7 @@ from broker.errors import CallerError
 from broker.flows.inforce import InForce, View
 from broker.flows.judge import release
 from broker.flows.record import decided, entry, packet_ref, stored_header
+from broker.ledger.effects import offer_key
 from broker.ledger.port import (
     SERVED,
     EntryFilter,
@@ -160,6 +161,8 @@ class Offer:
             **members,
         )
         once = f"{kind}/{row.digest}/{recipient.id}" + (f"/{self._channel}" if by_channel else "")
+        if delivered:
+            once = offer_key(row.digest, recipient.id, self._channel)
         transitions = () if state is None else (Transition(row.digest, recipient.id, state),)
         proposal = Proposal(found, once=once, transitions=transitions, basis=view.basis, lease=self._lease())
         await asyncio.wrap_future(self._ledger.propose(proposal))

@@ -1,14 +1,30 @@
-"""The earlier packets that a header names, in `act` and `sources`: there, and the sender's to name."""
+"""The earlier packets that a header names, in `act` and `sources`: there, the sender's to name, and fit for the act.
+
+1. The packet is in this ledger, and the sender has the part in it that the act needs. What is not there and what is not
+   its to name get the same answer.
+2. The act fits: what is extended or answered asks, what is attested was withdrawn.
+3. It comes to those whom it concerns: a recipient's word to the sender of the packet, a withdrawal to every recipient
+   that the directory still lists as active, an extension to one whose answer is due, a decision to whom it is about.
+
+Only who passed 1 is told of 2 and 3.
+"""
 
 from broker.errors import PacketError
+from broker.flows.inforce import View
 from broker.flows.offer import was_offered
-from broker.ledger.port import LedgerReader, State
-from schemas.act import Asks, DecidesRelease, Extends, Withdraws
+from broker.flows.record import header_of
+from broker.ledger.port import LedgerReader, State, StoredPacket
+from schemas.act import Answers, Asks, Attests, DecidesRelease, Extends, Reports, RequestsRelease, Withdraws
+from schemas.directory import AgencyState
+from schemas.evidence import Word
 from schemas.packet import Header
 from schemas.problem import Code
 
 BY_SENDER = (Extends, Withdraws, DecidesRelease)
 """Acts of the sender of `of`; all others but `asks` are a recipient's."""
+
+OF = "/act/of"
+TO = "/to"
 
 
 class References:
@@ -17,37 +33,95 @@ class References:
     def __init__(self, reader: LedgerReader) -> None:
         self._reader = reader
 
-    def check(self, header: Header) -> None:
+    def check(self, header: Header, view: View) -> None:
         """Raises:
-        PacketError: code `reference-unknown`: no such packet here, or not one in which the sender has that part; which
-            of the two is not said.
+        PacketError: code `reference-unknown`; see above.
         UnavailableError: the ledger does not answer.
         """
-        if header.act is not None and not isinstance(header.act, Asks):
-            sent, received = self._part(header.act.of, header.from_)
-            if not (sent if isinstance(header.act, BY_SENDER) else received):
-                raise _unknown("/act/of", "that its sender sent" if isinstance(header.act, BY_SENDER) else _RECEIVED)
+        act = header.act
+        if act is not None and not isinstance(act, Asks):
+            packet = self._named(act.of, header.from_, OF, by_sender=isinstance(act, BY_SENDER))
+            self._check_fit(act, packet, header)
+            _check_told(act, packet, header, view)
         for place, digest in enumerate(header.sources or ()):
-            if not any(self._part(digest, header.from_)):
-                raise _unknown(f"/sources/{place}", "that its sender sent, or was offered")
+            self._named(digest, header.from_, f"/sources/{place}", by_sender=None)
 
-    def _part(self, digest: str, agency: str) -> tuple[bool, bool]:
-        """Did this agency send it; was it offered it?"""
+    def _named(self, digest: str, agency: str, pointer: str, *, by_sender: bool | None) -> StoredPacket:
+        """The packet, if this agency sent it (True), was offered it (False), or either (None)."""
         packet = self._reader.packet(digest)
-        if packet is None:
-            return False, False
+        if packet is not None:
+            if by_sender is not False and packet.sender == agency:
+                return packet
+            if by_sender is not True and self._offered(packet, agency):
+                return packet
+        part = {
+            True: "that its sender sent",
+            False: "that its sender was offered",
+            None: "that its sender sent, or was offered",
+        }
+        raise PacketError(
+            Code.REFERENCE_UNKNOWN,
+            f"Expected the digest of a packet of this ledger {part[by_sender]}, found another.",
+            advice="Take the digest from the packet or its receipt.",
+            pointer=pointer,
+        )
+
+    def _offered(self, packet: StoredPacket, agency: str) -> bool:
         state = packet.states.get(agency, State.PENDING)
-        offered = state is not State.PENDING and was_offered(self._reader, digest, agency)
-        return packet.sender == agency, offered
+        return state is not State.PENDING and was_offered(self._reader, packet.digest, agency)
+
+    def _check_fit(self, act: object, packet: StoredPacket, header: Header) -> None:
+        if isinstance(act, Extends | Answers) and not isinstance(header_of(packet).act, Asks):
+            raise _unfit(OF, "a packet that asks for an answer", "one that asks for none", "Name the question.")
+        if isinstance(act, Attests):
+            owed = any(
+                each.recipient == header.from_ and each.word is Word.DESTRUCTION
+                for each in self._reader.clocks(packet.digest)
+            )
+            if not owed:
+                raise _unfit(
+                    OF,
+                    "a packet that its sender has withdrawn",
+                    "one that stands",
+                    "Attest the destruction of what was withdrawn.",
+                )
 
 
-_RECEIVED = "that its sender was offered"
+def _check_told(act: object, packet: StoredPacket, header: Header, view: View) -> None:
+    told = {each.agency for each in header.recipients()}
+    match act:
+        case Answers() | Attests() | RequestsRelease() | Reports() if packet.sender not in told:
+            raise _unfit(
+                TO,
+                "the sender of the packet that `act` is about among the recipients",
+                "others",
+                "Address it too: it is who waits for this.",
+            )
+        case Withdraws():
+            active = {each.id for each in view.snapshot.document.agencies if each.state is AgencyState.ACTIVE}
+            missing = (set(packet.states) & active) - told
+            if missing:
+                raise _unfit(
+                    TO,
+                    "every recipient of what is withdrawn",
+                    f"{len(missing)} of them missing",
+                    "Address all recipients of the packet: each has to know, and to attest.",
+                )
+        case Extends() if not told & set(packet.states):
+            raise _unfit(
+                TO,
+                "a recipient of the question",
+                "none",
+                "Address those whose answer is due: the new time holds for those that this packet comes to.",
+            )
+        case DecidesRelease(agency=agency) if agency not in told or agency not in packet.states:
+            raise _unfit(
+                "/act/agency" if agency not in packet.states else TO,
+                "the agency that it decides about, a recipient of that packet, among the recipients",
+                "another",
+                "Decide for one that received the packet, and tell it.",
+            )
 
 
-def _unknown(pointer: str, what: str) -> PacketError:
-    return PacketError(
-        Code.REFERENCE_UNKNOWN,
-        f"Expected the digest of a packet of this ledger {what}, found another.",
-        advice="Take the digest from the packet or its receipt.",
-        pointer=pointer,
-    )
+def _unfit(pointer: str, expected: str, found: str, advice: str) -> PacketError:
+    return PacketError(Code.REFERENCE_UNKNOWN, f"Expected {expected}, found {found}.", advice=advice, pointer=pointer)

@@ -10,6 +10,7 @@ from broker.errors import MalformedError, PacketError, PolicyError, SignatureErr
 from broker.flows.identify import Caller
 from broker.flows.inforce import View
 from broker.flows.judge import require_release
+from broker.flows.record import purge_time
 from broker.flows.references import References
 from schemas import registry
 from schemas.directory import Agency, KeyUse, Role
@@ -76,7 +77,7 @@ class Steps:
         """
         self._check_time(parsed)  # step 7
         recipients = self._recipients(parsed, view)  # step 8
-        self._references.check(parsed.header)
+        self._references.check(parsed.header, view)
         rules = require_release(view, parsed.header, recipients)  # step 9
         self._check_content(parsed)  # step 10
         return rules
@@ -104,6 +105,15 @@ class Steps:
                 f"Expected a lifetime of 1 to {self._max_lifetime} s, found {header.exp - header.iat} s.",
                 advice="Seal it with an expiry within the gateway's limit.",
                 pointer="/exp",
+            )
+
+        purge = purge_time(header)
+        if purge is not None and purge <= now:
+            raise PacketError(
+                Code.EXPIRED,
+                "Expected a packet that may be kept for a time, found one whose day to be purged has passed.",
+                advice="Seal it anew with a later day in retention.",
+                pointer="/handling/retention/purge_on",
             )
 
     def _recipients(self, parsed: Parsed, view: View) -> list[Agency]:

@@ -14,9 +14,10 @@ from typing import TypeVar
 from broker.crypto.keys import PrivateKey
 from broker.envelope.verify import Parsed, parse
 from broker.errors import ConflictError, PacketError, PolicyError, SetuError, UnavailableError
+from broker.flows.acts import Acts
 from broker.flows.identify import Caller
 from broker.flows.inforce import InForce, View
-from broker.flows.record import decided, entry, handling_summary, packet_ref
+from broker.flows.record import decided, entry, handling_summary, packet_ref, purge_time
 from broker.flows.references import References
 from broker.flows.refusals import Refusals
 from broker.flows.steps import CLOCK_SKEW, Steps
@@ -91,6 +92,7 @@ class Submit:
         self._refusals = refusals
         self._workers = workers
         self._steps = Steps(in_force.audience, References(reader), keys=keys, now=now, max_lifetime=max_lifetime)
+        self._acts = Acts(in_force.audience, reader)
         self._probe = probe
         self._lane = Lane(workers, self._decide, most=TOGETHER)
 
@@ -267,8 +269,17 @@ class Submit:
             exp=header.exp,
             recipients=tuple(each.agency for each in header.recipients()),
             raw=parsed.raw,
+            purge=purge_time(header),
         )
-        return Proposal(found, once=f"accepted/{header.from_}/{header.id}", packet=packet, basis=view.basis)
+        effects, beside = self._acts.of(parsed, view, asked.trace)
+        return Proposal(
+            found,
+            once=f"accepted/{header.from_}/{header.id}",
+            packet=packet,
+            basis=view.basis,
+            effects=effects,
+            beside=beside,
+        )
 
     def _record_conflict(self, asked: _Asked, view: View) -> None:
         self._record(EntryType.CONFLICT, asked, view, _conflict(), None)

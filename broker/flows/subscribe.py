@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
 from typing import NamedTuple, TypeVar
 from weakref import WeakValueDictionary
 
@@ -84,9 +85,10 @@ class Subscribe:
         """The caller's topics, one for each kind, with how many packets they hold and how many wait for an answer."""
         agency = caller.agency.id
         counted = {kind: (n, open_) for kind, n, open_ in await asyncio.to_thread(self._reader.topics, agency)}
+        overdue = await asyncio.to_thread(self._reader.overdue, agency)
         kinds = sorted({*registry.kinds(), *counted})
         return [
-            TopicInfo(topic=topic(agency, kind), packets=n, unacknowledged=waiting)
+            TopicInfo(topic=topic(agency, kind), packets=n, unacknowledged=waiting, overdue=overdue.get(kind, 0))
             for kind in kinds
             for n, waiting in [counted.get(kind, (0, 0))]
         ]
@@ -198,6 +200,8 @@ class Subscribe:
         if self._reader.in_force() != view.basis:
             raise StaleBasis
         taken, packets = self._load(rows)
+        # As it stands now: a page may have waited for its turn since its rows were read.
+        taken = [replace(row, state=packets[row.digest].states[agency.id]) for row in taken]
         return [
             _Weighed(row, packets[row.digest], self._offered.judge(agency, row, packets[row.digest], view))
             for row in taken

@@ -1,17 +1,21 @@
 """What became of a packet: the entries a reader may see, and an offline proof of them."""
 
 import asyncio
+import json
+from typing import Any
 
-from broker.envelope.verify import Parsed, parse
-from broker.errors import NotFoundError, PacketError, SetuError, UnavailableError
+from broker.errors import NotFoundError, UnavailableError
 from broker.flows.identify import Caller
 from broker.flows.offer import was_offered
+from broker.flows.record import evidence_of
 from broker.ledger.port import LedgerReader, LoggedEntry, StoredPacket
 from schemas.directory import Role
 from schemas.evidence import Acknowledgement, Entry, EntryType, Proof, Timeline, TimelineItem
-from schemas.problem import Code
+from schemas.packet import Signature
 
 PRIVATE = frozenset({EntryType.REFUSED, EntryType.CONFLICT})
+OF_ALL = frozenset({EntryType.ACCEPTED, EntryType.RETRACTED, EntryType.PURGED})
+"""What concerns every recipient that was offered the packet."""
 
 
 class Timelines:
@@ -33,7 +37,7 @@ class Timelines:
 
     async def proof(self, caller: Caller, digest: str) -> Proof:
         """Raises NotFoundError; UnavailableError where the published checkpoint does not cover the packet yet."""
-        parsed, seen = await asyncio.to_thread(self._provable, caller, digest)
+        evidence, seen = await asyncio.to_thread(self._provable, caller, digest)
         indices = [each.index for each, _ in seen]
         waited = 0.0
         receipts = await asyncio.to_thread(self._reader.receipts_at_checkpoint, indices)
@@ -46,9 +50,9 @@ class Timelines:
         covered = {receipt.index for receipt in receipts}
         return Proof(
             digest=digest,
-            aad=parsed.packet.jwe.aad,
-            manifest=parsed.manifest,
-            signatures=parsed.packet.jws.signatures,
+            aad=evidence["jwe"]["aad"],
+            manifest=evidence["jws"]["payload"],
+            signatures=_signatures(evidence),
             acknowledgements=tuple(
                 Acknowledgement.model_validate_json(each.document)
                 for each, _ in seen
@@ -65,17 +69,15 @@ class Timelines:
         return Timeline(
             digest=digest,
             states=states,
+            clocks=tuple(each for each in self._reader.clocks(digest) if each.recipient in states),
             items=tuple(TimelineItem(index=each.index, entry=entry) for each, entry in seen),
         )
 
-    def _provable(self, caller: Caller, digest: str) -> tuple[Parsed, list[tuple[LoggedEntry, Entry]]]:
+    def _provable(self, caller: Caller, digest: str) -> tuple[dict[str, Any], list[tuple[LoggedEntry, Entry]]]:
         packet, seen = self._visible(caller, digest)
-        if packet is None or packet.raw is None:
+        if packet is None:
             raise NotFoundError
-        try:
-            return parse(packet.raw), seen
-        except PacketError as error:
-            raise SetuError(Code.INTERNAL, "Expected a packet that was accepted to be one, found another.") from error
+        return json.loads(evidence_of(packet)), seen
 
     def _visible(self, caller: Caller, digest: str) -> tuple[StoredPacket | None, list[tuple[LoggedEntry, Entry]]]:
         packet, agency = self._reader.packet(digest), caller.agency.id
@@ -96,4 +98,9 @@ def _may_see(entry: Entry, agency: str, *, offered: bool) -> bool:
         return True
     if entry.type in PRIVATE or not offered:
         return False
-    return entry.type is EntryType.ACCEPTED or agency in (entry.recipient, entry.actor)
+    return entry.type in OF_ALL or agency in (entry.recipient, entry.actor)
+
+
+def _signatures(evidence: dict[str, Any]) -> tuple[Signature, Signature]:
+    first, second = (Signature.from_object(each) for each in evidence["jws"]["signatures"])
+    return first, second

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.routing import Match, Route
 from starlette.types import Scope
 
-from broker.gateway import acknowledgements, audit, batches, directory, packets, topics
+from broker.gateway import acknowledgements, audit, batches, clocks, directory, packets, topics
 from broker.gateway.guard import Guard, Watch
 from broker.gateway.heads import BATCH
 from broker.gateway.identity import Identity
@@ -40,7 +40,7 @@ def create_app(
         _Plain(BATCH, batches.batch, methods=["POST"]),
         _Plain("/v1/acknowledgements", acknowledgements.acknowledge, methods=["POST"]),
     ]
-    for noun in (packets, topics, directory, audit):
+    for noun in (packets, topics, clocks, directory, audit):
         app.include_router(noun.router)
     return app
 

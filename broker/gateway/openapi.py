@@ -7,7 +7,17 @@ from broker.gateway.describe import exchange, lookups
 from broker.gateway.describe.operation import EVERYWHERE, PLACE, Answer, Operation, Parameter, Schema, reference, table
 from broker.gateway.problems import MEDIA_TYPE, TABLE
 from schemas.directory import Directory
-from schemas.evidence import AckBody, Acknowledgement, Page, Proof, Receipt, Timeline, TimelineItem, TopicInfo
+from schemas.evidence import (
+    AckBody,
+    Acknowledgement,
+    OpenClocks,
+    Page,
+    Proof,
+    Receipt,
+    Timeline,
+    TimelineItem,
+    TopicInfo,
+)
 from schemas.outcomes import Outcomes
 from schemas.packet import Header, Packet
 from schemas.problem import Code, Problem
@@ -19,6 +29,7 @@ MODELS = (
     Acknowledgement,
     Directory,
     Header,
+    OpenClocks,
     Outcomes,
     Packet,
     Page,

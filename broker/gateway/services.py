@@ -9,7 +9,7 @@ from broker.flows.identify import Caller
 from broker.flows.submit import Submitted
 from broker.ledger.outcomes import Counting
 from broker.ledger.port import EntryFilter
-from schemas.evidence import Delivery, Page, Proof, Timeline, Tombstone, TopicInfo
+from schemas.evidence import Delivery, OpenClocks, Page, Proof, Timeline, Tombstone, TopicInfo
 from schemas.outcomes import Outcomes
 from schemas.problem import Code
 from schemas.watch import Watch
@@ -61,6 +61,10 @@ class Timelines(Protocol):
     async def timeline(self, caller: Caller, digest: str, /) -> Timeline: ...
 
     async def proof(self, caller: Caller, digest: str, /) -> Proof: ...
+
+
+class Clocks(Protocol):
+    async def __call__(self, caller: Caller, limit: int, /) -> OpenClocks: ...
 
 
 class Audit(Protocol):
@@ -118,6 +122,7 @@ class Services:
     acknowledge: Acknowledge
     subscribe: Subscribe
     timelines: Timelines
+    clocks: Clocks
     audit: Audit
     precursors: Precursors
     log: Log

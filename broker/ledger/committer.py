@@ -39,7 +39,7 @@ _log = logging.getLogger(__name__)
 
 class _Item(NamedTuple):
     proposal: Proposal
-    draft: Draft
+    drafts: tuple[Draft, ...]
     future: Future[Committed]
 
 
@@ -125,7 +125,8 @@ class Committer:
         """See `broker.ledger.port.Ledger`. What is no `Entry` is refused with code `internal`."""
         future: Future[Committed] = Future()
         try:
-            item = _Item(proposal, draft(proposal.entry), future)
+            drafts = (draft(proposal.entry), *(draft(each.entry) for each in proposal.beside))
+            item = _Item(proposal, drafts, future)
         except SetuError as error:
             future.set_exception(error)
             return future
@@ -151,7 +152,7 @@ class Committer:
             while items := self._take():
                 if sealer.unguarded and not self._caught_up(sealer, items):
                     continue
-                for part in writer.write([(item.proposal, item.draft) for item in items]):
+                for part in writer.write([(item.proposal, item.drafts) for item in items]):
                     count = part.count if isinstance(part, Refused) else len(part.plan.outcomes)
                     if isinstance(part, Written) and part.plan.entries:
                         self._counted(len(part.plan.entries))

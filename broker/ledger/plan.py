@@ -2,11 +2,25 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from hashlib import sha256
 
+from broker.ledger.clocks import Clocks
+from broker.ledger.effects import (
+    CHANNELS,
+    Asked,
+    Effect,
+    Extended,
+    Given,
+    Missed,
+    Purged,
+    Withdrawn,
+    offer_key,
+)
 from broker.ledger.entries import Draft
 from broker.ledger.port import (
     ADVANCES,
+    ENDED,
     Basis,
     LeaseLost,
     NewPacket,
@@ -17,7 +31,9 @@ from broker.ledger.port import (
     Transition,
 )
 from broker.merkle.tree import leaf_hash
+from broker.store.clocks import ClockRow, Purge
 from broker.store.port import Document, Head, Known, Lease, Move, NewEntry, PacketRow, Place, Transaction
+from schemas.evidence import Word
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,36 +63,81 @@ class Plan:
     packets: list[PacketRow] = field(default_factory=list)
     places: list[Place] = field(default_factory=list)
     moves: list[Move] = field(default_factory=list)
+    clocks: list[ClockRow] = field(default_factory=list)
+    purges: list[Purge] = field(default_factory=list)
+    ended: list[tuple[int, int]] = field(default_factory=list)
     topics: set[tuple[str, str]] = field(default_factory=set)
     basis: Basis | None = None
 
 
-def make_plan(items: Sequence[tuple[Proposal, Draft]], head: Head, time: str, transaction: Transaction) -> Plan:
+Item = tuple[Proposal, tuple[Draft, ...]]
+"""A proposal, and drafts of its entry and of those beside it."""
+
+_WAITING = frozenset({State.PENDING, State.OFFERED})
+
+
+def make_plan(items: Sequence[Item], head: Head, time: str, transaction: Transaction) -> Plan:
     """Decide on each proposal in order, each seeing what those before it did."""
-    used = transaction.used({proposal.once for proposal, _ in items if proposal.once is not None})
-    digests = {draft.digest for _, draft in items if draft.digest is not None}
+    digests = {draft.digest for _, drafts in items for draft in drafts if draft.digest is not None}
     digests |= {each.digest for proposal, _ in items for each in proposal.transitions}
+    known = transaction.known(digests | _named_by_effects(items))
+    keys = {proposal.once for proposal, _ in items} | {each.once for proposal, _ in items for each in proposal.beside}
+    used = transaction.used({key for key in keys | _offers(items, known) if key is not None})
+    clocks = transaction.clocks({known[each].idx for each in _ticking(items) if each in known})
     leases = {proposal.lease for proposal, _ in items if proposal.lease is not None}
     lost = {lease for lease in leases if not transaction.holds(lease)}
-    return _Planner(head, time, used, transaction.known(digests), lost).plan(items)
+    return _Planner(head, time, used, known, Clocks(clocks), lost).plan(items)
+
+
+def _named_by_effects(items: Sequence[Item]) -> set[str]:
+    return {each.digest for proposal, _ in items for each in proposal.effects if not isinstance(each, Asked)}
+
+
+def _ticking(items: Sequence[Item]) -> set[str]:
+    """Packets whose clocks may change."""
+    ends = {each.digest for proposal, _ in items for each in proposal.transitions if each.state in ENDED}
+    return ends | _named_by_effects(items)
+
+
+def _offers(items: Sequence[Item], known: dict[str, Known]) -> set[str | None]:
+    """The keys that say who was offered what is now withdrawn."""
+    withdrawn = {
+        each.digest for proposal, _ in items for each in proposal.effects if isinstance(each, Withdrawn)
+    } & known.keys()
+    return {
+        offer_key(digest, recipient, channel)
+        for digest in withdrawn
+        for recipient in known[digest].states
+        for channel in CHANNELS
+    }
 
 
 class _Planner:
-    def __init__(self, head: Head, time: str, used: dict[str, int], known: dict[str, Known], lost: set[Lease]) -> None:
+    def __init__(
+        self,
+        head: Head,
+        time: str,
+        used: dict[str, int],
+        known: dict[str, Known],
+        clocks: Clocks,
+        lost: set[Lease],
+    ) -> None:
         self._size = head.size
         self._time = time
         self._used = dict(used)
         self._known = known
+        self._clocks = clocks
         self._lost = lost
         basis = None if head.directory is None or head.policy is None else Basis(head.directory, head.policy)
         self._made = Plan(basis=basis)
 
-    def plan(self, items: Sequence[tuple[Proposal, Draft]]) -> Plan:
-        for proposal, draft in items:
-            self._made.outcomes.append(self._decide(proposal, draft))
+    def plan(self, items: Sequence[Item]) -> Plan:
+        for proposal, drafts in items:
+            self._made.outcomes.append(self._decide(proposal, drafts))
+        self._made.clocks = self._clocks.changed()
         return self._made
 
-    def _decide(self, proposal: Proposal, draft: Draft) -> Outcome:
+    def _decide(self, proposal: Proposal, drafts: tuple[Draft, ...]) -> Outcome:
         if proposal.lease in self._lost:
             return LeaseLost()
         if proposal.once is not None and proposal.once in self._used:
@@ -84,21 +145,70 @@ class _Planner:
         if proposal.basis is not None and proposal.basis != self._made.basis:
             return StaleBasis()
         moves = self._moves(proposal)
-        if moves is None:
+        if moves is None or not all(map(self._possible, proposal.effects)):
             return NoTransition()
         index = self._size + len(self._made.entries)
         if proposal.packet is not None:
             self._store_packet(proposal.packet, index)
         for move in moves:
-            known = self._known[move.digest]
-            known.states[move.recipient] = move.state
-            self._made.moves.append(Move(known.idx, move.recipient, move.state))
-        if proposal.once is not None:
-            self._used[proposal.once] = index
+            self._move(self._known[move.digest], move.recipient, move.state)
+        for effect in proposal.effects:
+            self._take_effect(effect, proposal)
         if proposal.puts_in_force is not None:
             self._made.basis = proposal.puts_in_force
-        self._add_entry(proposal, draft, index)
+        self._add_entry(proposal.once, proposal.document, drafts[0])
+        for beside, draft in zip(proposal.beside, drafts[1:], strict=True):
+            if beside.once is None or beside.once not in self._used:
+                self._add_entry(beside.once, None, draft)
         return Appended(index)
+
+    def _move(self, known: Known, recipient: str, state: State) -> None:
+        known.states[recipient] = state
+        self._made.moves.append(Move(known.idx, recipient, state))
+        if state in ENDED:
+            self._clocks.stop(known.idx, recipient, Word.ANSWER)
+
+    def _possible(self, effect: Effect) -> bool:
+        if isinstance(effect, Asked):
+            return True
+        known = self._known.get(effect.digest)
+        if known is None:
+            return False
+        match effect:
+            case Missed():
+                return self._clocks.runs(known.idx, effect.recipient, effect.word, effect.due)
+            case Purged():
+                return not any(State(state) in _WAITING for state in known.states.values())
+            case _:
+                return True
+
+    def _take_effect(self, effect: Effect, proposal: Proposal) -> None:
+        if isinstance(effect, Asked):
+            if proposal.packet is not None:
+                for recipient in proposal.packet.recipients:
+                    self._clocks.start(self._known[proposal.packet.digest].idx, recipient, Word.ANSWER, effect.due)
+            return
+        known = self._known[effect.digest]
+        match effect:
+            case Extended():
+                for recipient in effect.recipients:
+                    self._clocks.extend(known.idx, recipient, Word.ANSWER, effect.due)
+            case Given():
+                self._clocks.stop(known.idx, effect.recipient, effect.word)
+            case Withdrawn():
+                self._withdraw(effect, known)
+            case Missed():
+                self._clocks.miss(known.idx, effect.recipient, effect.word)
+            case Purged():
+                self._made.purges.append(Purge(known.idx, effect.kept, sha256(effect.kept).digest()))
+
+    def _withdraw(self, effect: Withdrawn, known: Known) -> None:
+        for recipient, state in known.states.items():
+            if any(offer_key(effect.digest, recipient, channel) in self._used for channel in CHANNELS):
+                self._clocks.start(known.idx, recipient, Word.DESTRUCTION, effect.due)
+            if State.RETRACTED in ADVANCES[State(state)]:
+                self._move(known, recipient, State.RETRACTED)
+        self._made.ended.append((known.idx, int(datetime.fromisoformat(self._time).timestamp())))
 
     def _moves(self, proposal: Proposal) -> list[Transition] | None:
         """The moves that are possible; None where a required one is not."""
@@ -131,6 +241,7 @@ class _Planner:
                 packet.exp,
                 packet.raw,
                 sha256(packet.raw).digest(),
+                packet.purge,
             )
         )
         for recipient in packet.recipients:
@@ -138,10 +249,13 @@ class _Planner:
             made.topics.add((recipient, packet.kind))
         self._known[packet.digest] = Known(index, dict.fromkeys(packet.recipients, State.PENDING))
 
-    def _add_entry(self, proposal: Proposal, draft: Draft, index: int) -> None:
+    def _add_entry(self, once: str | None, document: bytes | None, draft: Draft) -> None:
+        index = self._size + len(self._made.entries)
         raw = draft.at(self._time)
         leaf = leaf_hash(raw)
         known = None if draft.digest is None else self._known.get(draft.digest)
+        if once is not None:
+            self._used[once] = index
         self._made.leaves.append(leaf)
         self._made.entries.append(
             NewEntry(
@@ -156,10 +270,8 @@ class _Planner:
                 stray=draft.digest if known is None else None,
                 code=draft.code,
                 exercise=draft.exercise,
-                once=proposal.once,
+                once=once,
                 parties=draft.parties,
-                document=None
-                if proposal.document is None
-                else Document(proposal.document, sha256(proposal.document).digest()),
+                document=None if document is None else Document(document, sha256(document).digest()),
             )
         )

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
 
+from broker.ledger.effects import Effect
+from broker.store.clocks import OpenClock
 from broker.store.port import Lease
-from schemas.evidence import EntryType, Receipt
+from schemas.evidence import Clock, EntryType, Receipt
 
 
 class State(StrEnum):
@@ -35,6 +37,9 @@ ADVANCES: dict[State, frozenset[State]] = {
 }
 """What may follow a state. All but pending, offered and received are terminal for delivery (G1)."""
 
+ENDED = frozenset({State.WITHHELD, State.EXPIRED, State.RETRACTED})
+"""States in which nothing is due of a recipient any more, but that it destroys what it was offered before."""
+
 SERVED = frozenset({State.PENDING, State.OFFERED, State.RECEIVED, State.OPENED, State.REJECTED})
 """States in which a recipient may still fetch the bytes; in all others a topic shows a tombstone."""
 
@@ -49,7 +54,10 @@ class Basis:
 
 @dataclass(frozen=True, slots=True)
 class NewPacket:
-    """Bytes to store with an `accepted` entry; each recipient gets a place in its topic (recipient, kind)."""
+    """Bytes to store with an `accepted` entry; each recipient gets a place in its topic (recipient, kind).
+
+    purge: unix seconds from which `raw` is to be purged; None for never.
+    """
 
     sender: str
     id: str
@@ -58,6 +66,7 @@ class NewPacket:
     exp: int
     recipients: tuple[str, ...]
     raw: bytes
+    purge: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +82,14 @@ class Transition:
 
 
 @dataclass(frozen=True, slots=True)
+class Beside:
+    """A further entry of the same transaction, behind the proposal's own; left out where its `once` was used before."""
+
+    entry: dict[str, Any]
+    once: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Proposal:
     """One entry to be, and all that must happen in the same transaction.
 
@@ -82,6 +99,7 @@ class Proposal:
     puts_in_force: the basis from this entry on.
     document: signed bytes to keep beside the entry (an acknowledgement), at most 64 KiB.
     lease: if set and its epoch is over under the head lock, nothing is written (`LeaseLost`).
+    effects: what happens to clocks and bytes. beside: what else is an entry then.
     """
 
     entry: dict[str, Any]
@@ -92,6 +110,8 @@ class Proposal:
     puts_in_force: Basis | None = None
     document: bytes | None = None
     lease: Lease | None = None
+    effects: tuple[Effect, ...] = ()
+    beside: tuple[Beside, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +151,9 @@ class Ledger(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StoredPacket:
-    """`raw` is None once purged. `states`: each recipient's."""
+    """`raw` is None once purged; `kept` is what stayed then, as `broker.flows.record.what_stays` made it.
+    `states`: each recipient's.
+    """
 
     index: int
     sender: str
@@ -141,6 +163,7 @@ class StoredPacket:
     exp: int
     raw: bytes | None
     states: dict[str, State]
+    kept: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +240,32 @@ class LedgerReader(Protocol):
 
     def due(self, now: int, limit: int) -> list[tuple[str, str]]:
         """(digest, recipient) of packets whose `exp` is at or before `now`, still pending or offered."""
+        ...
+
+    def clocks(self, digest: str) -> list[Clock]:
+        """What is or was due of a packet, by recipient."""
+        ...
+
+    def open_clocks(self, agency: str, limit: int) -> list[OpenClock]:
+        """What is due to an agency and from it, overdue ones first, then by time. Of what it received, only what it was
+        offered.
+        """
+        ...
+
+    def overdue(self, recipient: str) -> dict[str, int]:
+        """How much of what a recipient owes is overdue, by the packet's kind."""
+        ...
+
+    def missed(self, now: int, limit: int) -> list[tuple[str, Clock]]:
+        """(digest, clock) of clocks that run though their time passed."""
+        ...
+
+    def purgeable(self, now: int, limit: int) -> list[str]:
+        """Digests of packets whose bytes are to be purged."""
+        ...
+
+    def scrub(self) -> None:
+        """Overwrite on the disk what was purged, as far as the store's engine can."""
         ...
 
     def in_force(self) -> Basis | None: ...

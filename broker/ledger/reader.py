@@ -13,11 +13,13 @@ from broker.ledger.search import to_query
 from broker.merkle.note import LogSigner, parse_checkpoint
 from broker.merkle.tiles import TileId, exists, write_bundle
 from broker.merkle.tree import TILE_WIDTH
+from broker.store.clocks import ClockRow, OpenClock
 from broker.store.port import EntryRow, Head, Lease, LeaseLostError, PacketRow, Store
-from schemas.evidence import Receipt
+from schemas.evidence import Clock, ClockState, Receipt, Word
 from schemas.problem import Code
 
 WAITING = tuple(state.value for state in (State.PENDING, State.OFFERED, State.RECEIVED))
+OPEN = (ClockState.RUNNING.value, ClockState.OVERDUE.value)
 DUE = tuple(state.value for state in (State.PENDING, State.OFFERED))
 
 
@@ -68,6 +70,26 @@ class Reader:
 
     def due(self, now: int, limit: int) -> list[tuple[str, str]]:
         return self._store.due(now, DUE, limit)
+
+    def clocks(self, digest: str) -> list[Clock]:
+        indices = [row.idx for row, _ in self._store.packets((digest,))]
+        return [_clock(row) for row in self._store.clocks(indices)]
+
+    def open_clocks(self, agency: str, limit: int) -> list[OpenClock]:
+        return self._store.open_clocks(agency, OPEN, State.PENDING.value, limit)
+
+    def overdue(self, recipient: str) -> dict[str, int]:
+        return self._store.clock_counts(recipient, ClockState.OVERDUE.value)
+
+    def missed(self, now: int, limit: int) -> list[tuple[str, Clock]]:
+        due = self._store.clocks_due(now, ClockState.RUNNING.value, limit)
+        return [(digest, _clock(row)) for digest, row in due]
+
+    def purgeable(self, now: int, limit: int) -> list[str]:
+        return self._store.purgeable(now, limit)
+
+    def scrub(self) -> None:
+        self._store.scrub()
 
     def in_force(self) -> Basis | None:
         head = self._head()
@@ -147,6 +169,8 @@ def _logged(row: EntryRow) -> LoggedEntry:
 def _packet(row: PacketRow, states: dict[str, str]) -> StoredPacket:
     if row.raw is not None:
         _check_bytes(row.idx, row.raw, row.raw_hash)
+    if row.kept is not None:
+        _check_bytes(row.idx, row.kept, row.kept_hash or b"")
     return StoredPacket(
         index=row.idx,
         sender=row.sender,
@@ -156,7 +180,12 @@ def _packet(row: PacketRow, states: dict[str, str]) -> StoredPacket:
         exp=row.exp,
         raw=row.raw,
         states={recipient: State(state) for recipient, state in states.items()},
+        kept=row.kept,
     )
+
+
+def _clock(row: ClockRow) -> Clock:
+    return Clock(recipient=row.recipient, word=Word(row.what), due=row.due, state=ClockState(row.state))
 
 
 def _check_bytes(index: int, raw: bytes, expected: bytes) -> None:

@@ -5,10 +5,9 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from broker.errors import IntegrityError, SetuError, UnavailableError
-from broker.ledger.entries import Draft, text_of
+from broker.ledger.entries import text_of
 from broker.ledger.nodes import StoredNodes
-from broker.ledger.plan import Plan, make_plan
-from broker.ledger.port import Proposal
+from broker.ledger.plan import Item, Plan, make_plan
 from broker.merkle.tree import Edge, leaf_hash
 from broker.store.port import Batch, DataRefusedError, Head, Store, Transaction
 from schemas.problem import Code
@@ -16,7 +15,7 @@ from schemas.problem import Code
 NEAR = 256
 """Entries by which another's head may be ahead to be reached from the own edge, and not from the store's tiles."""
 
-Items = Sequence[tuple[Proposal, Draft]]
+Items = Sequence[Item]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +122,9 @@ class Writer:
                 packets=plan.packets,
                 places=plan.places,
                 moves=plan.moves,
+                clocks=plan.clocks,
+                purges=plan.purges,
+                ended=plan.ended,
                 tiles=edge.full_tiles(head.size),
             )
         )

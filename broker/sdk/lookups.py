@@ -8,7 +8,7 @@ from broker.errors import SetuError, UnavailableError
 from broker.sdk.content import M, read_model
 from broker.sdk.http import JSON, Answer, Http, Params
 from broker.sdk.patience import Persistence
-from schemas.evidence import EntryType, Proof, Timeline, TimelineItem, TopicInfo
+from schemas.evidence import EntryType, OpenClocks, Proof, Timeline, TimelineItem, TopicInfo
 from schemas.outcomes import Outcomes
 from schemas.watch import Watch
 
@@ -61,6 +61,14 @@ class Lookups:
         """The agency's topics, with counts of packets and of those that wait for its answer."""
         found = self._ask("GET", "/v1/topics").json()
         return tuple(_model(TopicInfo, each) for each in _member(found, "topics"))
+
+    def clocks(self, limit: int = 100) -> OpenClocks:
+        """What is due to this agency and from it: overdue ones first, then by time; at most `limit`.
+
+        Raises:
+            CallerError: not for this agency's role.
+        """
+        return _model(OpenClocks, self._ask("GET", "/v1/clocks", params={"limit": limit}).json())
 
     def timeline(self, digest: str) -> Timeline:
         """What became of a packet: the entries this agency may see, and each recipient's state.

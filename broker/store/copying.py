@@ -23,6 +23,7 @@ TABLES = (
     tables.documents,
     tables.packets,
     tables.places,
+    tables.clocks,
     tables.tiles,
     tables.heads,
     tables.published,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from broker.merkle.tree import Tile
+from broker.store.clocks import ClockReads, ClockRow, Purge
 
 
 class DataRefusedError(Exception):
@@ -73,7 +74,11 @@ class NewEntry(NamedTuple):
 
 
 class PacketRow(NamedTuple):
-    """A stored packet; `idx` is its `accepted` entry's. `raw` is None once purged, `raw_hash` stays: its SHA-256."""
+    """A stored packet; `idx` is its `accepted` entry's. `raw` is None once purged, `raw_hash` stays: its SHA-256.
+
+    purge: unix seconds from which `raw` is to be removed; None where it never is, or was. kept: what stays of `raw`
+    then, and its SHA-256.
+    """
 
     idx: int
     sender: str
@@ -83,6 +88,9 @@ class PacketRow(NamedTuple):
     exp: int
     raw: bytes | None
     raw_hash: bytes
+    purge: int | None = None
+    kept: bytes | None = None
+    kept_hash: bytes | None = None
 
 
 class Place(NamedTuple):
@@ -105,7 +113,11 @@ class Move(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one transaction adds: `head` after `previous`, with everything that led there."""
+    """What one transaction adds: `head` after `previous`, with everything that led there.
+
+    clocks: new, or in place of those that were. ended: (index, unix seconds) of packets whose `raw` is
+    to be removed from then on.
+    """
 
     previous: Head
     head: Head
@@ -113,6 +125,9 @@ class Batch:
     packets: Sequence[PacketRow] = ()
     places: Sequence[Place] = ()
     moves: Sequence[Move] = ()
+    clocks: Sequence[ClockRow] = ()
+    purges: Sequence[Purge] = ()
+    ended: Sequence[tuple[int, int]] = ()
     tiles: Sequence[Tile] = ()
 
 
@@ -172,6 +187,10 @@ class Transaction(Protocol):
 
     def known(self, digests: Collection[str]) -> dict[str, Known]: ...
 
+    def clocks(self, indices: Collection[int]) -> list[ClockRow]:
+        """All clocks of these packets."""
+        ...
+
     def begin_log(self, head: Head) -> None:
         """Write the head of the empty tree."""
         ...
@@ -193,7 +212,7 @@ class Transaction(Protocol):
         ...
 
 
-class Reads(Protocol):
+class Reads(ClockReads, Protocol):
     """Reads of committed rows."""
 
     def head(self) -> Head | None: ...
@@ -316,6 +335,10 @@ class Store(Reads, Protocol):
 
         Raises LeaseLostError where the epoch of `lease` is over.
         """
+        ...
+
+    def scrub(self) -> None:
+        """Overwrite on the disk what was removed, where the engine can; what a read holds up waits for another time."""
         ...
 
     def probe(self) -> None:

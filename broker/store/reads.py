@@ -1,21 +1,17 @@
-"""Reads of committed rows, each in a snapshot of its own."""
+"""Reads of committed rows: the log, its packets and places."""
 
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import Connection, Select, and_, bindparam, case, false, func, or_, select
-from sqlalchemy.exc import DBAPIError
 
 from broker.merkle.tree import Tile
-from broker.store import hot
-from broker.store.engine import Engines, Fault
 from broker.store.port import Document, EntryQuery, EntryRow, Head, PacketRow
+from broker.store.reads_clocks import ClockReads
 from broker.store.tables import documents, entries, heads, packets, parties, places, positions, published, tiles
 from broker.store.writes import HEAD_COLUMNS, has_head, newest_head, stored_bytes, to_head
 
 _ENTRY = (entries.c.idx, entries.c.entry, entries.c.leaf)
-_IN_CHUNKS = 500
 
 _SIZE_AFTER = select(
     entries.c.idx, select(func.min(heads.c.size)).where(heads.c.size > entries.c.idx).scalar_subquery()
@@ -118,11 +114,8 @@ _FIRST_FROM = (
 )
 
 
-class SqlReads:
+class SqlReads(ClockReads):
     """The `Reads` of either engine."""
-
-    def __init__(self, engines: Engines) -> None:
-        self._engines = engines
 
     def head(self) -> Head | None:
         with self._connected() as connection:
@@ -225,35 +218,6 @@ class SqlReads:
     def published(self) -> bytes | None:
         with self._connected() as connection:
             return connection.execute(_PUBLISHED).scalar()
-
-    def _rows(self, statement: Select[Any], values: hot.Values) -> list[tuple[Any, ...]]:
-        """What one select finds, which needs no transaction to be a snapshot."""
-        with self._engines.reading(), self._engines.read.connect() as connection:
-            try:
-                return hot.rows(connection, statement, values)
-            except DBAPIError as error:
-                if self._engines.embedded or self._engines.fault(error) is not Fault.BUSY:
-                    raise
-                connection.invalidate()
-        # The pool's connection may have been cut off since its last use: a transaction asks for another, once.
-        with self._connected() as connection:
-            return hot.rows(connection, statement, values)
-
-    @contextmanager
-    def _connected(self) -> Iterator[Connection]:
-        with self._engines.reading():
-            connection = self._engines.begin(self._engines.read)
-            try:
-                yield connection
-            finally:
-                connection.close()
-
-    def _in_chunks(self, statement: Select[Any], name: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
-        return [
-            row
-            for start in range(0, len(values), _IN_CHUNKS)
-            for row in self._rows(statement, {name: values[start : start + _IN_CHUNKS]})
-        ]
 
 
 def _entry_row(index: int, entry: Any, leaf: Any, raw: Any = None, raw_hash: Any = None) -> EntryRow:

@@ -83,6 +83,10 @@ class SqlStore(SqlReads):
                     moved.on_conflict_do_update(index_elements=[tables.positions.c.topic], set_={"idx": index})
                 )
 
+    def scrub(self) -> None:
+        with self._engines.writing():
+            self._engines.scrub(self._engines.side)
+
     def probe(self) -> None:
         counted = self._engines.insert(health).values(id=_ONLY_ROW, count=1)
         with self._aside() as connection:

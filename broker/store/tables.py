@@ -100,9 +100,13 @@ packets = Table(
     Column("exp", BigInteger, nullable=False),
     Column("raw", LargeBinary),
     Column("raw_hash", LargeBinary, nullable=False),
+    Column("purge", BigInteger),
+    Column("kept", LargeBinary),
+    Column("kept_hash", LargeBinary),
     UniqueConstraint("sender", "id"),
     UniqueConstraint("digest"),
 )
+Index(None, packets.c.purge, **_where_set(packets.c.purge))
 
 places = Table(
     "places",
@@ -117,6 +121,19 @@ places = Table(
     sqlite_with_rowid=False,
 )
 Index(None, places.c.state, places.c.exp)
+
+clocks = Table(
+    "clocks",
+    metadata,
+    Column("idx", Position, nullable=False),
+    Column("recipient", Words, nullable=False),
+    Column("what", Words, nullable=False),
+    Column("due", BigInteger, nullable=False),
+    Column("state", Words, nullable=False),
+    PrimaryKeyConstraint("idx", "recipient", "what"),
+    sqlite_with_rowid=False,
+)
+Index(None, clocks.c.state, clocks.c.due)
 
 tiles = Table(
     "tiles",

@@ -7,9 +7,10 @@ from sqlalchemy import Connection, Table, bindparam, func, insert, select, updat
 
 from broker.errors import IntegrityError
 from broker.store import hot, leases
+from broker.store.clocks import ClockRow
 from broker.store.engine import Engines, damaged
 from broker.store.port import Batch, Head, Known, Lease
-from broker.store.tables import documents, entries, heads, onces, packets, parties, places, tiles
+from broker.store.tables import clocks, documents, entries, heads, onces, packets, parties, places, tiles
 from schemas.problem import Code
 
 HEAD_COLUMNS = (heads.c.size, heads.c.root, heads.c.time, heads.c.directory, heads.c.policy, heads.c.note)
@@ -26,6 +27,21 @@ _MOVE = (
     update(places)
     .where(places.c.idx == bindparam("at_idx"), places.c.recipient == bindparam("at_recipient"))
     .values(state=bindparam("to_state"))
+)
+CLOCKS = (
+    select(clocks)
+    .where(clocks.c.idx.in_(bindparam("indices", expanding=True)))
+    .order_by(clocks.c.idx, clocks.c.recipient, clocks.c.what)
+)
+_PURGE = (
+    update(packets)
+    .where(packets.c.idx == bindparam("at_idx"), packets.c.raw.is_not(None))
+    .values(raw=None, purge=None, kept=bindparam("to_keep"), kept_hash=bindparam("to_hash"))
+)
+_END = (
+    update(packets)
+    .where(packets.c.idx == bindparam("at_idx"), packets.c.raw.is_not(None))
+    .values(purge=bindparam("to_purge"))
 )
 _SAVE_NOTE = (
     update(heads).where(heads.c.size == bindparam("at_size"), heads.c.note.is_(None)).values(note=bindparam("signed"))
@@ -106,6 +122,12 @@ class SqlTransaction:
                     states[recipient] = state
         return found
 
+    def clocks(self, indices: Collection[int]) -> list[ClockRow]:
+        if not indices:
+            return []
+        with self._engines.writing():
+            return [ClockRow(*row) for row in hot.rows(self._connection, CLOCKS, {"indices": list(indices)})]
+
     def begin_log(self, head: Head) -> None:
         with self._engines.writing():
             self._connection.execute(insert(heads), _head_row(head))
@@ -117,6 +139,7 @@ class SqlTransaction:
             self._append_head(batch)
             self._append_entries(batch)
             self._append_packets(batch)
+            self._change_packets(batch)
 
     def save_note(self, size: int, note: bytes) -> None:
         with self._engines.writing():
@@ -164,6 +187,22 @@ class SqlTransaction:
                 _MOVE,
                 [{"at_idx": each.idx, "at_recipient": each.recipient, "to_state": each.state} for each in batch.moves],
             )
+
+    def _change_packets(self, batch: Batch) -> None:
+        if batch.clocks:
+            new = self._engines.insert(clocks)
+            moved = {"due": new.excluded.due, "state": new.excluded.state}
+            self._connection.execute(
+                new.on_conflict_do_update(index_elements=[clocks.c.idx, clocks.c.recipient, clocks.c.what], set_=moved),
+                [each._asdict() for each in batch.clocks],
+            )
+        if batch.purges:
+            self._connection.execute(
+                _PURGE,
+                [{"at_idx": each.idx, "to_keep": each.kept, "to_hash": each.kept_hash} for each in batch.purges],
+            )
+        if batch.ended:
+            self._connection.execute(_END, [{"at_idx": index, "to_purge": at} for index, at in batch.ended])
 
     def _many(self, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
         if rows:

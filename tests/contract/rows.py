@@ -3,6 +3,7 @@
 from hashlib import sha256
 
 from broker.merkle.tree import EMPTY_ROOT
+from broker.store.clocks import ClockRow
 from broker.store.port import Batch, Head, NewEntry, PacketRow, Place, Store
 
 
@@ -52,3 +53,7 @@ def new_packet(idx: int, sender: str = "in-ncb", **over: object) -> PacketRow:
 
 def new_place(idx: int, recipient: str = "us-dea", **over: object) -> Place:
     return Place(idx, recipient, "tip", 100 + idx, "pending")._replace(**over)
+
+
+def new_clock(idx: int, recipient: str = "us-dea", **over: object) -> ClockRow:
+    return ClockRow(idx, recipient, "answer", 100 + idx, "running")._replace(**over)

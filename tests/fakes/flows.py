@@ -13,7 +13,7 @@ from broker.ledger.outcomes import Counting
 from broker.ledger.port import EntryFilter, LoggedEntry
 from schemas.canonical import b64u
 from schemas.directory import Agency, Certificate, Role
-from schemas.evidence import Delivery, Page, Proof, Receipt, Timeline, TimelineItem, Tombstone, TopicInfo
+from schemas.evidence import Delivery, OpenClocks, Page, Proof, Receipt, Timeline, TimelineItem, Tombstone, TopicInfo
 from schemas.handling import Classification, Level
 from schemas.outcomes import Outcomes
 from schemas.problem import Code
@@ -179,6 +179,14 @@ class FakeTimelines(Scripted):
         )
 
 
+class FakeClocks(Scripted):
+    async def __call__(self, caller: Caller, limit: int) -> OpenClocks:
+        self.called(caller.agency.id, limit)
+        clock = {"recipient": caller.agency.id, "word": "answer", "due": 60, "state": "overdue"}
+        packet = {"digest": DIGEST, "index": 7, "from": "in-ncb", "kind": "tip"}
+        return OpenClocks.from_object({"clocks": [{**clock, **packet}], "more": False})
+
+
 class FakeAcknowledge(Scripted):
     async def __call__(self, caller: Caller, raw: bytes, trace: str | None) -> Submitted:
         self.called(caller.agency.id, raw, trace)
@@ -265,6 +273,7 @@ class Fakes:
         self.acknowledge = FakeAcknowledge()
         self.subscribe = FakeSubscribe()
         self.timelines = FakeTimelines()
+        self.clocks = FakeClocks()
         self.audit = FakeAudit()
         self.precursors = FakePrecursors()
         self.log = FakeLog()

@@ -24,6 +24,7 @@ PATHS = [
     "/v1/directory/metadata/1.root.json",
     "/v1/schemas/tip/1",
     "/v1/audit/entries",
+    "/v1/clocks",
     "/v1/audit/outcomes",
     "/v1/watch/precursors",
     "/log/checkpoint",

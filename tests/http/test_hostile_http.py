@@ -120,6 +120,7 @@ TABLE = [
     pytest.param(head("GET", f"/v1/audit/entries?type={CANARY}"), 400, Code.BAD_QUERY, id="unknown-entry-type"),
     pytest.param(head("GET", f"/v1/audit/entries?since={CANARY}"), 400, Code.BAD_QUERY, id="time-that-is-none"),
     pytest.param(head("GET", f"/v1/audit/entries?packet='%20OR%201=1--{CANARY}"), 400, Code.BAD_QUERY, id="sql-in-a-filter"),
+    pytest.param(head("GET", f"/v1/clocks?limit={CANARY}"), 400, Code.BAD_QUERY, id="clocks-up-to-no-number"),
     pytest.param(head("GET", f"/v1/audit/outcomes?agency={CANARY}"), 400, Code.BAD_QUERY, id="outcomes-of-no-agency"),
     pytest.param(head("GET", f"/v1/audit/outcomes?exercise={CANARY}"), 400, Code.BAD_QUERY, id="exercise-neither-true-nor-false"),
 ]  # fmt: skip

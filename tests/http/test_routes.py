@@ -70,7 +70,7 @@ def test_what_is_read_is_json_that_nobody_stores(site: Site) -> None:
     assert Timeline.from_json(timeline.body).states == {"us-dea": "offered"}
     assert got(site, f"/v1/packets/{DIGEST}/proof").status == 200
     topics = parse(got(site, "/v1/topics").body)
-    assert topics == {"topics": [{"topic": "setu.us-dea.tip", "packets": 2, "unacknowledged": 1}]}
+    assert topics == {"topics": [{"topic": "setu.us-dea.tip", "packets": 2, "unacknowledged": 1, "overdue": 0}]}
     assert parse(got(site, "/v1/schemas").body) == {"schemas": [{"kind": "tip", "versions": [1]}]}
     assert parse(got(site, "/v1/schemas/tip/1").body) == {"type": "object"}
     assert got(site, "/v1/directory/metadata/1.root.json").body == b'{"signed":{}}'
@@ -81,6 +81,14 @@ def test_what_is_read_is_json_that_nobody_stores(site: Site) -> None:
         "content-length": str(len(timeline.body)),
         "connection": "close",
     }
+
+
+def test_clocks_are_listed_up_to_a_limit(site: Site) -> None:
+    (clock,) = parse(got(site, "/v1/clocks").body)["clocks"]
+    assert (clock["recipient"], clock["from"], clock["state"], clock["due"]) == ("us-dea", "in-ncb", "overdue", 60)
+    got(site, "/v1/clocks?limit=2")
+    assert site.fakes.clocks.calls == [("us-dea", 100), ("us-dea", 2)]
+    assert got(site, "/v1/clocks?limit=0").code == "bad-query"
 
 
 def test_the_log_is_served_as_the_formats_have_it(site: Site) -> None:

@@ -6,23 +6,29 @@ import random
 import threading
 import time
 from collections import Counter, defaultdict
+from contextlib import closing
 
 import httpx
 import pytest
 
 from broker.assembly import connect
+from broker.assembly.store import store_url
 from broker.cli.deployment import create
 from broker.cli.served import free_port
 from broker.errors import PolicyError, UnavailableError
 from broker.ledger.fsck import check_log
+from broker.ledger.guard import FileGuard
 from broker.ledger.mirror import files_in, mirror
 from broker.ledger.port import EntryFilter
+from broker.ledger.reader import Reader
 from broker.ledger.search import search_mirror
 from broker.merkle.note import parse_checkpoint
 from broker.merkle.receipt import verify_receipt
 from broker.merkle.tree import leaf_hash, node_hash
 from broker.sdk.cursors import FileCursors
+from broker.store.sql import SqlStore
 from schemas import registry
+from tests.replay import check
 from tests.system.killing import FAILPOINTS, start
 
 KINDS = ("tip", "pen")
@@ -122,6 +128,7 @@ def test_the_guarantees_hold_over_deaths(tmp_path, lives):
         last.terminate()
         last.join(30)
     assert last.exitcode == 0
+    _check_tables(deployment.gateway())
     assert all(deaths[name] >= lives // 30 for name in FAILPOINTS), deaths
 
 
@@ -187,6 +194,17 @@ def _check(deployment, tmp_path, senders, follower, stop_following):
         order = [index for topic, index, _ in follower.seen if topic.endswith("." + kind)]
         firsts = list(dict.fromkeys(order))
         assert firsts == sorted(firsts)
+
+
+def _check_tables(settings):
+    """Places, clocks and bytes in the store are what the entries say: what an entry does is never without it."""
+    with (
+        closing(SqlStore(store_url(settings))) as store,
+        closing(FileGuard(settings.at(settings.paths.guard))) as guard,
+    ):
+        reader = Reader(store, guard)
+        said = check(reader, [each.entry for each in reader.search(EntryFilter(limit=10**9))])
+    assert "opened" in said.states.values()
 
 
 def _root(leaves):

@@ -149,10 +149,27 @@ OPERATIONS = (
             200: Answer(
                 "The topics.",
                 schema=table({"topics": listed(reference("TopicInfo"))}),
-                example={"topics": [{"topic": "setu.us-dea.tip", "packets": 2, "unacknowledged": 1}]},
+                example={"topics": [{"topic": "setu.us-dea.tip", "packets": 2, "unacknowledged": 1, "overdue": 0}]},
             )
         },
         READS,
+    ),
+    Operation(
+        "GET",
+        "/v1/clocks",
+        "listClocks",
+        "topics",
+        "What is due to the caller and from it, overdue first, then by time.",
+        "agency",
+        {
+            200: Answer(
+                "The clocks; `more` where there are others behind these.",
+                schema=reference("OpenClocks"),
+                example={"clocks": [], "more": False},
+            )
+        },
+        (Code.BAD_QUERY, *READS),
+        (Parameter("limit", "query", "Clocks at most.", {"type": "integer", "minimum": 1, "maximum": LIMITS.page}),),
     ),
     Operation(
         "GET",

@@ -15,7 +15,8 @@ class Rows:
 
     def __init__(self):
         self.size = 0
-        self.waits = self.uncovered = None
+        self.waits = self.uncovered = self.to_purge = None
+        self.overdue = 0
         self.last = {}
         self.stored = {}
         self.down = False
@@ -28,6 +29,13 @@ class Rows:
     def oldest(self, state, among):
         assert (state, among) == ("pending", 1000)
         return self.waits
+
+    def clocks_in(self, state):
+        assert state == "overdue"
+        return self.overdue
+
+    def purge_due(self):
+        return self.to_purge
 
     def unpublished(self):
         return self.uncovered
@@ -42,6 +50,14 @@ class Rows:
 def test_an_empty_ledger_waits_for_nothing():
     found = see(Rows())
     assert (found.size, found.pending, found.unpublished) == (0, None, None)
+    assert (found.overdue, found.purge) == (0, None)
+
+
+def test_what_is_overdue_and_what_should_be_gone():
+    rows = Rows()
+    rows.overdue, rows.to_purge = 3, 1_790_000_000
+    found = see(rows)
+    assert (found.overdue, found.purge) == (3, 1_790_000_000)
 
 
 def test_since_when_something_waits():

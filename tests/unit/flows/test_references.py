@@ -3,7 +3,7 @@
 import pytest
 
 from broker.errors import PacketError, PolicyError
-from schemas.act import Answers, Withdraws
+from schemas.act import Answers, Outcome, Reports, Withdraws
 from tests.builders import NOW
 
 NOBODYS = "A" * 64
@@ -64,5 +64,5 @@ async def test_an_act_by_who_has_not_the_part_is_refused(gateway, sender, act):
 async def test_an_act_that_the_payload_does_not_say_is_refused_by_name(gateway):
     shown, _ = await _shown(gateway)
     with pytest.raises(PolicyError) as found:
-        await gateway.send(("in-ncb",), sender="us-dea", act=Answers(does="answers", of=shown))
+        await gateway.send(("in-ncb",), sender="us-dea", act=Reports(does="reports", of=shown, outcome=Outcome.USED))
     assert [hit.rule for hit in found.value.rules] == ["header.act"]

@@ -9,9 +9,11 @@ from broker.flows.inforce import InForce
 from broker.flows.relay import LAST, PART_BYTES, Relay
 from broker.ledger.port import Basis, LeaseLost
 from broker.transport.port import Kept, Tail
+from schemas.act import Withdraws
 from schemas.evidence import EntryType
 from schemas.problem import Code
-from tests.builders import Realm
+from tests.builders import NOW, Realm
+from tests.unit.flows.seen import clocks
 from tests.unit.flows.world import Directory, world
 
 TIP, PEN = "setu.us-dea.tip", "setu.us-dea.pen"
@@ -195,3 +197,35 @@ async def test_but_not_while_another_gateways_policy_is_in_force(site):
     with pytest.raises(UnavailableError, match="being changed"):
         await relay.step()
     assert not topics.kept
+
+
+async def test_what_was_withdrawn_or_purged_is_published_no_more(site):
+    gateway, topics, relay = site
+    withdrawn, _ = await gateway.act()
+    notice, _ = await gateway.act(Withdraws(does="withdraws", of=withdrawn.digest, due=NOW + 60))
+    assert await relay.step()
+    assert [each.value for each in topics.kept[TIP]] == [notice.raw]
+    topics.kept.clear()
+    await gateway.act(Withdraws(does="withdraws", of=notice.digest, due=NOW + 60))
+    await gateway.purge()
+    await relay.connect()
+    await relay.step()
+    assert {each.value for each in topics.kept[TIP]} & {withdrawn.raw, notice.raw} == set()
+    assert len(topics.kept[TIP]) == 1
+
+
+async def test_what_is_withdrawn_while_its_offer_is_written_is_not_published(site):
+    """By Kafka what left cannot be called back, so it is looked at once more when its entry stands."""
+    gateway, topics, relay = site
+    sealed, _ = await gateway.act()
+    settle = relay._offered.settle
+
+    async def and_then_withdrawn(*asked):
+        state = await settle(*asked)
+        await gateway.act(Withdraws(does="withdraws", of=sealed.digest, due=NOW + 60))
+        return state
+
+    relay._offered.settle = and_then_withdrawn
+    await relay.step()
+    assert TIP not in topics.kept
+    assert clocks(gateway, sealed) == [("us-dea", "destruction", NOW + 60, "running")]

@@ -9,10 +9,13 @@ from broker.directory.lookup import Snapshot
 from broker.flows.acknowledge import Acknowledge
 from broker.flows.audit import Audit
 from broker.flows.bell import Bell
+from broker.flows.clocks import OpenClockList
 from broker.flows.cursor import Cursors
 from broker.flows.expire import Expire
 from broker.flows.identify import Caller
 from broker.flows.inforce import InForce
+from broker.flows.overdue import Overdue
+from broker.flows.purge import Purge
 from broker.flows.refusals import Refusals
 from broker.flows.submit import Submit
 from broker.flows.subscribe import Subscribe
@@ -95,6 +98,9 @@ class World:
         self.timelines = Timelines(self.reader, patience=3)
         self.audit = Audit(*common)
         self.expire = Expire(*common, now=self.now)
+        self.overdue = Overdue(*common, now=self.now)
+        self.purge = Purge(*common, self.expire, now=self.now)
+        self.clocks = OpenClockList(self.reader)
 
     def now(self):
         return self.clock.at
@@ -117,6 +123,12 @@ class World:
     async def send(self, *args, **over):
         sealed = self.sealed(*args, **over)
         return sealed, await self.submit(self.caller(sealed.header.from_), sealed.raw)
+
+    async def act(self, act=None, to=("us-dea",), *, sender="in-ncb", **over):
+        """A packet that the gateway cannot read, and so takes with any act."""
+        over = {"handling": handling(tlp="GREEN"), **over}
+        sealed = self.realm.sealed(sender, to, "tip", act=act, **over)
+        return sealed, await self.submit(self.caller(sender), sealed.raw)
 
     async def page(self, agency="us-dea", kind="tip", cursor=None, limit=100, wait=0.0):
         return await self.subscribe.page(lambda: self.caller(agency), f"setu.{agency}.{kind}", cursor, limit, wait)

@@ -54,6 +54,15 @@ def test_topics_with_their_counts():
     assert (found.topic, found.packets, found.unacknowledged) == ("setu.us-dea.tip", 3, 1)
 
 
+def test_clocks_with_the_packets_they_are_of():
+    clock = {"recipient": "us-dea", "word": "answer", "due": 9, "state": "overdue"}
+    answer = {"clocks": [{**clock, "digest": "A" * 64, "index": 3, "from": "in-ncb", "kind": "tip"}], "more": True}
+    asked = Asked(answer)
+    found = asked.lookups().clocks(5)
+    assert (found.more, found.clocks[0].from_, found.clocks[0].state) == (True, "in-ncb", "overdue")
+    assert (asked.requests[0].url.path, asked.queries) == ("/v1/clocks", [{"limit": "5"}])
+
+
 def test_a_timeline_is_found_by_digest(entry):
     made = Timeline(
         digest="A" * 64,

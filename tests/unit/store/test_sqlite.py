@@ -27,8 +27,11 @@ def test_every_connection_is_durable(path: Path):
     engines = open_engines(f"sqlite:///{path}")
     for engine in (engines.write, engines.read):
         with engine.connect() as connection:
-            found = [connection.exec_driver_sql(f"PRAGMA {each}").scalar() for each in ("journal_mode", "synchronous")]
-        assert found == ["wal", 2]
+            found = [
+                connection.exec_driver_sql(f"PRAGMA {each}").scalar()
+                for each in ("journal_mode", "synchronous", "secure_delete")
+            ]
+        assert found == ["wal", 2, 1]
     engines.dispose()
 
 
@@ -87,7 +90,7 @@ def test_a_newer_schema_is_refused_and_left_alone(path: Path):
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
     connection.close()
     before = path.read_bytes()
-    with pytest.raises(IntegrityError, match="Expected a store of schema 0003 or older, found a newer one") as caught:
+    with pytest.raises(IntegrityError, match="Expected a store of schema 0004 or older, found a newer one") as caught:
         SqlStore(f"sqlite:///{path}")
     assert caught.value.code is Code.CONFIG_INVALID
     assert path.read_bytes() == before
