@@ -74,6 +74,7 @@ VALUES = {
     "type": ["accepted", "refused&type=conflict"],
     "code": ["policy-denied"],
     "exercise": ["true", "false"],
+    "facts": ["true", "false"],
     "after": ["0", "9007199254740991"],
     "limit": ["1", "500"],
     "cursor": ["abc"],
