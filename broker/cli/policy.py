@@ -1,6 +1,7 @@
 """`setu policy`: what the release policy says, and whether a folder of rules is sound."""
 
 import hashlib
+import time
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,8 +20,9 @@ from broker.directory.lookup import Snapshot
 from broker.envelope.verify import parse as parse_packet
 from broker.errors import MalformedError, PolicyError
 from broker.flows.inforce import View
-from broker.flows.judge import release, require_release
+from broker.flows.judge import Judge
 from broker.ledger.port import Basis
+from broker.policy.lineage import Unknown
 from broker.policy.port import Via
 from schemas import registry
 from schemas.canonical import MalformedJsonError, b64u, parse
@@ -57,7 +59,8 @@ def explain(
         snapshot = trust.named().current()
         asked = _header(read_bytes(header), trust, snapshot)
     policy = policy_in(policies or _configured(profile, config))
-    answers = explained(asked, View(snapshot, policy, Basis(snapshot.ref.version, policy.version)), via.value)
+    view = View(snapshot, policy, Basis(snapshot.ref.version, policy.version))
+    answers = explained(asked, view, via.value, Judge(Unknown(), time.time))
     permitted = all(each["permit"] for each in answers)
     found = {
         "permit": permitted,
@@ -94,10 +97,10 @@ def check(
     emit(ctx, {"ok": True, "version": policy.version, "rules": rules}, show)
 
 
-def explained(header: Header, view: View, via: Via) -> list[dict[str, Any]]:
+def explained(header: Header, view: View, via: Via, judge: Judge) -> list[dict[str, Any]]:
     """The policy's answer for each of `to`: recipients by `via`, the gateway as a reader."""
     answers = []
-    sealed = _sealed_hits(header, view)
+    sealed = _sealed_hits(header, view, judge)
     for each in header.to:
         agency = view.snapshot.agency(each.agency)
         reader = each.agency == header.aud.gateway
@@ -105,7 +108,7 @@ def explained(header: Header, view: View, via: Via) -> list[dict[str, Any]]:
             hits: tuple[RuleHit, ...] = (_unknown(each.agency),)
             answers.append(_answer(each.agency, "reader" if reader else via, hits, (), permit=False))
             continue
-        decision = release(view, header, agency, via="reader" if reader else via)
+        decision = judge.release(view, header, agency, via="reader" if reader else via)
         answers.append(
             _answer(
                 each.agency,
@@ -120,10 +123,10 @@ def explained(header: Header, view: View, via: Via) -> list[dict[str, Any]]:
     return answers
 
 
-def _sealed_hits(header: Header, view: View) -> tuple[RuleHit, ...]:
+def _sealed_hits(header: Header, view: View, judge: Judge) -> tuple[RuleHit, ...]:
     """What stands against leaving the gateway out as a reader: asked of the flow that will judge it."""
     try:
-        require_release(view, header, [])
+        judge.require(view, header, [])
     except PolicyError as error:
         return error.rules
     return ()
@@ -175,7 +178,7 @@ def _addressee(each: Any) -> Any:
 
 
 def _defaults(kind: Any, trust: Trust, snapshot: Snapshot) -> dict[str, Any]:
-    """What the policy does not look at."""
+    """What the policy does not look at, and when it is sent: now."""
     known = isinstance(kind, str) and kind in registry.kinds()
     return {
         "v": VERSION,
@@ -186,8 +189,8 @@ def _defaults(kind: Any, trust: Trust, snapshot: Snapshot) -> dict[str, Any]:
         "precedence": "ROUTINE",
         "exercise": False,
         "thread": PLACE_HOLDER,
-        "iat": 0,
-        "exp": 0,
+        "iat": int(time.time()),
+        "exp": int(time.time()),
         "commitment": b64u(bytes(48)),
         "sig": [b64u(bytes(32)), b64u(bytes(32))],
     }
