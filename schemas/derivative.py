@@ -29,10 +29,10 @@ def derivative(
     """The handling block of something made from `sources`.
 
     The highest rank, the strictest TLP, PAP and handling code, every dissemination control (NF before REL; RELIDO, by
-    which others decide, only where all have it), the intersection of releasable_to (a country holds its agencies) and of
-    purpose, the narrowest permitted actions, the earliest review and purge; personal data if any has it, sanitised only
-    if all are. Nothing is converted: the classification is one of the sources', of equals the first, and LES-NF before
-    what is not; where another outranks it, NF says the same.
+    which others decide, only where all have it), the intersection of releasable_to (a country holds its agencies) and
+    of purpose, the narrowest permitted actions, the earliest review and purge; personal data if any has it, sanitised
+    only if all are. Nothing is converted: the classification is one of the sources', of equals the first, and LES-NF
+    before what is not; where another outranks it, NF says the same.
 
     Args:
         sources: the handling blocks of all that went in, at least one.

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 
-from broker.envelope.bundle import proven_header
+from broker.envelope.bundle import broken, proven_header
 from broker.errors import NotFoundError
 from broker.policy.cache import Recent
 from broker.policy.lineage import Source
@@ -55,6 +55,8 @@ class LookedUp:
             proof = self._lookups.proof(digest)
         except NotFoundError:
             return None
+        if proof.digest != digest:
+            raise broken("the proof of the packet that was asked for", "another's")
         header = proven_header(proof)
-        self.know(proof.digest, header)
-        return header if proof.digest == digest else None
+        self.know(digest, header)
+        return header
