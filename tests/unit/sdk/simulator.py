@@ -207,12 +207,9 @@ class SimulatedGateway:
 
     def _timeline(self, agency: str, digest: str) -> dict[str, Any]:
         stored = self._seen(agency, digest)
-        items = [
-            {"index": index, "entry": entry}
-            for index, entry in enumerate(json.loads(each) for each in self.entries)
-            if entry.get("packet", {}).get("digest") == stored.digest
-        ]
-        return {"digest": digest, "states": {}, "items": items}
+        items = [{"index": index, "entry": entry} for index, entry in enumerate(map(json.loads, self.entries))]
+        mine = [each for each in items if each["entry"].get("packet", {}).get("digest") == stored.digest]
+        return {"digest": digest, "states": {}, "items": mine}
 
     def _proof(self, agency: str, digest: str) -> dict[str, Any]:
         stored = self._seen(agency, digest)
