@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -163,3 +164,11 @@ def test_bad_cases_are_refused_by_file_and_place(setu, cases, files, code, said)
     assert found.err.startswith(f"{code}: ")
     assert said in found.err
     assert found.out == ""
+
+
+def test_the_example_that_contributors_read_holds(setu, made, cases):
+    text = (Path(__file__).parents[3] / "CONTRIBUTING.md").read_text("utf-8")
+    folder = cases(text.partition("```toml\n")[2].partition("```")[0])
+    shutil.copy(made.path / "policies/cases/realm.json", folder)
+    found = setu("policy", "test", folder, "--json").json()
+    assert [(each["ok"], list(each["found"])) for each in found["cases"]] == [(True, []), (True, ["in-nia"])]
