@@ -92,10 +92,10 @@ class Descent:
         self._whole = whole
         self._decisions: dict[str, DecidesRelease | None] = {}
 
-    def unreleased(self, recipient: Agency, at: int) -> frozenset[str]:
-        """Rule 3: the originators whose release to this recipient is missing."""
+    def unreleased(self, recipient: Agency, at: int) -> frozenset[tuple[str, str]]:
+        """Rule 3: the originators whose release to this recipient is missing, each with whom to name to the sender."""
         return frozenset(
-            part.sender
+            (part.sender, self._named(part))
             for part in self._others()
             if part.controlled
             and recipient.id not in part.readers
@@ -113,13 +113,32 @@ class Descent:
         hits = [_derivative(recipient, strictest)] if strictest else []
         by_originator: dict[str, set[str]] = {}
         for part in self._others():
-            by_originator.setdefault(part.sender, set()).update(self._lowered(part, agreement, at))
+            by_originator.setdefault(self._named(part), set()).update(self._lowered(part, agreement, at))
         hits += [_lowered_by_another(recipient, who, names) for who, names in sorted(by_originator.items()) if names]
         return tuple(hits)
 
     def _others(self) -> list[Source]:
         """What another agency originated."""
         return [part for part in self._parts.values() if part.sender != self._header.from_]
+
+    def _named(self, part: Source) -> str:
+        """Its originator, if the packet's sender was let in on it; else who handed it on, for nobody is to learn from a
+        refusal where somebody else has his information from.
+        """
+        sender = self._header.from_
+        if sender in part.readers:
+            return part.sender
+        told = (each for each in self._others() if sender in each.readers and part.digest in self._below(each.digest))
+        return next((each.sender for each in told), "another agency")
+
+    def _below(self, digest: str) -> set[str]:
+        """All that went into a packet, and itself."""
+        found: set[str] = set()
+        front = {digest} & self._parts.keys()
+        while front:
+            found |= front
+            front = {each for one in front for each in self._parts[one].sources} & self._parts.keys() - found
+        return found
 
     def _lowered(self, part: Source, agreement: Agreement, at: int) -> tuple[str, ...]:
         if part.handling is None:
@@ -168,7 +187,11 @@ def decide(policy: Policy, question: Question, descent: Descent) -> Decision:
     if not question.header.sources:
         return policy.decide(question)
     recipient, at = question.recipient, question.at
-    decision = policy.decide(replace(question, unreleased=descent.unreleased(recipient, at)))
+    missing = descent.unreleased(recipient, at)
+    asked = replace(
+        question, unreleased=frozenset(who for who, _ in missing), controlling=frozenset(name for _, name in missing)
+    )
+    decision = policy.decide(asked)
     hits = descent.against(recipient.id, question.directory.agreement, at)
     if not hits or ENGINE in decision.rules:
         return decision

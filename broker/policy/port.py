@@ -23,6 +23,7 @@ class Question:
     at: now, seconds UTC.
     unreleased: originators under whose control something stands that went into this packet, and who have not released
         it to this recipient; see `broker.policy.lineage`, which fills it in.
+    controlling: whom a refusal for their sake names; not all of them are for the sender to know.
     """
 
     header: Header
@@ -33,6 +34,7 @@ class Question:
     at: int
     via: Via = "https"
     unreleased: frozenset[str] = frozenset()
+    controlling: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,7 +106,7 @@ class Parties:
             "mandates": _listed(mandates),
             "recipients": str(len(question.header.recipients())),
             "tlp": handling.tlp,
-            "originators": _listed(sorted(question.unreleased)),
+            "originators": _listed(sorted(question.controlling)),
             "basis": handling.legal_basis,
             "bases": _listed(self._agreement.legal_bases),
             "mlat_bases": _listed(self._agreement.mlat_bases),

@@ -71,10 +71,22 @@ def test_each_originator_on_the_way_is_named_once() -> None:
     )
     decision = asked(known, 3, 4, **oc)
     assert decision.rules == ("3.third-party",)
-    assert "control of in-lab, in-nia, who" in decision.hits[0].sentence
+    assert "control of in-lab, who" in decision.hits[0].sentence
     assert sorted(known.asked) == sorted(
         [digest(1), digest(2), digest(3), digest(4), "decision 1", "decision 2", "decision 3"]
     )
+
+
+def test_nobody_learns_from_a_refusal_where_others_have_their_information_from() -> None:
+    """in-lab handed on what in-nia gave it alone: in-ncb is told of in-lab."""
+    oc = {"dissem": ["OC"], "tlp": "GREEN"}
+    known = Known(packet(1, "in-nia", ("in-lab",), **oc), packet(2, "in-lab", ("in-ncb",), 1, **oc))
+    decision = asked(known, 2)
+    assert decision.rules == ("3.third-party", "6.derivative", "7.originator")
+    assert "in-nia" not in str(decision.hits)
+    assert decision.hits[0].sentence.startswith("Something in the packet is under the control of in-lab, who has not")
+    given = Known(packet(1, "in-nia", ("in-lab", "in-ncb"), **oc), packet(2, "in-lab", ("in-ncb",), 1, **oc))
+    assert "control of in-lab, in-nia, who" in asked(given, 2).hits[0].sentence
 
 
 def test_a_decision_for_each_of_them_is_needed() -> None:

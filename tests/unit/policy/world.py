@@ -142,6 +142,7 @@ def question(
         at=at,
         via=via,
         unreleased=frozenset(unreleased),
+        controlling=frozenset(unreleased),
     )
 
 
