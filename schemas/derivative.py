@@ -28,10 +28,11 @@ def derivative(
 ) -> Handling:
     """The handling block of something made from `sources`.
 
-    The highest rank, the strictest TLP, PAP and handling code, every dissemination control (NF before REL), the
-    intersection of releasable_to (a country holds its agencies) and of purpose, the narrowest permitted actions, the
-    earliest review and purge; personal data if any has it, sanitised only if all are. Nothing is converted: the
-    classification is one of the sources', of equals the first, and LES-NF before what is not.
+    The highest rank, the strictest TLP, PAP and handling code, every dissemination control (NF before REL; RELIDO, by
+    which others decide, only where all have it), the intersection of releasable_to (a country holds its agencies) and
+    of purpose, the narrowest permitted actions, the earliest review and purge; personal data if any has it, sanitised
+    only if all are. Nothing is converted: the classification is one of the sources', of equals the first, and LES-NF
+    before what is not; where another outranks it, NF says the same.
 
     Args:
         sources: the handling blocks of all that went in, at least one.
@@ -50,12 +51,17 @@ def derivative(
     if not purposes:
         raise ValueError("expected a purpose that all sources share, found none; ask the originators")
     dissem = {control for each in sources for control in each.dissem}
-    if Dissem.NF in dissem:
+    if not all(Dissem.RELIDO in each.dissem for each in sources):
+        dissem -= {Dissem.RELIDO}
+    classification = max(
+        (each.classification for each in sources), key=lambda found: (rank(found), found.level is Level.US_LES_NF)
+    )
+    if Dissem.NF in dissem or any(each.classification.level is Level.US_LES_NF for each in sources):
         dissem -= {Dissem.REL, Dissem.RELIDO}
+        if classification.level is not Level.US_LES_NF:
+            dissem |= {Dissem.NF}
     return Handling(
-        classification=max(
-            (each.classification for each in sources), key=lambda found: (rank(found), found.level is Level.US_LES_NF)
-        ),
+        classification=classification,
         tlp=_last(Tlp, (each.tlp for each in sources)),
         pap=_last(Pap, (each.pap for each in sources)),
         handling_code=_last(HandlingCode, (each.handling_code for each in sources)),
@@ -92,7 +98,12 @@ def _earliest(days: Iterable[date | None]) -> date | None:
 
 def _shared(lists: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
     named = dict.fromkeys(name for each in lists for name in each)
-    return tuple(name for name in named if all(name in each or _country_of(name) in each for each in lists))
+    return tuple(name for name in named if all(covers(each, name) for each in lists))
+
+
+def covers(releasable_to: Sequence[str], name: str) -> bool:
+    """Is this agency or country among these? A country holds its agencies."""
+    return name in releasable_to or _country_of(name) in releasable_to
 
 
 def _country_of(name: str) -> str | None:

@@ -10,10 +10,11 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from schemas.base import AgencyId, Count, Country, Digest, Kid, Kind, Line, Model, Seconds, Sha256Hex
-from schemas.handling import Classification, Purpose
+from schemas.handling import Classification, LegalBasis, Purpose
 from schemas.packet import B64u, SuiteName
 
 TARGET = "directory.json"
+MLAT = "IN-US-MLAT-2001"
 
 
 class KeyUse(StrEnum):
@@ -108,13 +109,32 @@ class Rank(Model):
     rank: Annotated[int, Field(ge=0, le=9)]
 
 
+Days = Annotated[int, Field(ge=1, le=36_600)]
+
+
 class Agreement(Model):
-    """The equivalence of markings two sides agreed on, and the highest rank this realm carries."""
+    """What two sides agreed on: the equivalence of their markings, the highest rank this realm carries, and how long
+    personal data may be kept.
+
+    legal_bases: those that information with personal data may rest on (rule 8).
+    mlat_bases: those of mutual legal assistance, under which it may be used in court (rule 4); by default the treaty
+        between India and the United States of 2001, whose Article 7 limits the use of what was obtained.
+    review_days, purge_days: counted from a packet's `iat`, the last days on which a recipient reviews and purges
+        personal data (rule 8); by default one year and five, a leap day or two included (28 CFR 23.20(h) has five).
+    """
 
     name: Line
     ranks: Annotated[tuple[Rank, ...], Field(min_length=1)]
     ceiling: Annotated[int, Field(ge=0, le=9)]
     legal_bases: tuple[str, ...]
+    mlat_bases: tuple[LegalBasis, ...] = (MLAT,)
+    review_days: Days = 366
+    purge_days: Days = 1827
+
+    def rank(self, marking: Classification) -> int | None:
+        """A marking's place in the order; None where it has none, or two that differ."""
+        found = {row.rank for row in self.ranks if row.classification == marking}
+        return found.pop() if len(found) == 1 else None
 
 
 class Log(Model):

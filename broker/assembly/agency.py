@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 def connect(
     profile: Path | str,
     *,
+    judging: bool = True,
     patience: float = 120.0,
     told: Told | None = None,
     now: Callable[[], float] = time.time,
@@ -34,7 +35,9 @@ def connect(
 ) -> Client:
     """An agency's connection to its gateway, from its `agency.toml`.
 
-    `patience`: seconds for which a post or a question without an answer is repeated; `told`: hears of it each time.
+    judging: False: nothing is judged by the realm's rules before it is sealed, though the settings name them; what they
+        refuse is then the gateway's to refuse.
+    patience: seconds for which a post or a question without an answer is repeated; `told`: hears of it each time.
 
     Raises:
         IntegrityError: code `config-invalid` for settings, keys or certificates that are not what they must be.
@@ -44,7 +47,7 @@ def connect(
     transport = transport_of(settings)
     try:
         keys = keys_in(settings.at(settings.keys))
-        policy = _policy(settings)
+        policy = _policy(settings) if judging else None
         cache = settings.at(settings.cache)
         directory = remote_directory(settings, transport, now=now)
         try:

@@ -19,6 +19,7 @@ from broker.crypto.certificates import Authority, directory_row
 from broker.crypto.keys import PublicKey
 from broker.errors import IntegrityError
 from broker.merkle.note import LogSigner
+from broker.policy.cases import default_cases
 from broker.policy.load import default_rules
 from schemas.directory import Channel, KeyUse, Log
 from schemas.packet import SuiteName
@@ -207,6 +208,9 @@ class _Making:
         folder = self._folder("policies")
         for name, text in default_rules().rules.items():
             (folder / name).write_text(text, "utf-8")
+        cases = self._folder("policies/cases")
+        for name, text in default_cases().items():
+            (cases / name).write_text(text, "utf-8")
 
     def _settings(self) -> None:
         text = _GATEWAY.format(

@@ -1,25 +1,20 @@
 """Checks evidence offline: a receipt, and a proof bundle to the end, with public keys alone."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-
-from pydantic import ValidationError
 
 from broker.cli.trust import Trust
 from broker.crypto.suites import SUITES
 from broker.directory.alarm import snapshot_of
 from broker.directory.signing import keys_of
 from broker.envelope.acknowledge import check_acknowledgement_signatures, parse_acknowledgement
-from broker.envelope.content import digest_of
+from broker.envelope.bundle import broken, proven_header
 from broker.envelope.jws import PACKET_TYP, check_suite, evidence, read_signatures, verify_both
-from broker.errors import IntegrityError, PacketError
+from broker.errors import PacketError
 from broker.merkle.receipt import verify_receipt
-from schemas.canonical import MalformedBase64Error, MalformedJsonError, b64u, canonical, parse, unb64u
 from schemas.evidence import Entry, EntryType, PacketRef, Proof, Receipt
-from schemas.packet import VERSION, Header
-from schemas.problem import Code
+from schemas.packet import Header
 
 _ANSWERS = (EntryType.ACKNOWLEDGED, EntryType.REJECTED_BY_RECIPIENT)
 
@@ -47,14 +42,14 @@ def verify_proof(proof: Proof, trust: Trust) -> Proven:
         PacketError: a signature does not hold (4, 5).
     """
     if len({receipt.checkpoint for receipt in proof.receipts}) != 1:
-        raise _broken("receipts against one and the same checkpoint", "none, or several checkpoints")
+        raise broken("receipts against one and the same checkpoint", "none, or several checkpoints")
     entries = tuple((receipt.index, verify_receipt(receipt, trust.log)) for receipt in proof.receipts)  # 1
-    header = _header(proof)  # 2
+    header = proven_header(proof)  # 2
     accepted = _accepted(proof, header, entries)  # 3
     signed = read_signatures([each.to_object() for each in proof.signatures], PACKET_TYP, "/signatures")
     check_suite(signed, SUITES[header.suite], header.sig, "/signatures")
     if accepted.evidence != evidence(signed):
-        raise _broken("the signatures that the entry counted", "others")
+        raise broken("the signatures that the entry counted", "others")
     unchecked: list[str] = []
     if trust.directory is None:
         unchecked.append("the agencies' signatures: without a directory their keys are not known")
@@ -86,27 +81,12 @@ def seconds_of(entry: Entry) -> int:
     return int(datetime.fromisoformat(entry.time).timestamp())
 
 
-def _header(proof: Proof) -> Header:
-    try:
-        raw, aad = unb64u(proof.manifest), unb64u(proof.aad)
-        man, header = parse(raw), Header.from_json(aad)
-    except (MalformedBase64Error, MalformedJsonError, ValidationError):
-        raise _broken("a manifest and a header of the format", "something else") from None
-    if not isinstance(man, dict) or man.keys() != {"v", "hdr", "jwe"} or man["v"] != VERSION or canonical(man) != raw:
-        raise _broken("a manifest of the format", "another form")
-    if digest_of(raw) != proof.digest:
-        raise _broken("the manifest of this digest", "another packet's")
-    if man["hdr"] != b64u(hashlib.sha384(proof.aad.encode("ascii")).digest()) or header.canonical() != aad:
-        raise _broken("the header that the manifest names", "another")
-    return header
-
-
 def _accepted(proof: Proof, header: Header, entries: Sequence[tuple[int, Entry]]) -> Entry:
     if any(entry.packet is None or entry.packet.digest != proof.digest for _, entry in entries):
-        raise _broken("entries of this packet alone", "another's")
+        raise broken("entries of this packet alone", "another's")
     found = [entry for _, entry in entries if entry.type is EntryType.ACCEPTED]
     if len(found) != 1:
-        raise _broken("exactly one entry that accepts the packet", str(len(found)))
+        raise broken("exactly one entry that accepts the packet", str(len(found)))
     said = PacketRef.from_object(
         {
             "from": header.from_,
@@ -119,7 +99,7 @@ def _accepted(proof: Proof, header: Header, entries: Sequence[tuple[int, Entry]]
         }
     )
     if found[0].packet != said or found[0].aud != header.aud or found[0].actor != header.from_:
-        raise _broken("an entry that says of the packet what its header says", "a difference")
+        raise broken("an entry that says of the packet what its header says", "a difference")
     return found[0]
 
 
@@ -130,7 +110,7 @@ def _check_acknowledgements(proof: Proof, entries: Sequence[tuple[int, Entry]], 
         parsed = parse_acknowledgement(each.canonical())
         entry = next((entry for _, entry in entries if entry.evidence == parsed.evidence), None)
         if entry is None or parsed.body.packet.digest != proof.digest or entry.actor != parsed.body.by:
-            raise _broken("an entry for each acknowledgement", "one without")
+            raise broken("an entry for each acknowledgement", "one without")
         if trust.directory is not None:
             snapshot = snapshot_of(trust.directory, entry.directory)
             try:
@@ -143,11 +123,3 @@ def _check_acknowledgements(proof: Proof, entries: Sequence[tuple[int, Entry]], 
                 ) from None
         left.discard(parsed.evidence)
     return len(left)
-
-
-def _broken(expected: str, found: str) -> IntegrityError:
-    return IntegrityError(
-        Code.RECEIPT_INVALID,
-        f"Expected {expected}, found {found}.",
-        advice="This bundle proves nothing as it is: keep it, and ask for it again.",
-    )

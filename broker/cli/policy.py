@@ -1,6 +1,6 @@
 """`setu policy`: what the release policy says, and whether a folder of rules is sound."""
 
-import hashlib
+import time
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,27 +10,28 @@ from rich.console import Console
 from rich.table import Table
 
 from broker.assembly.policy import policy_in
-from broker.cli.inputs import model_of, read_bytes, there
+from broker.cli.cases import Outcome, outcomes
+from broker.cli.explained import explained
+from broker.cli.headers import header_of
+from broker.cli.inputs import read_bytes, there
 from broker.cli.options import ConfigOption, MaybeAsOption
 from broker.cli.output import JsonOption, emit
 from broker.cli.trust import DirectoryOption, Trust, trusting
 from broker.config import AgencySettings, GatewaySettings, load
 from broker.directory.lookup import Snapshot
 from broker.envelope.verify import parse as parse_packet
-from broker.errors import MalformedError, PolicyError
+from broker.errors import MalformedError
 from broker.flows.inforce import View
-from broker.flows.judge import release, require_release
+from broker.flows.judge import Judge
 from broker.ledger.port import Basis
-from broker.policy.port import Via
-from schemas import registry
-from schemas.canonical import MalformedJsonError, b64u, parse
+from broker.policy.lineage import Unknown
+from schemas.canonical import MalformedJsonError, parse
 from schemas.directory import Channel
-from schemas.packet import VERSION, Header
-from schemas.problem import Code, RuleHit
+from schemas.packet import Header
+from schemas.problem import Code
 
 app = typer.Typer(no_args_is_help=True, help="Ask what the release policy says; check a folder of rules.")
 
-PLACE_HOLDER = "00000000-0000-7000-8000-000000000000"
 PoliciesOption = Annotated[
     Path | None,
     typer.Option("--policies", exists=True, file_okay=False, help="Rules; by default the settings', or the broker's."),
@@ -56,8 +57,9 @@ def explain(
     with trusting(profile, config, directory) as trust:
         snapshot = trust.named().current()
         asked = _header(read_bytes(header), trust, snapshot)
-    policy = policy_in(policies or _configured(profile, config))
-    answers = explained(asked, View(snapshot, policy, Basis(snapshot.ref.version, policy.version)), via.value)
+    policy = policy_in(policies or configured(profile, config))
+    view = View(snapshot, policy, Basis(snapshot.ref.version, policy.version))
+    answers = explained(asked, view, via.value, Judge(Unknown(), time.time))
     permitted = all(each["permit"] for each in answers)
     found = {
         "permit": permitted,
@@ -80,74 +82,61 @@ def check(
     """Check rules as a gateway does when it starts: against the schema, with ids, sentences and remedies."""
     policy = policy_in(folder)
     rules = [
-        {"id": each.id, "effect": "forbid" if each.forbids else "permit", "sentence": each.sentence}
+        {
+            "id": each.id,
+            "effect": "forbid" if each.forbids else "permit",
+            "cached": not each.looks.passing,
+            "sentence": each.sentence,
+        }
         for each in policy.rules
     ]
 
     def show(console: Console) -> None:
         table = Table("rule", "effect", "sentence", box=None, header_style="bold")
         for each in rules:
-            table.add_row(each["id"], each["effect"], each["sentence"])
+            table.add_row(str(each["id"]), str(each["effect"]), str(each["sentence"]))
         console.print(table)
         console.print(f"{len(rules)} rules hold together; version {policy.version}", style="green")
 
     emit(ctx, {"ok": True, "version": policy.version, "rules": rules}, show)
 
 
-def explained(header: Header, view: View, via: Via) -> list[dict[str, Any]]:
-    """The policy's answer for each of `to`: recipients by `via`, the gateway as a reader."""
-    answers = []
-    sealed = _sealed_hits(header, view)
-    for each in header.to:
-        agency = view.snapshot.agency(each.agency)
-        reader = each.agency == header.aud.gateway
-        if agency is None:
-            hits: tuple[RuleHit, ...] = (_unknown(each.agency),)
-            answers.append(_answer(each.agency, "reader" if reader else via, hits, (), permit=False))
-            continue
-        decision = release(view, header, agency, via="reader" if reader else via)
-        answers.append(
-            _answer(
-                each.agency,
-                "reader" if reader else via,
-                decision.hits,
-                decision.rules,
-                permit=decision.permit,
-            )
-        )
-    if sealed:
-        answers.append(_answer(header.aud.gateway, "sealed", sealed, (), permit=False))
-    return answers
+@app.command("test", epilog="Example: setu policy test deployment/policies/cases")
+def run_cases(
+    ctx: typer.Context,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", exists=True, file_okay=False, help="A folder of cases.")],
+    profile: MaybeAsOption = None,
+    config: ConfigOption = None,
+    directory: DirectoryOption = None,
+    policies: PoliciesOption = None,
+    _json: JsonOption = False,
+) -> None:
+    """Run cases: headers, and what the policy must say of each. Exit status 1 where it says something else.
 
-
-def _sealed_hits(header: Header, view: View) -> tuple[RuleHit, ...]:
-    """What stands against leaving the gateway out as a reader: asked of the flow that will judge it."""
-    try:
-        require_release(view, header, [])
-    except PolicyError as error:
-        return error.rules
-    return ()
-
-
-def _answer(
-    agency: str, via: str, hits: tuple[RuleHit, ...], rules: tuple[str, ...], *, permit: bool
-) -> dict[str, Any]:
-    return {
-        "recipient": agency,
-        "via": via,
-        "permit": permit,
-        "rules": list(rules) or [hit.rule for hit in hits],
-        "hits": [hit.to_object() for hit in hits],
+    The rules are those of --policies, of the settings, of the folder that DIR is in, or the broker's own, whichever is
+    there first. Cases are asked in the directory that their file names, in that of the settings or --directory, or in
+    the small realm that comes with the broker's own cases.
+    """
+    if policies is None and profile is None and config is None and any(folder.absolute().parent.glob("*.cedar")):
+        policies = folder.absolute().parent
+    policy = policy_in(policies or configured(profile, config))
+    if profile is None and config is None and directory is None:
+        given = None
+    else:
+        with trusting(profile, config, directory) as trust:
+            given = trust.named().current()
+    run = outcomes(folder, policy, [rule.id for rule in policy.rules], given)
+    failed = [each for each in run if not each.ok]
+    unasked = sorted({rule.id for rule in policy.rules if rule.forbids}.difference(*(each.named for each in run)))
+    found = {
+        "ok": not failed,
+        "policy": policy.version,
+        "cases": [each.document() for each in run],
+        "rules_without_a_case": unasked,
     }
-
-
-def _unknown(agency: str) -> RuleHit:
-    return RuleHit(
-        rule="recipient-unknown",
-        recipient=agency,
-        sentence="This agency is not in the directory.",
-        remedy="Address agencies that the directory lists: `setu directory show`.",
-    )
+    emit(ctx, found, lambda console: _show_cases(console, run, unasked))
+    if failed:
+        raise typer.Exit(1)
 
 
 def _header(raw: bytes, trust: Trust, snapshot: Snapshot) -> Header:
@@ -159,41 +148,10 @@ def _header(raw: bytes, trust: Trust, snapshot: Snapshot) -> Header:
         raise MalformedError(Code.SCHEMA, "Expected a header or a packet, found JSON that is no object.")
     if "jwe" in document:
         return parse_packet(raw).header
-    to = document.get("to")
-    if isinstance(to, list):
-        document = document | {"to": [_addressee(each) for each in to]}
-    return model_of(Header, _defaults(document.get("kind"), trust, snapshot) | document, "a header")
+    return header_of(document, snapshot, trust.gateway, int(time.time()))
 
 
-def _addressee(each: Any) -> Any:
-    if isinstance(each, str):
-        each = {"agency": each}
-    if isinstance(each, dict) and isinstance(each.get("agency"), str):
-        # The policy does not look at keys: any will do where none is named.
-        return {"kid": b64u(hashlib.sha256(each["agency"].encode()).digest())} | each
-    return each
-
-
-def _defaults(kind: Any, trust: Trust, snapshot: Snapshot) -> dict[str, Any]:
-    """What the policy does not look at."""
-    known = isinstance(kind, str) and kind in registry.kinds()
-    return {
-        "v": VERSION,
-        "id": PLACE_HOLDER,
-        "aud": {"realm": snapshot.realm or b64u(bytes(48)), "gateway": trust.gateway},
-        "suite": snapshot.suite.value,
-        "kind_version": registry.versions(kind)[-1] if known else 1,
-        "precedence": "ROUTINE",
-        "exercise": False,
-        "thread": PLACE_HOLDER,
-        "iat": 0,
-        "exp": 0,
-        "commitment": b64u(bytes(48)),
-        "sig": [b64u(bytes(32)), b64u(bytes(32))],
-    }
-
-
-def _configured(profile: Path | None, config: Path | None) -> Path:
+def configured(profile: Path | None, config: Path | None) -> Path:
     if config is not None:
         gateway = load(GatewaySettings, config)
         return gateway.at(gateway.paths.policies)
@@ -213,3 +171,16 @@ def _show(console: Console, answers: list[dict[str, Any]]) -> None:
         for hit in each["hits"]:
             console.print(f"  {hit['rule']}: {hit['sentence']}")
             console.print(f"    what would change it: {hit['remedy']}", style="cyan")
+
+
+def _show_cases(console: Console, run: list[Outcome], unasked: list[str]) -> None:
+    table = Table("", "case", "expected", "found", "file", box=None, header_style="bold")
+    for each in run:
+        said = "" if each.ok else each.said(each.found)
+        table.add_row("ok" if each.ok else "FAILED", each.name, each.said(each.expected), said, each.file)
+    console.print(table)
+    if unasked:
+        console.print(f"rules that no case here expects: {', '.join(unasked)}", style="yellow")
+    failed = sum(not each.ok for each in run)
+    said = f"{failed} of {len(run)} cases failed" if failed else f"{len(run)} cases hold"
+    console.print(said, style="red" if failed else "green")

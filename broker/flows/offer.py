@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 from broker.errors import CallerError
 from broker.flows.inforce import InForce, View
-from broker.flows.judge import release
+from broker.flows.judge import Judge
+from broker.flows.lineage import LedgerLineage
 from broker.flows.record import decided, entry, packet_ref, stored_header
 from broker.ledger.effects import offer_key
 from broker.ledger.port import (
@@ -59,6 +60,7 @@ class Offer:
         self._in_force = in_force
         self._ledger = ledger
         self._reader = reader
+        self._judge = Judge(LedgerLineage(reader), now)
         self._lease = lease
         self._channel: Literal["https", "kafka"] = channel
         self._now = now
@@ -68,7 +70,7 @@ class Offer:
 
         Raises:
             CallerError: the recipient is suspended, or gone: nothing leaves, and what waits for it goes on waiting.
-            UnavailableError: as `broker.flows.judge.release`.
+            UnavailableError: as `broker.flows.judge.Judge.release`.
         """
         if row.state not in SERVED or packet.raw is None:
             return None
@@ -81,7 +83,7 @@ class Offer:
                 "Expected an active agency, found one that the directory suspends.",
                 advice="Speak with your country's operator of the directory.",
             )
-        return Judged(reader, header, release(view, header, reader, via=self._channel))
+        return Judged(reader, header, self._judge.release(view, header, reader, via=self._channel))
 
     async def settle(
         self, recipient: Agency, row: TopicRow, packet: StoredPacket, view: View, judged: Judged | None = None
@@ -127,7 +129,9 @@ class Offer:
         self, recipient: Agency, row: TopicRow, header: Header, view: View, rules: tuple[str, ...]
     ) -> None:
         # What policy keeps from this channel alone may still be fetched by the other: no end, so no transition.
-        here_only = self._channel == "kafka" and release(view, header, recipient).permit
+        here_only = (
+            self._channel == "kafka" and (await asyncio.to_thread(self._judge.release, view, header, recipient)).permit
+        )
         try:
             await self._write(
                 EntryType.WITHHELD, None if here_only else State.WITHHELD, recipient, row, header, view, rules

@@ -18,7 +18,8 @@ from broker.errors import PacketError, RequestError
 from broker.flows.audit import Audit
 from broker.flows.identify import Caller
 from broker.flows.inforce import InForce, View
-from broker.flows.judge import release
+from broker.flows.judge import Judge
+from broker.flows.lineage import LedgerLineage
 from broker.flows.record import stored_header
 from broker.ledger.port import SERVED, EntryFilter, LedgerReader, StoredPacket
 from schemas import registry
@@ -53,6 +54,7 @@ class Precursors:
         self._in_force = in_force
         self._reader = reader
         self._audit = audit
+        self._judge = Judge(LedgerLineage(reader), now)
         self._keys = keys
         self._now = now
         self._most = most
@@ -132,7 +134,7 @@ class Precursors:
             return True
         state = packet.states.get(agency)
         reader = view.snapshot.agency(agency)
-        return state in SERVED and reader is not None and release(view, header, reader).permit
+        return state in SERVED and reader is not None and self._judge.release(view, header, reader).permit
 
 
 def _unread(entry: dict[str, Any], index: int, answered: set[str], now: int) -> UnreadRow:

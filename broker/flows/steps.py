@@ -9,7 +9,7 @@ from broker.envelope.verify import Parsed, check_audience, check_signatures
 from broker.errors import MalformedError, PacketError, PolicyError, SignatureError
 from broker.flows.identify import Caller
 from broker.flows.inforce import View
-from broker.flows.judge import require_release
+from broker.flows.judge import Judge
 from broker.flows.record import purge_time
 from broker.flows.references import References
 from schemas import registry
@@ -33,6 +33,7 @@ class Steps:
         self,
         audience: Audience,
         references: References,
+        judge: Judge,
         *,
         keys: Mapping[str, PrivateKey],
         now: Callable[[], float],
@@ -40,6 +41,7 @@ class Steps:
     ) -> None:
         self._audience = audience
         self._references = references
+        self._judge = judge
         self._keys = keys
         self._now = now
         self._max_lifetime = max_lifetime
@@ -73,12 +75,12 @@ class Steps:
 
         Raises:
             PacketError: refused.
-            UnavailableError: the policy engine failed.
+            UnavailableError: the policy engine failed, or the ledger does not answer.
         """
         self._check_time(parsed)  # step 7
         recipients = self._recipients(parsed, view)  # step 8
         self._references.check(parsed.header, view)
-        rules = require_release(view, parsed.header, recipients)  # step 9
+        rules = self._judge.require(view, parsed.header, recipients)  # step 9
         self._check_content(parsed)  # step 10
         return rules
 

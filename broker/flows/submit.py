@@ -17,6 +17,8 @@ from broker.errors import ConflictError, PacketError, PolicyError, SetuError, Un
 from broker.flows.acts import Acts
 from broker.flows.identify import Caller
 from broker.flows.inforce import InForce, View
+from broker.flows.judge import Judge
+from broker.flows.lineage import LedgerLineage
 from broker.flows.record import decided, entry, handling_summary, packet_ref, purge_time
 from broker.flows.references import References
 from broker.flows.refusals import Refusals
@@ -91,7 +93,8 @@ class Submit:
         self._reader = reader
         self._refusals = refusals
         self._workers = workers
-        self._steps = Steps(in_force.audience, References(reader), keys=keys, now=now, max_lifetime=max_lifetime)
+        judge = Judge(LedgerLineage(reader), now)
+        self._steps = Steps(in_force.audience, References(reader), judge, keys=keys, now=now, max_lifetime=max_lifetime)
         self._acts = Acts(in_force.audience, reader)
         self._probe = probe
         self._lane = Lane(workers, self._decide, most=TOGETHER)

@@ -15,6 +15,7 @@ import cedarpy
 
 from broker.errors import IntegrityError
 from broker.policy.cache import Recent
+from broker.policy.passing import Looks, looks_at
 from broker.policy.port import ENGINE, Decision, Question
 from broker.policy.request import PLACEHOLDERS, Parties
 from schemas.canonical import canonical
@@ -31,17 +32,37 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule's annotations. `sentence` and `remedy` are empty for a permit."""
+    """A rule's annotations, and what it looks at that passes. `sentence` and `remedy` are empty for a permit."""
 
     id: str
     forbids: bool
     sentence: str
     remedy: str
+    looks: Looks
+
+
+@dataclass(frozen=True, slots=True)
+class _Sets:
+    """Cedar's rules, in parts that are evaluated apart; None where there is none of them.
+
+    A packet without sources: `no_clock`, kept, and `clock`. One with sources: `lasting`, kept, and `passing`.
+    """
+
+    no_clock: cedarpy.PolicySet | None
+    clock: cedarpy.PolicySet | None
+    lasting: cedarpy.PolicySet | None
+    passing: cedarpy.PolicySet | None
+
+
+class _Undecided(Exception):  # noqa: N818 - an outcome
+    """The engine could not evaluate every rule."""
 
 
 class CedarPolicy:
-    """A `broker.policy.port.Policy`. Decisions are cached by the digest of the complete Cedar request together with
-    the directory's version and hash and the policy's version; no rule can look at the time.
+    """A `broker.policy.port.Policy`. What rules say that look at neither the clock nor a release decision is cached by
+    the digest of the complete Cedar request together with the directory's version and hash and the policy's version.
+    The others are evaluated for every question: those about release decisions for packets that name sources, where
+    alone a decision plays a part.
 
     Args:
         rules: file name -> Cedar text. Each rule has @id, unique; each forbid also @sentence and @remedy.
@@ -63,9 +84,9 @@ class CedarPolicy:
     ) -> None:
         self._version = hashlib.sha256(canonical({"rules": dict(rules), "schema": schema})).hexdigest()
         self._schema = _schema(schema)
-        self._rules, self._policies = _load(rules, self._schema)
+        self._rules, self._sets = _load(rules, self._schema)
         self._directories: Recent[tuple[int, str], tuple[Parties, cedarpy.Entities]] = Recent(_DIRECTORIES)
-        self._decisions: Recent[bytes, Decision] = Recent(remember)
+        self._reasons: Recent[bytes, frozenset[str]] = Recent(remember)
         self._evaluate = evaluate
 
     @property
@@ -80,25 +101,49 @@ class CedarPolicy:
     def decide(self, question: Question) -> Decision:
         try:
             return self._decide(question)
+        except _Undecided:
+            return _undecided(question)
         except Exception as error:  # noqa: BLE001 - whatever goes wrong, nothing is released
             _log.error("policy engine failed", extra={"fault": type(error).__name__})
             return _undecided(question)
 
     def _decide(self, question: Question) -> Decision:
         parties, entities = self._in(question)
+        sets = self._sets
+        kept, fresh = (
+            (sets.lasting, sets.passing) if question.header.sources is not None else (sets.no_clock, sets.clock)
+        )
+        reasons = self._kept(question, parties, entities, kept)
+        if fresh is not None:
+            reasons |= self._asked(parties.request(question, passing=True), fresh, entities)
+        against = {each for each in reasons if self._rules[each].forbids}
+        return self._spoken(question, parties, tuple(sorted(against or reasons)), permit=bool(reasons) and not against)
+
+    def _kept(
+        self, question: Question, parties: Parties, entities: cedarpy.Entities, rules: cedarpy.PolicySet | None
+    ) -> frozenset[str]:
+        if rules is None:
+            return frozenset()
         request = parties.request(question)
         key = self._key(question, request)
-        known = self._decisions.get(key)
-        if known is not None:
-            return known
-        answer = self._evaluate(request, self._policies, entities, self._schema)
+        reasons = self._reasons.get(key)
+        if reasons is None:
+            reasons = self._asked(request, rules, entities)
+            self._reasons.put(key, reasons)
+        return reasons
+
+    def _asked(self, request: dict[str, Any], rules: cedarpy.PolicySet, entities: cedarpy.Entities) -> frozenset[str]:
+        """The ids of the rules that decide: all that forbid, or where none does, all that permit."""
+        answer = self._evaluate(request, rules, entities, self._schema)
         if answer.diagnostics.errors or answer.decision is cedarpy.Decision.NoDecision:
             # Cedar skips a rule it cannot evaluate: for a forbid that would be a permit
             _log.error("policy not evaluated", extra={"faults": answer.diagnostics.errors})
-            return _undecided(question)
-        decision = self._spoken(question, parties, tuple(sorted(answer.diagnostics.reasons)), permit=answer.allowed)
-        self._decisions.put(key, decision)
-        return decision
+            raise _Undecided
+        reasons = frozenset(answer.diagnostics.reasons)
+        if not reasons <= self._rules.keys():
+            _log.error("policy names a rule that is none")
+            raise _Undecided
+        return reasons
 
     def _in(self, question: Question) -> tuple[Parties, cedarpy.Entities]:
         ref = (question.ref.version, question.ref.hash)
@@ -167,7 +212,7 @@ def _schema(text: str) -> cedarpy.Schema:
         raise _invalid("the schema", str(error)) from error
 
 
-def _load(texts: Mapping[str, str], schema: cedarpy.Schema) -> tuple[dict[str, Rule], cedarpy.PolicySet]:
+def _load(texts: Mapping[str, str], schema: cedarpy.Schema) -> tuple[dict[str, Rule], _Sets]:
     rules: dict[str, Rule] = {}
     policies: dict[str, Any] = {}
     for name, text in sorted(texts.items()):
@@ -187,8 +232,18 @@ def _load(texts: Mapping[str, str], schema: cedarpy.Schema) -> tuple[dict[str, R
             policies[rule.id] = policy
     if all(rule.forbids for rule in rules.values()):
         raise _invalid("the rules", "none that permits anything")
-    whole = {"staticPolicies": policies, "templates": {}, "templateLinks": []}
-    return rules, cedarpy.PolicySet.from_json_str(json.dumps(whole))
+
+    def those(wanted: Callable[[Looks], bool]) -> cedarpy.PolicySet | None:
+        chosen = {each: policy for each, policy in policies.items() if wanted(rules[each].looks)}
+        whole = {"staticPolicies": chosen, "templates": {}, "templateLinks": []}
+        return cedarpy.PolicySet.from_json_str(json.dumps(whole)) if chosen else None
+
+    return rules, _Sets(
+        no_clock=those(lambda looks: not looks.clock),
+        clock=those(lambda looks: looks.clock),
+        lasting=those(lambda looks: not looks.passing),
+        passing=those(lambda looks: looks.passing),
+    )
 
 
 def _rule(name: str, policy: Mapping[str, Any]) -> Rule:
@@ -198,6 +253,7 @@ def _rule(name: str, policy: Mapping[str, Any]) -> Rule:
         forbids=policy["effect"] == "forbid",
         sentence=notes.get("sentence") or "",
         remedy=notes.get("remedy") or "",
+        looks=looks_at({"conditions": policy.get("conditions", [])}),
     )
     if not _ID.match(rule.id) or rule.id in (NO_PERMIT, ENGINE):
         raise _invalid(name, "a rule without an @id of lower-case letters, digits, dots and hyphens")

@@ -17,8 +17,13 @@ ENGINE = "engine"
 class Question:
     """May `recipient` obtain the packet with this header, now, by this channel?
 
-    `via` is `reader` where a sender's own program judges the gateway as a reader before sealing; else the
-    channel the bytes leave by. `directory` is the version in force, `ref` its identity (for caching).
+    via: `reader` where a sender's own program judges the gateway as a reader before sealing; else the channel the bytes
+        leave by.
+    directory, ref: the version in force, and its identity (for caching).
+    at: now, seconds UTC.
+    unreleased: originators under whose control something stands that went into this packet, and who have not released
+        it to this recipient; see `broker.policy.lineage`, which fills it in.
+    controlling: whom a refusal for their sake names; not all of them are for the sender to know.
     """
 
     header: Header
@@ -26,7 +31,10 @@ class Question:
     recipient: Agency
     directory: Directory
     ref: DirectoryRef
+    at: int
     via: Via = "https"
+    unreleased: frozenset[str] = frozenset()
+    controlling: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

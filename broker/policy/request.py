@@ -2,19 +2,29 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from datetime import date
 from typing import Any
 
 from broker.policy.port import Question
 from schemas.directory import Agency, AgencyState, Directory
 from schemas.handling import Classification
+from schemas.packet import Header
 
 UNKNOWN = "?"
 """The entity that stands for an agency the directory does not list; no agency id can be this."""
 
 PLACEHOLDERS = frozenset(
     {"recipient", "sender", "marking", "rank", "ceiling", "clearance", "unmandated", "mandates", "recipients", "tlp"}
+    | {"originators", "basis", "bases", "mlat_bases", "review_days", "purge_days"}
 )
 """What a rule's sentence and remedy may name in braces; `Parties.facts` fills them in."""
+
+BY_CLOCK = frozenset({"now", "hour", "weekday"})
+BY_RELEASE = frozenset({"third_party"})
+"""What of the context changes while packet, directory and policy stay: no answer that rests on it is kept."""
+
+DAY = 86_400
+EPOCH = date(1970, 1, 1).toordinal()
 
 Uid = dict[str, str]
 
@@ -24,8 +34,8 @@ class Parties:
 
     def __init__(self, directory: Directory) -> None:
         self._agencies = {agency.id: agency for agency in directory.agencies}
-        self._ranks = _ranks(directory)
-        self._ceiling = directory.agreement.ceiling
+        self._agreement = directory.agreement
+        self._ranks = {row.classification: self._agreement.rank(row.classification) for row in self._agreement.ranks}
         self._directory = directory
 
     def entities(self) -> str:
@@ -61,13 +71,23 @@ class Parties:
         rows.append({"uid": _uid("Agency", UNKNOWN), "attrs": nobody, "parents": []})
         return json.dumps(rows)
 
-    def request(self, question: Question) -> dict[str, Any]:
-        """The complete Cedar request. Its `context` is JSON text, the same for the same header."""
+    def request(self, question: Question, *, passing: bool = False) -> dict[str, Any]:
+        """The complete Cedar request. Its `context` is JSON text, the same for the same header; with `passing`, what
+        changes without the header is what it is now, else what it never is when a rule is asked that looks at it.
+        """
+        at = question.at if passing else 0
+        days = at // DAY
+        moving = {
+            "third_party": _refs("Agency", sorted(question.unreleased)) if passing else [],
+            "now": at,
+            "hour": at % DAY // 3600,
+            "weekday": (days + 3) % 7 + 1,  # 1970 began on a Thursday
+        }
         return {
             "principal": _uid("Agency", self._known(question.recipient.id)),
             "action": _uid("Action", "read" if question.via == "reader" else "deliver"),
             "resource": _uid("Agency", self._known(question.sender.id)),
-            "context": json.dumps(self._context(question), separators=(",", ":")),
+            "context": json.dumps(self._context(question) | moving, separators=(",", ":")),
         }
 
     def facts(self, question: Question) -> Mapping[str, str]:
@@ -80,12 +100,18 @@ class Parties:
             "sender": question.sender.id,
             "marking": f"{handling.classification.system} {handling.classification.level}",
             "rank": _spoken(self._rank(handling.classification)),
-            "ceiling": str(self._ceiling),
+            "ceiling": str(self._agreement.ceiling),
             "clearance": _spoken(self._rank(recipient.clearance) if recipient else None),
             "unmandated": _listed(each for each in handling.purpose if each not in mandates),
             "mandates": _listed(mandates),
             "recipients": str(len(question.header.recipients())),
             "tlp": handling.tlp,
+            "originators": _listed(sorted(question.controlling)),
+            "basis": handling.legal_basis,
+            "bases": _listed(self._agreement.legal_bases),
+            "mlat_bases": _listed(self._agreement.mlat_bases),
+            "review_days": str(self._agreement.review_days),
+            "purge_days": str(self._agreement.purge_days),
         }
 
     def _context(self, question: Question) -> dict[str, Any]:
@@ -102,7 +128,7 @@ class Parties:
             "system": handling.classification.system,
             "level": handling.classification.level,
             **self._optional("rank", handling.classification),
-            "ceiling": self._ceiling,
+            "ceiling": self._agreement.ceiling,
             "tlp": handling.tlp,
             "pap": handling.pap,
             "handling_code": handling.handling_code,
@@ -111,18 +137,25 @@ class Parties:
             "releasable_countries": _refs("Country", countries),
             "purpose": handling.purpose,
             "legal_basis": handling.legal_basis,
+            "basis_named": handling.legal_basis in self._agreement.legal_bases,
+            "mlat": handling.legal_basis in self._agreement.mlat_bases,
             "permitted_actions": handling.permitted_actions,
+            "attribution": handling.attribution,
+            **_kept(header),
+            "review_days": self._agreement.review_days,
+            "purge_days": self._agreement.purge_days,
             "personal_data": handling.flags.personal_data,
             "sanitised": handling.flags.sanitised,
             "recipients": _refs("Agency", recipients),
             "recipient_count": len(recipients),
+            "derived": header.sources is not None,
         }
 
     def _known(self, agency: str) -> str:
         return agency if agency in self._agencies else UNKNOWN
 
     def _rank(self, marking: Classification) -> int | None:
-        return self._ranks.get((marking.system, marking.level))
+        return self._ranks.get(marking)
 
     def _optional(self, name: str, marking: Classification) -> dict[str, int]:
         rank = self._rank(marking)
@@ -143,15 +176,12 @@ def stranger(agency: str) -> Agency:
     )
 
 
-def _ranks(directory: Directory) -> dict[tuple[str, str], int]:
-    ranks: dict[tuple[str, str], int] = {}
-    disputed = set()
-    for row in directory.agreement.ranks:
-        marking = (row.classification.system, row.classification.level)
-        if ranks.setdefault(marking, row.rank) != row.rank:
-            disputed.add(marking)
-    # a marking with two ranks has none, and so is refused
-    return {marking: rank for marking, rank in ranks.items() if marking not in disputed}
+def _kept(header: Header) -> dict[str, int]:
+    """Whole days from the packet's issue, so that one packet always asks the same."""
+    issued, retention = header.iat // DAY + EPOCH, header.handling.retention
+    days = [day.toordinal() - issued for day in (retention.review_on, retention.purge_on) if day is not None]
+    found = {"review_in": min(days)} if days else {}
+    return found if retention.purge_on is None else found | {"purge_in": retention.purge_on.toordinal() - issued}
 
 
 def _uid(kind: str, name: str) -> Uid:

@@ -16,8 +16,10 @@ from broker.envelope.seal import Sealed, Signer
 from broker.errors import MalformedError, PacketError, SetuError
 from broker.policy.port import Policy
 from broker.sdk.cursors import Cursors, MemoryCursors
+from broker.sdk.deriving import Deriving
 from broker.sdk.following import Following
 from broker.sdk.http import Http
+from broker.sdk.lineage import LookedUp
 from broker.sdk.lookups import Lookups
 from broker.sdk.many import ManyPoster
 from broker.sdk.outbox import Outbox
@@ -40,7 +42,7 @@ STALE = (Code.KEY_UNKNOWN, Code.RECIPIENT_UNKNOWN)
 """Refusals that a newer directory may explain."""
 
 
-class Client(Lookups):
+class Client(Lookups, Deriving):
     """One agency's connection to one gateway. Use it as a context manager; safe to call from several threads.
 
     Args:
@@ -50,7 +52,8 @@ class Client(Lookups):
         signer: one's two signing keys.
         wrap_keys: one's wrap keys by kid, also retired ones: they open older packets.
         gateway: the gateway's agency id.
-        policy: the realm's release policy; with it the gateway is judged as a reader before a packet is sealed for it.
+        policy: the realm's release policy; with it each recipient, and the gateway as a reader, is judged before a
+            packet is sealed for them.
         trust_gateway: True: seal open, with the gateway as a reader, which checks the content. False: seal for the
             recipients alone.
         cursors: where `follow` keeps its place; by default in memory, so that every run begins at the start.
@@ -95,8 +98,17 @@ class Client(Lookups):
         persistence = Persistence(self._backoff, patience, sleep, monotonic, told)
         super().__init__(self._http, persistence)
         self._verifier = Verifier(agency, gateway, directory, wrap_keys)
+        self._lineage = LookedUp(self)
         self._sealer = Sealer(
-            agency, gateway, directory, signer, policy=policy, now=now, random=random, monotonic=monotonic
+            agency,
+            gateway,
+            directory,
+            signer,
+            policy=policy,
+            lineage=self._lineage,
+            now=now,
+            random=random,
+            monotonic=monotonic,
         )
         self._many = ManyPoster(self._http, persistence, self._verifier, outbox=outbox, now=now)
         self._poster = Poster(self._http, persistence, self._verifier, directory, signer, outbox=outbox, now=now)
@@ -141,7 +153,7 @@ class Client(Lookups):
             CallerError: the gateway does not let this agency send now.
             OutcomeUnknownError: no answer in time: the packet may have been accepted. `posted` holds its bytes; give
                 them to `post`, or call `resend` where there is an outbox.
-            UnavailableError: nothing was posted: the directory could not be fetched.
+            UnavailableError: nothing was posted: the directory could not be fetched, or `sources` not be looked up.
             IntegrityError: the directory, or what the gateway shows of it, is not what it must be: stop.
         """
         own_id = options.get("id")

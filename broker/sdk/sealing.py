@@ -11,6 +11,7 @@ from broker.directory.lookup import Snapshot
 from broker.directory.port import DirectorySource
 from broker.envelope.seal import Draft, Sealed, Signer, seal
 from broker.errors import IntegrityError, PacketError, PolicyError, UnavailableError
+from broker.policy.lineage import Lineage, decide, trace
 from broker.policy.port import Policy, Question
 from broker.sdk.content import read_handling, read_model, write_payload
 from schemas.base import Model
@@ -58,7 +59,9 @@ class Sealer:
     """Seals packets of one agency for one gateway.
 
     Args:
-        policy: judges the gateway as a reader before anything is sealed for it; None where the caller did not ask.
+        policy: judges each recipient, and the gateway as a reader, before anything is sealed; None where the caller did
+            not ask.
+        lineage: where the packet's sources are looked up for it.
         monotonic: seconds of a clock that never jumps.
     """
 
@@ -70,6 +73,7 @@ class Sealer:
         signer: Signer,
         *,
         policy: Policy | None,
+        lineage: Lineage,
         now: Callable[[], float],
         random: Callable[[int], bytes],
         monotonic: Callable[[], float] = time.monotonic,
@@ -79,6 +83,7 @@ class Sealer:
         self._directory = directory
         self._signer = signer
         self._policy = policy
+        self._lineage = lineage
         self._now = now
         self._random = random
         self._monotonic = monotonic
@@ -126,7 +131,7 @@ class Sealer:
         if options.get("sources"):
             fields["sources"] = list(options["sources"])
         header = read_model(Header, fields, "")
-        self._judge_gateway(snapshot, header)
+        self._judge(snapshot, header)
         return seal(_draft(header), raw, readers, self._signer, snapshot.suite, random=self._random)
 
     def new_id(self) -> str:
@@ -179,34 +184,46 @@ class Sealer:
             readers.append((name, PublicKey.from_directory(key)))
         return readers
 
-    def _judge_gateway(self, snapshot: Snapshot, header: Header) -> None:
-        if not header.open or self._policy is None:
+    def _judge(self, snapshot: Snapshot, header: Header) -> None:
+        """Every recipient, and the gateway as a reader: what the gateway would refuse is not sealed."""
+        if self._policy is None:
             return
-        decision = self._policy.decide(
-            Question(
+        descent = trace(header, self._lineage)
+        hits: list[RuleHit] = []
+        for each in header.to:
+            reads = each.agency == self._gateway
+            question = Question(
                 header=header,
                 sender=snapshot.active(self._agency),
-                recipient=snapshot.active(self._gateway, Role.GATEWAY),
+                recipient=snapshot.active(each.agency, Role.GATEWAY if reads else Role.AGENCY),
                 directory=snapshot.document,
                 ref=snapshot.ref,
-                via="reader",
+                at=int(self._now()),
+                via="reader" if reads else "https",
             )
+            decision = decide(self._policy, question, descent)
+            if not decision.permit:
+                hits.extend(decision.hits or (_no_permit(each.agency, reads=reads),))
+        if hits:
+            raise PolicyError(
+                f"Expected a release that the policy permits, found {len(hits)} rule(s) against it.",
+                hits,
+                advice="Nothing was sealed. Each rule says what would change the outcome.",
+            )
+
+
+def _no_permit(agency: str, *, reads: bool) -> RuleHit:
+    if reads:
+        sentence, remedy = (
+            "No rule permits the gateway to read this packet.",
+            "Send it sealed, or with markings that the gateway may read.",
         )
-        if decision.permit:
-            return
-        hits = decision.hits or (
-            RuleHit(
-                rule="no-permit",
-                recipient=self._gateway,
-                sentence="No rule permits the gateway to read this packet.",
-                remedy="Send it sealed, or with markings that the gateway may read.",
-            ),
+    else:
+        sentence, remedy = (
+            "No rule permits this release.",
+            "Ask what the release policy permits with `setu policy explain`.",
         )
-        raise PolicyError(
-            f"Expected a gateway that may read this packet, found {len(hits)} rule(s) against. Nothing was sealed.",
-            hits,
-            advice="Send it sealed where the directory allows that for this kind, or change the markings.",
-        )
+    return RuleHit(rule="no-permit", recipient=agency, sentence=sentence, remedy=remedy)
 
 
 def _addressable(snapshot: Snapshot, now: int) -> list[str]:

@@ -1,6 +1,7 @@
 """Cedar held against a small oracle: the rules of the domain again, in plain Python, over random markings."""
 
 import hashlib
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from hypothesis import given, settings
@@ -10,15 +11,25 @@ from broker.policy.port import Question
 from broker.policy.request import stranger
 from schemas.canonical import b64u
 from schemas.directory import Agency, AgencyState, Directory, DirectoryRef, Role
-from schemas.handling import LEVELS, Dissem, Purpose, Tlp
+from schemas.handling import LEVELS, Dissem, Handling, HandlingCode, Purpose, Tlp
+from tests.builders import NOW
 from tests.unit.policy.world import agency, directory, header, policy
 
 CEDAR = policy()
 NAMES = ["in-ncb", "in-nia", "us-dea", "us-cbp", "in-setu"]
 MARKINGS = sorted((system, level) for system, levels in LEVELS.items() for level in levels)
 
+BASES = ["UN1988-9", "IN-US-MLAT-2001", "EGMONT"]
+TODAY = datetime.fromtimestamp(NOW, UTC).date()
+
 markings = st.sampled_from(MARKINGS).map(lambda each: {"system": each[0], "level": each[1]})
 some_names = st.lists(st.sampled_from(NAMES), unique=True)
+days = st.lists(st.integers(-1, 6), max_size=2).map(
+    lambda some: {
+        name: str(TODAY + timedelta(days=day))
+        for name, day in zip(("purge_on", "review_on"), sorted(some, reverse=True), strict=False)
+    }
+)
 
 
 @st.composite
@@ -44,7 +55,10 @@ def realms(draw: st.DrawFn) -> Directory:
                 for each in ranked
             ],
             "ceiling": draw(st.integers(0, 4)),
-            "legal_bases": [],
+            "legal_bases": draw(st.lists(st.sampled_from(BASES), unique=True)),
+            "mlat_bases": draw(st.lists(st.sampled_from(BASES), unique=True)),
+            "review_days": draw(st.integers(1, 5)),
+            "purge_days": draw(st.integers(1, 5)),
         },
         agencies=rows,
         communities=[
@@ -61,6 +75,10 @@ blocks = st.fixed_dictionaries(
         "dissem": st.lists(st.sampled_from(sorted(Dissem)), unique=True),
         "releasable_to": st.lists(st.sampled_from([*NAMES, "IND", "USA", "AUS"]), unique=True),
         "purpose": st.lists(st.sampled_from(sorted(Purpose)), unique=True, min_size=1, max_size=3),
+        "handling_code": st.sampled_from(sorted(HandlingCode)),
+        "legal_basis": st.sampled_from(BASES),
+        "retention": days,
+        "flags": st.fixed_dictionaries({"personal_data": st.booleans(), "sanitised": st.booleans()}),
     }
 )
 cases = st.fixed_dictionaries(
@@ -70,6 +88,7 @@ cases = st.fixed_dictionaries(
         "recipient": st.sampled_from([*NAMES, "us-fbi"]),
         "beside": some_names,
         "via": st.sampled_from(["https", "kafka", "reader"]),
+        "unreleased": some_names,
         "block": blocks,
     }
 )
@@ -103,6 +122,10 @@ def oracle(asked: Question) -> set[str]:
     addressed = {each.agency for each in asked.header.to} - {asked.header.aud.gateway}
     against |= _tlp(asked, recipient, sender, addressed, named=named, reads=reads)
 
+    if asked.unreleased:
+        against.add("3.third-party")
+    against |= _court(handling, realm) | _personal(handling, realm)
+
     abroad = recipient is None or sender is None or recipient.country != sender.country
     if abroad and "NF" in handling.dissem:
         against.add("5.nf")
@@ -110,6 +133,27 @@ def oracle(asked: Question) -> set[str]:
         against.add("5.les-nf")
     if "REL" in handling.dissem and ("NF" in handling.dissem or handling.classification.level == "LES-NF"):
         against.add("5.nf-rel")
+    return against
+
+
+def _court(handling: Handling, realm: Directory) -> set[str]:
+    if Purpose.PROSECUTION not in handling.purpose:
+        return set()
+    by_treaty = handling.legal_basis in realm.agreement.mlat_bases
+    return ({"4.h1"} if handling.handling_code == "H1" else set()) | (set() if by_treaty else {"4.basis"})
+
+
+def _personal(handling: Handling, realm: Directory) -> set[str]:
+    if not handling.flags.personal_data:
+        return set()
+    agreed, kept = realm.agreement, handling.retention
+    against = set() if handling.legal_basis in agreed.legal_bases else {"8.basis"}
+    latest = TODAY + timedelta(days=agreed.purge_days)
+    if kept.purge_on is None or not TODAY <= kept.purge_on <= latest:
+        against.add("8.purge")
+    looked_at = [day for day in (kept.review_on, kept.purge_on) if day is not None]
+    if not any(day <= TODAY + timedelta(days=agreed.review_days) for day in looked_at):
+        against.add("8.review")
     return against
 
 
@@ -143,18 +187,25 @@ def _tlp(
             return set()
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(case=cases)
 def test_cedar_says_what_the_oracle_says(case: dict[str, Any]) -> None:
     realm: Directory = case["realm"]
     rows = {each.id: each for each in realm.agencies}
     asked = Question(
-        header=header(case["sender"], tuple({case["recipient"]: 0, **dict.fromkeys(case["beside"])}), **case["block"]),
+        header=header(
+            case["sender"],
+            tuple({case["recipient"]: 0, **dict.fromkeys(case["beside"])}),
+            sources=("C" * 64,) if case["unreleased"] else None,
+            **case["block"],
+        ),
         sender=rows.get(case["sender"]) or stranger(case["sender"]),
         recipient=rows.get(case["recipient"]) or stranger(case["recipient"]),
         directory=realm,
         ref=DirectoryRef(version=1, hash=b64u(hashlib.sha384(realm.canonical()).digest())),
+        at=NOW,
         via=case["via"],
+        unreleased=frozenset(case["unreleased"]),
     )
     decision = CEDAR.decide(asked)
     expected = oracle(asked)

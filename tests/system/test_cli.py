@@ -134,11 +134,12 @@ def test_markings_come_from_options_too(setu, served, files):
     words = ("send", "tip", "-", "--as", "in-ncb", "--to", "us-dea", "--classification", "IN:RESTRICTED")
     words += ("--tlp", "GREEN", "--purpose", "investigation", "--legal-basis", "UN1988-9", "--personal-data")
     words += ("--sanitised", "--releasable-to", "USA", "--releasable-to", "IND", "--purge-on", "2031-01-01")
+    words += ("--review-on", "2027-02-10")
     sent = setu(*words, "--json", stdin=(files / "tip.json").read_bytes())
     packet = packet_of(served, json.loads(sent.stdout)["digest"])
     header = json.loads(setu("packet", "inspect", "-", "--json", stdin=packet).stdout)["header"]
     assert header["handling"]["tlp"] == "GREEN"
-    assert header["handling"]["retention"] == {"purge_on": "2031-01-01"}
+    assert header["handling"]["retention"] == {"review_on": "2027-02-10", "purge_on": "2031-01-01"}
 
 
 def test_a_packet_is_sealed_verified_opened_and_posted_again(setu, files, tmp_path):
@@ -300,5 +301,7 @@ def test_several_files_are_as_many_packets_each_with_its_own_outcome(setu, files
     assert {each["digest"] for each in found["packets"]} <= {each["digest"] for each in got}
     words = ("--as", "in-ncb", "--to", "us-fincen", "--handling", files / "handling.json")
     refused = setu("send", "tip", files / "tip.json", same, *words, "--json", status=1)
-    assert [each["error"]["code"] for each in json.loads(refused.stdout)["packets"]] == ["policy-denied"] * 2
+    error = json.loads(refused.stdout)["error"]
+    assert (error["code"], {hit["rule"] for hit in error["rules"]}) == ("policy-denied", {"1.purpose"})
+    assert error["advice"].startswith("Nothing was sealed.")
     assert "expected one FILE" in setu("send", "tip", same, same, *words, "--check", status=2).stderr

@@ -48,7 +48,7 @@ class Sender(threading.Thread):
 
     def run(self):
         try:
-            with connect(self.deployment.agencies[self.agency], patience=600, sleep=short) as setu:
+            with connect(self.deployment.agencies[self.agency], judging=False, patience=600, sleep=short) as setu:
                 for number in itertools.count():
                     if self.stop.is_set():
                         return

@@ -125,7 +125,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--batch", type=int, default=1, help="packets posted at a time")
     given = parser.parse_args(arguments)
     orders = Orders(sys.stdin, sys.stdout)
-    with connect(given.profile, patience=PATIENCE, sleep=pause) as client, History(given.history) as history:
+    with (
+        connect(given.profile, judging=False, patience=PATIENCE, sleep=pause) as client,
+        History(given.history) as history,
+    ):
         sender = Sender(client, history, given.recipients, orders, batch=given.batch)
         threads = [threading.Thread(target=sender.run, name=f"sender {n}") for n in range(given.threads)]
         for each in threads:

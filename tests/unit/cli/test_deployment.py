@@ -17,6 +17,7 @@ from broker.config import split_address
 from broker.crypto.certificates import dates, fingerprint, pem_to_der, uri_of, verify_chain
 from broker.errors import IntegrityError
 from broker.merkle.note import LogSigner
+from broker.policy.cases import default_cases
 from broker.policy.load import default_rules
 from schemas.directory import KeyUse, Role
 from schemas.packet import SuiteName
@@ -102,8 +103,10 @@ def test_every_agency_pins_the_same_root(made):
 
 
 def test_the_policies_are_the_brokers_own(made):
-    rules = {path.name: path.read_text("utf-8") for path in (made.path / "policies").iterdir()}
+    rules = {path.name: path.read_text("utf-8") for path in (made.path / "policies").iterdir() if path.is_file()}
     assert rules == dict(default_rules().rules)
+    cases = {path.name: path.read_text("utf-8") for path in (made.path / "policies/cases").iterdir()}
+    assert cases == dict(default_cases())
     settings = made.agency("in-ncb")
     assert policy_in(settings.at(settings.policies)).version == policy_in(made.path / "policies").version
 

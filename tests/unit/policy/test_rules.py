@@ -1,11 +1,13 @@
 """Each rule of the release policy, from both sides."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from broker.policy.cedar import CedarPolicy
 from broker.policy.load import default_rules
+from tests.builders import NOW
 from tests.unit.policy.world import directory, policy, question
 
 CEDAR = policy()
@@ -23,6 +25,28 @@ TWO_RANKS = directory(
         "legal_bases": [],
     },
 )
+
+
+COURT = {"purpose": ["prosecution"]}
+PERSONAL = {"personal_data": True, "sanitised": True}
+OTHERWISE_AGREED = directory(
+    version=5,
+    agreement={
+        **directory().agreement.to_object(),
+        "legal_bases": ["SAARC"],
+        "mlat_bases": ["SAARC"],
+        "review_days": 10,
+        "purge_days": 20,
+    },
+)
+
+
+def kept(review: int | None, purge: int | None) -> dict[str, Any]:
+    """Personal data, reviewed and purged so many days after the packet's issue (2026-09-21)."""
+    days = {"review_on": review, "purge_on": purge}
+    issued = datetime.fromtimestamp(NOW, UTC).date()
+    retention = {name: str(issued + timedelta(days=each)) for name, each in days.items() if each is not None}
+    return {"flags": PERSONAL, "retention": retention}
 
 
 def marked(system: str, level: str) -> dict[str, Any]:
@@ -51,7 +75,17 @@ PERMITTED = [
     ),
     pytest.param({"tlp": "AMBER", "recipient": "in-lab", "to": ("in-lab", "us-dea")}, id="2-amber-originators-client"),
     pytest.param({"tlp": "GREEN"}, id="2-green-shared-community"),
+    pytest.param({"sources": ("C" * 64,)}, id="3-derived-and-nobody-stands-against-it"),
+    pytest.param({**COURT, "legal_basis": "IN-US-MLAT-2001"}, id="4-court-by-treaty"),
+    pytest.param({**COURT, "legal_basis": "SAARC", "realm": OTHERWISE_AGREED}, id="4-court-by-another-agreed-basis"),
+    pytest.param({"handling_code": "H1"}, id="4-h1-for-another-purpose"),
+    pytest.param({"handling_code": "H2", **COURT, "legal_basis": "IN-US-MLAT-2001"}, id="4-another-code"),
     pytest.param({"dissem": ["NF"], "recipient": "in-nia"}, id="5-nf-at-home"),
+    pytest.param(kept(366, 1827), id="8-on-the-last-days"),
+    pytest.param(kept(None, 366), id="8-purged-within-the-review"),
+    pytest.param(kept(-1, 0), id="8-review-was-due-and-purge-is-today"),
+    pytest.param({**kept(10, 20), "legal_basis": "SAARC", "realm": OTHERWISE_AGREED}, id="8-other-days-agreed"),
+    pytest.param({"retention": {}, "legal_basis": "UNNAMED"}, id="8-no-personal-data"),
     pytest.param({**marked("US", "LES-NF"), "sender": "us-cbp"}, id="5-les-nf-at-home"),
     pytest.param({"dissem": ["REL", "OC"]}, id="5-rel-without-nf"),
 ]
@@ -103,7 +137,26 @@ DENIED = [
     pytest.param(
         {"tlp": "GREEN", "recipient": "us-cbp", "purpose": ["border"]}, {"2.tlp-green"}, id="2-green-no-shared"
     ),
+    pytest.param({"unreleased": ("in-nia",)}, {"3.third-party"}, id="3-a-release-is-missing"),
+    pytest.param({"handling_code": "H1", **COURT, "legal_basis": "IN-US-MLAT-2001"}, {"4.h1"}, id="4-h1-for-court"),
+    pytest.param(
+        {"handling_code": "H1", "purpose": ["investigation", "prosecution"]}, {"4.h1", "4.basis"}, id="4-h1-and-basis"
+    ),
+    pytest.param(COURT, {"4.basis"}, id="4-basis-that-is-no-treaty"),
+    pytest.param(
+        {**COURT, "legal_basis": "IN-US-MLAT-2001", "realm": OTHERWISE_AGREED}, {"4.basis"}, id="4-not-agreed-here"
+    ),
     pytest.param({"dissem": ["NF"]}, {"5.nf"}, id="5-nf-abroad"),
+    pytest.param({"flags": PERSONAL}, {"8.purge", "8.review"}, id="8-no-days"),
+    pytest.param(kept(1, None), {"8.purge"}, id="8-no-purge"),
+    pytest.param(kept(None, 367), {"8.review"}, id="8-no-review-within-the-year"),
+    pytest.param(kept(367, 1827), {"8.review"}, id="8-review-a-day-late"),
+    pytest.param(kept(366, 1828), {"8.purge"}, id="8-purge-a-day-late"),
+    pytest.param(kept(None, -1), {"8.purge"}, id="8-purged-before-it-was-issued"),
+    pytest.param({**kept(1, 2), "legal_basis": "UNNAMED"}, {"8.basis"}, id="8-basis-not-named"),
+    pytest.param(
+        {**kept(11, 21), "legal_basis": "SAARC", "realm": OTHERWISE_AGREED}, {"8.purge", "8.review"}, id="8-agreed-days"
+    ),
     pytest.param(
         {**marked("US", "LES-NF"), "sender": "us-dea", "recipient": "in-nia"}, {"5.les-nf"}, id="5-les-nf-abroad"
     ),
@@ -157,6 +210,7 @@ READERS = [
     pytest.param({"tlp": "AMBER", "releasable_to": ["USA", "in-setu"]}, set(), id="amber-named"),
     pytest.param({"tlp": "GREEN"}, set(), id="green-shared"),
     pytest.param({"tlp": "GREEN", "sender": "us-cbp"}, {"2.tlp-green"}, id="green-not-shared"),
+    pytest.param({"unreleased": ("in-nia",)}, {"3.third-party"}, id="not-released-to-it"),
     pytest.param({"dissem": ["NF"]}, set(), id="nf-at-home"),
     pytest.param({"dissem": ["NF"], "sender": "us-dea"}, {"5.nf"}, id="nf-of-the-other-country"),
 ]
@@ -197,6 +251,27 @@ def test_sentences_name_the_facts() -> None:
         "The mandate of us-cbp does not cover the purpose investigation.",
         "Narrow the purpose to what us-cbp may use it for (border), or address an agency with that mandate.",
     )
+
+
+def test_the_new_ones_name_theirs() -> None:
+    asked = question(
+        "us-dea",
+        unreleased=("in-nia", "in-lab"),
+        handling_code="H1",
+        purpose=["prosecution"],
+        legal_basis="UNNAMED",
+        flags=PERSONAL,
+    )
+    said = {hit.rule: (hit.sentence, hit.remedy) for hit in CEDAR.decide(asked).hits}
+    assert said["3.third-party"] == (
+        "Something in the packet is under the control of in-lab, in-nia, who has not released it to us-dea.",
+        "Ask in-lab, in-nia for a release decision that names us-dea or its country, or leave out what came from it.",
+    )
+    assert "(IN-US-MLAT-2001)" in said["4.basis"][1]
+    assert "its legal basis UNNAMED." in said["8.basis"][0]
+    assert "(UN1988-9)" in said["8.basis"][1]
+    assert "at most 1827 days" in said["8.purge"][1]
+    assert "at most 366 days" in said["8.review"][1]
 
 
 def test_a_denial_for_want_of_any_permit_is_said_in_words() -> None:

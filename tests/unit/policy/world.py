@@ -8,6 +8,7 @@ from broker.policy.port import Question, Via
 from broker.policy.request import stranger
 from schemas.directory import Directory, DirectoryRef
 from schemas.packet import Header
+from tests.builders import NOW
 
 MARKINGS = [
     ("IN", "UNCLASSIFIED", 0),
@@ -92,9 +93,12 @@ def handling(**over: Any) -> dict[str, Any]:
     return block | over
 
 
-def header(sender: str = "in-ncb", to: tuple[str, ...] = ("us-dea",), **over: Any) -> Header:
+def header(
+    sender: str = "in-ncb", to: tuple[str, ...] = ("us-dea",), *, sources: tuple[str, ...] | None = None, **over: Any
+) -> Header:
     return Header.from_object(
         {
+            **({} if sources is None else {"sources": list(sources)}),
             "v": "setu1",
             "id": "01890a5d-ac96-774b-bcce-b302099a8057",
             "aud": {"realm": "A" * 64, "gateway": "in-setu"},
@@ -107,8 +111,8 @@ def header(sender: str = "in-ncb", to: tuple[str, ...] = ("us-dea",), **over: An
             "precedence": "ROUTINE",
             "exercise": False,
             "thread": "01890a5d-ac96-774b-bcce-b302099a8057",
-            "iat": 1,
-            "exp": 2,
+            "iat": NOW,
+            "exp": NOW + 86_400,
             "commitment": "A" * 64,
             "sig": ["A" * 43, "A" * 43],
         }
@@ -122,17 +126,23 @@ def question(
     to: tuple[str, ...] | None = None,
     via: Via = "https",
     realm: Directory | None = None,
+    at: int = NOW,
+    unreleased: tuple[str, ...] = (),
+    sources: tuple[str, ...] | None = None,
     **over: Any,
 ) -> Question:
     realm = realm or directory()
     rows = {each.id: each for each in realm.agencies}
     return Question(
-        header=header(sender, to or (recipient,), **over),
+        header=header(sender, to or (recipient,), sources=sources or (("B" * 64,) if unreleased else None), **over),
         sender=rows.get(sender) or stranger(sender),
         recipient=rows.get(recipient) or stranger(recipient),
         directory=realm,
         ref=reference(realm.version),
+        at=at,
         via=via,
+        unreleased=frozenset(unreleased),
+        controlling=frozenset(unreleased),
     )
 
 

@@ -184,6 +184,10 @@ class SimulatedGateway:
                 return 200, httpx.Response(200, content=self._batch(agency, body))
             case ("POST", ["v1", "acknowledgements"]):
                 return self._acknowledge(agency, body)
+            case ("GET", ["v1", "packets", digest]):
+                return 200, self._timeline(agency, digest)
+            case ("GET", ["v1", "packets", digest, "proof"]):
+                return 200, self._proof(agency, digest)
             case ("GET", ["v1", "topics"]):
                 return 200, {"topics": self._topics(agency)}
             case ("GET", ["v1", "topics", topic, "packets"]):
@@ -194,6 +198,31 @@ class SimulatedGateway:
                 return 200, httpx.Response(200, content="/".join(rest).encode())
             case _:
                 raise NotFoundError
+
+    def _seen(self, agency: str, digest: str) -> Stored:
+        stored = self.packets.get(digest)
+        if stored is None or agency not in (stored.header.from_, *(each.agency for each in stored.header.to)):
+            raise NotFoundError
+        return stored
+
+    def _timeline(self, agency: str, digest: str) -> dict[str, Any]:
+        stored = self._seen(agency, digest)
+        items = [{"index": index, "entry": entry} for index, entry in enumerate(map(json.loads, self.entries))]
+        mine = [each for each in items if each["entry"].get("packet", {}).get("digest") == stored.digest]
+        return {"digest": digest, "states": {}, "items": mine}
+
+    def _proof(self, agency: str, digest: str) -> dict[str, Any]:
+        stored = self._seen(agency, digest)
+        packet = json.loads(stored.raw)
+        return {
+            "v": "setu1.proof",
+            "digest": digest,
+            "aad": packet["jwe"]["aad"],
+            "manifest": packet["jws"]["payload"],
+            "signatures": packet["jws"]["signatures"],
+            "acknowledgements": [],
+            "receipts": [self.receipt(stored.index)],
+        }
 
     def _submit(self, agency: str, body: bytes) -> tuple[int, Any]:
         parsed = parse(body)

@@ -16,6 +16,8 @@ from broker.errors import (
     SignatureError,
     UnavailableError,
 )
+from broker.policy.cedar import CedarPolicy
+from broker.policy.load import default_rules
 from broker.policy.port import Decision
 from schemas.problem import Code
 from tests.builders import NOW, uuid7
@@ -239,19 +241,33 @@ class Readers:
 
     def decide(self, question):
         self.asked.append(question)
-        return self.decision
+        return self.decision if question.via == "reader" else Decision(permit=True, rules=("x",))
 
 
 def test_the_gateway_is_judged_as_a_reader_before_anything_is_sealed(gateway):
     policy = Readers(Decision(permit=False, rules=()))
     with pytest.raises(PolicyError) as caught:
         send(gateway.client("in-ncb", policy=policy))
-    assert [hit.recipient for hit in caught.value.rules] == ["in-setu"]
+    assert [(hit.rule, hit.recipient) for hit in caught.value.rules] == [("no-permit", "in-setu")]
     assert gateway.seen == []
-    (question,) = policy.asked
-    assert (question.via, question.sender.id, question.recipient.id) == ("reader", "in-ncb", "in-setu")
+    assert [(each.via, each.sender.id, each.recipient.id, each.at) for each in policy.asked] == [
+        ("https", "in-ncb", "us-dea", NOW),
+        ("reader", "in-ncb", "in-setu", NOW),
+    ]
     assert not send(gateway.client("in-ncb", policy=policy), sealed=True).header.open
-    assert len(policy.asked) == 1
+    assert len(policy.asked) == 3
+
+
+def test_each_recipient_is_judged_before_anything_is_sealed(gateway):
+    rules = default_rules()
+    ncb = gateway.client("in-ncb", policy=CedarPolicy(rules.rules, rules.schema))
+    handling = {**HANDLING, "releasable_to": ["IND", "us-dea"], "tlp": "GREEN"}
+    with pytest.raises(PolicyError) as caught:
+        send(ncb, to=["us-dea", "us-cbp"], handling=handling, sealed=True)
+    assert [(hit.rule, hit.recipient) for hit in caught.value.rules] == [("1.releasable", "us-cbp")]
+    assert caught.value.rules[0].remedy == "Add us-cbp or its country to releasable_to, if you may release to it."
+    assert gateway.seen == []
+    assert send(ncb, to=["us-dea"], handling=handling, sealed=True).index == 0
 
 
 def test_a_gateway_that_may_read_is_a_reader(gateway):
