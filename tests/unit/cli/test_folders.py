@@ -13,8 +13,8 @@ PROGRAM = """
 import sys, time
 from broker.cli.folders import working_folder
 with working_folder(None, "setu-test-") as folder:
-    print(folder, flush=True)
     try:
+        print(folder, flush=True)
         time.sleep(60)
     finally:
         print("ended", flush=True)
