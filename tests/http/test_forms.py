@@ -46,10 +46,12 @@ async def test_what_is_served_is_what_is_published(name: str) -> None:
 
 def test_a_route_reads_a_query_where_it_says_so() -> None:
     assert [path for path, _ in QUERIED] == [
+        "/v1/clocks",
         "/v1/topics/{topic}/packets",
         "/v1/topics/{topic}/stream",
         "/v1/audit/entries",
         "/v1/audit/outcomes",
+        "/v1/watch/precursors",
     ]
 
 

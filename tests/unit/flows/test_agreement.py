@@ -34,7 +34,8 @@ class Walk:
     async def send(self, act, to, sender="in-ncb"):
         """Whether it was accepted: an act may have become one that does not fit, or the sender had no part in it."""
         now = int(self.gateway.now())
-        lasting = handling(tlp="GREEN", retention={"purge_on": self.chance.choice(["2026-09-23", "2030-01-01"])})
+        until = self.chance.choice([{"purge_on": "2026-09-23"}, {"review_on": "2027-01-01", "purge_on": "2030-01-01"}])
+        lasting = handling(tlp="GREEN", retention=until)
         over = {"iat": now, "exp": now + self.chance.choice([900, 80_000]), "handling": lasting}
         try:
             sealed, done = await self.gateway.act(act, to, sender=sender, **over)

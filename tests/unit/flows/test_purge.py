@@ -19,7 +19,8 @@ MIDNIGHT = int(dt.datetime.combine(DAY + dt.timedelta(days=1), dt.time(), dt.UTC
 
 async def kept(gateway, to=("us-dea",), day=DAY, **over):
     """A packet to be purged today."""
-    until = handling(tlp="GREEN", retention={"purge_on": day.isoformat()})
+    flags = {"personal_data": False, "sanitised": True}
+    until = handling(tlp="GREEN", retention={"purge_on": day.isoformat()}, flags=flags)
     sealed, sent = await gateway.act(None, to, handling=until, **over)
     return sealed, sent
 
