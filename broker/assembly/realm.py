@@ -8,7 +8,8 @@ from broker.assembly.keys import keys_in, pinned_root
 from broker.config import GatewaySettings
 from broker.crypto.keys import PrivateKey, PublicKey
 from broker.directory.tuf import LocalDirectory
-from broker.directory.tuf_repository import CountryKeys, Operator, RealmKeys, Repository
+from broker.directory.tuf_drafts import CountryKeys, RealmKeys
+from broker.directory.tuf_repository import Operator, Repository
 from broker.errors import IntegrityError
 from schemas.directory import Directory
 from schemas.problem import Code

@@ -5,45 +5,26 @@ that one are named by version or hash and never change. Who owns the repository'
 withhold what is newer; who also owns the operator's keys can show two readers two versions that the countries signed.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from tuf.api.exceptions import RepositoryError
-from tuf.api.metadata import Metadata, MetaFile, Role, Root, Snapshot, TargetFile, Targets, Timestamp
-from tuf.api.serialization.json import JSONSerializer
+from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, Targets, Timestamp
 
-from broker.crypto.keys import PrivateKey, PublicKey
+from broker.crypto.keys import PrivateKey
 from broker.directory.check import check_document
 from broker.directory.files import one_at_a_time, write_whole
-from broker.directory.tuf_keys import OwnSigner, check_root, tuf_key
+from broker.directory.tuf_drafts import COMPACT, HASHES, RealmKeys, cosign, root_draft, targets_draft
+from broker.directory.tuf_keys import OwnSigner, check_root
 from broker.errors import IntegrityError
 from schemas.directory import TARGET, Directory
 from schemas.problem import Code
 
-HASHES = ["sha512"]
 _TARGETS = "targets.json"
-_COMPACT = JSONSerializer(compact=True)
 S = TypeVar("S", Root, Snapshot, Targets, Timestamp)
-
-
-@dataclass(frozen=True, slots=True)
-class CountryKeys:
-    """A country's share. `root`: two Ed25519 and two ML-DSA-65; `targets`: one of each."""
-
-    root: tuple[PublicKey, PublicKey, PublicKey, PublicKey]
-    targets: tuple[PublicKey, PublicKey]
-
-
-@dataclass(frozen=True, slots=True)
-class RealmKeys:
-    """`countries`: ISO 3166-1 alpha-3 -> its keys. `snapshot`, `timestamp`: the operator's Ed25519 keys."""
-
-    countries: Mapping[str, CountryKeys]
-    snapshot: PublicKey
-    timestamp: PublicKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,20 +43,6 @@ class Lifetimes:
     targets: int = 366 * 86_400
     snapshot: int = 7 * 86_400
     timestamp: int = 86_400
-
-
-def cosign(metadata: bytes, key: PrivateKey) -> bytes:
-    """Add one key's signature to root or targets metadata: each holder signs on its own machine.
-
-    Raises:
-        IntegrityError: code `directory-invalid`; not TUF metadata, or not a key that signs it.
-    """
-    try:
-        read = Metadata[Any].from_bytes(metadata)
-        read.sign(OwnSigner(key), append=True)
-    except RepositoryError as error:
-        raise _refused("TUF metadata", str(error)) from error
-    return read.to_bytes(_COMPACT)
 
 
 class Repository:
@@ -110,18 +77,7 @@ class Repository:
         Raises:
             IntegrityError: code `directory-invalid`; the keys are not of the agreed shape.
         """
-        roles = {name: Role([], 1) for name in (Root.type, Targets.type, Snapshot.type, Timestamp.type)}
-        root = Root(self._newest_root() + 1, None, self._until(self._lifetimes.root), {}, roles)
-        for country, share in keys.countries.items():
-            for role, publics in ((Root.type, share.root), (Targets.type, share.targets)):
-                for public in publics:
-                    root.add_key(tuf_key(public, country), role)
-        root.add_key(tuf_key(keys.snapshot), Snapshot.type)
-        root.add_key(tuf_key(keys.timestamp), Timestamp.type)
-        root.roles[Root.type].threshold = len(root.roles[Root.type].keyids) - 1
-        root.roles[Targets.type].threshold = len(root.roles[Targets.type].keyids)
-        check_root(root)
-        return Metadata(root).to_bytes(_COMPACT)
+        return root_draft(keys, self._newest_root() + 1, self._until(self._lifetimes.root))
 
     def draft(self, document: Directory) -> bytes:
         """Unsigned targets metadata for this document; its version is the document's.
@@ -129,10 +85,7 @@ class Repository:
         Raises:
             IntegrityError: code `directory-invalid`; the document is unsound.
         """
-        check_document(document)
-        file = TargetFile.from_data(TARGET, document.canonical(), HASHES)
-        until = self._until(self._lifetimes.targets)
-        return Metadata(Targets(document.version, None, until, {TARGET: file})).to_bytes(_COMPACT)
+        return targets_draft(document, self._until(self._lifetimes.targets))
 
     # changes
 
@@ -216,7 +169,7 @@ class Repository:
         snapshot = self._next_snapshot(
             before, MetaFile.from_data(signed.signed.version, targets, HASHES), trusted, operator
         )
-        files.append((f"metadata/{snapshot.signed.version}.snapshot.json", snapshot.to_bytes(_COMPACT)))
+        files.append((f"metadata/{snapshot.signed.version}.snapshot.json", snapshot.to_bytes(COMPACT)))
         trusted.verify_delegate(Snapshot.type, snapshot.signed_bytes, snapshot.signatures)
 
         meta = MetaFile.from_data(snapshot.signed.version, files[-1][1], HASHES)
@@ -224,7 +177,7 @@ class Repository:
         timestamp = Metadata(Timestamp(version, None, self._until(self._lifetimes.timestamp), meta))
         timestamp.sign(OwnSigner(operator.timestamp))
         trusted.verify_delegate(Timestamp.type, timestamp.signed_bytes, timestamp.signatures)
-        files.append(("metadata/timestamp.json", timestamp.to_bytes(_COMPACT)))
+        files.append(("metadata/timestamp.json", timestamp.to_bytes(COMPACT)))
         return [(self._folder / name, content) for name, content in files]
 
     def _root(self, new: bytes | None) -> Root:

@@ -7,7 +7,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from broker.crypto.keys import PrivateKey
-from broker.directory.tuf_repository import CountryKeys, Lifetimes, Operator, RealmKeys, Repository
+from broker.directory.tuf_drafts import CountryKeys, RealmKeys
+from broker.directory.tuf_repository import Lifetimes, Operator, Repository
 from broker.errors import NotFoundError
 from schemas.directory import Directory
 from tests.builders import NOW, Realm, private_key

@@ -10,7 +10,8 @@ import pytest
 from tuf.api.metadata import Metadata
 
 from broker.directory.tuf import LocalDirectory, RemoteDirectory
-from broker.directory.tuf_repository import Repository, cosign
+from broker.directory.tuf_drafts import cosign
+from broker.directory.tuf_repository import Repository
 from broker.errors import IntegrityError
 from schemas.canonical import b64u, canonical
 from schemas.problem import Code

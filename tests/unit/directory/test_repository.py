@@ -9,7 +9,8 @@ import pytest
 
 from broker.directory.files import write_whole
 from broker.directory.tuf import LocalDirectory
-from broker.directory.tuf_repository import CountryKeys, Lifetimes, RealmKeys, Repository, cosign
+from broker.directory.tuf_drafts import CountryKeys, RealmKeys, cosign
+from broker.directory.tuf_repository import Lifetimes, Repository
 from broker.errors import IntegrityError
 from schemas.directory import Directory
 from schemas.problem import Code
