@@ -9,6 +9,8 @@ from broker.config import GatewaySettings
 from broker.crypto.keys import PrivateKey, PublicKey
 from broker.directory.tuf import LocalDirectory
 from broker.directory.tuf_drafts import CountryKeys, RealmKeys
+from broker.directory.tuf_held import Held, held_in
+from broker.directory.tuf_proposal import Proposal
 from broker.directory.tuf_repository import Operator, Repository
 from broker.errors import IntegrityError
 from schemas.directory import Directory
@@ -65,6 +67,26 @@ def renew_directory(
 ) -> None:
     """Sign a new timestamp, and a snapshot where its time is half over; raises as `publish_directory`."""
     Repository(folder, now).renew(Operator(*operator))
+
+
+def held_realm(folder: Path, pinned: Path) -> Held | None:
+    """What is in force in a repository by the countries' signatures; None where no realm was founded there yet.
+
+    Raises:
+        IntegrityError: code `config-invalid`, no pinned root; `directory-invalid`, it does not verify.
+    """
+    if not any((folder / "metadata").glob("*.root.json")):
+        return None
+    return held_in(folder, pinned_root(pinned))
+
+
+def put_in_force(
+    folder: Path, proposal: Proposal, operator: tuple[PrivateKey, PrivateKey], *, now: Callable[[], float] = time.time
+) -> None:
+    """Install a proposal whose thresholds are met; raises IntegrityError (code `directory-invalid`)."""
+    Repository(folder, now).install(
+        Operator(*operator), root=proposal.root_bytes, document=proposal.document, targets=proposal.targets_bytes
+    )
 
 
 def operator_keys(realm_keys: Path) -> tuple[PrivateKey, PrivateKey]:

@@ -40,6 +40,7 @@ COMMANDS = {
     "relay": Entry("relay", "Bring accepted packets to Kafka, beside several gateways.", OPERATORS),
     "guard": Entry("guard", "Run the rollback guard that several gateways share.", OPERATORS),
     "store": Entry("store", "Show, upgrade and move the database that keeps the ledger.", OPERATORS),
+    "realm": Entry("ceremony", "Key ceremonies: found a realm, replace keys, renew; each holder signs.", OPERATORS),
     "directory": Entry("directory", "Show, verify, renew the agency directory; publish a new version.", OPERATORS),
     "topics": Entry("topics", "Make Kafka's topics and ACLs what the directory says.", OPERATORS),
     "demo": Entry("demo", "Two countries exchange packets on this machine; attacks on it are refused.", EVERYBODY),

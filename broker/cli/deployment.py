@@ -17,15 +17,18 @@ from broker.cli.sharing import Shared, agency_settings, further_settings, gatewa
 from broker.config import AgencySettings, GatewaySettings, load
 from broker.crypto.certificates import Authority, directory_row
 from broker.crypto.keys import PublicKey
+from broker.directory.share import make_share
 from broker.errors import IntegrityError
 from broker.merkle.note import LogSigner
 from broker.policy.cases import default_cases
 from broker.policy.load import default_rules
-from schemas.directory import Channel, KeyUse, Log
+from schemas.directory import Channel, Directory, KeyUse, Log
 from schemas.packet import SuiteName
 from schemas.problem import Code
+from schemas.realm import OPERATOR as OPERATOR_HOLDER
 
 LOOPBACK = "127.0.0.1"
+DRAFTS, OPERATOR_SHARE = "realm", "operator.share.json"
 CERTIFICATE_DAYS = 397
 KEY_DAYS = 731
 BACKDATED = 300
@@ -64,6 +67,7 @@ def create(
     path: Path,
     *,
     demo: bool = False,
+    ceremony: bool = False,
     host: str = LOOPBACK,
     port: int = 8443,
     operations_port: int = 9443,
@@ -79,6 +83,7 @@ def create(
     Args:
         path: the folder.
         demo: also make eight agencies with keys and certificates, in `agencies/`.
+        ceremony: make no country's keys and no realm; leave a draft of the directory and the operator's share for one.
         host: the name or IPv4 address under which agencies reach the gateway; for loopback it listens there alone.
         port: where agencies reach it.
         operations_port: where its operator does, on loopback.
@@ -107,7 +112,9 @@ def create(
     path.chmod(0o700)
     members = DEMO if demo else ()
     try:
-        _Making(path, host, port, operations_port, suite, limits or {}, shared, now, random, progress).make(members)
+        _Making(path, host, port, operations_port, suite, limits or {}, shared, now, random, progress).make(
+            members, ceremony
+        )
     except BaseException:
         for each in path.iterdir():
             shutil.rmtree(each) if each.is_dir() else each.unlink()
@@ -141,7 +148,7 @@ class _Making:
     random: Random
     progress: Progress
 
-    def make(self, members: Sequence[Member]) -> None:
+    def make(self, members: Sequence[Member], ceremony: bool) -> None:
         self.progress("certificate authorities, one per country")
         authorities = {country: self._authority(country) for country in COUNTRIES}
         self.progress("the gateway's keys and certificate")
@@ -152,10 +159,14 @@ class _Making:
         for member in members:
             self.progress(f"keys and certificate of {member.id}")
             enrolled.append(self._agency(member, authorities[member.country]))
-        self.progress("the directory, signed by both countries")
-        root = self._directory(enrolled, log)
-        for home in (self.path / "directory", *(self._home(member) for member in members)):
-            (home / "root.json").write_bytes(root)
+        if ceremony:
+            self.progress("a draft of the directory, for both countries to sign")
+            self._draft(enrolled, log)
+        else:
+            self.progress("the directory, signed by both countries")
+            root = self._directory(enrolled, log)
+            for home in (self.path / "directory", *(self._home(member) for member in members)):
+                (home / "root.json").write_bytes(root)
         self.progress("policies and settings")
         self._policies()
         self._settings()
@@ -231,9 +242,20 @@ class _Making:
         folder = self._folder("realm/keys")
         countries = {COUNTRIES[country]: write_country_keys(folder, country, self.random) for country in COUNTRIES}
         operator = write_operator_keys(folder, self.random)
-        begins = int(self.now()) - BACKDATED
-        made = document(enrolled, log, suite=self.suite, version=1, valid=(begins, begins + KEY_DAYS * 86_400))
+        made = self._document(enrolled, log)
         return assembly.found_realm(self._folder("directory"), made, countries, operator, now=self.now)
+
+    def _draft(self, enrolled: Sequence[Enrolled], log: Log) -> None:
+        self._folder("directory")
+        snapshot, timestamp = write_operator_keys(self._folder("realm/keys"), self.random)
+        share = make_share(OPERATOR_HOLDER, [("snapshot", snapshot), ("timestamp", timestamp)])
+        document = self._document(enrolled, log).to_object()
+        for name, members in ((OPERATOR_SHARE, share.to_object()), ("directory.json", document)):
+            (self.path / DRAFTS / name).write_text(json.dumps(members, indent=1) + "\n", "utf-8")
+
+    def _document(self, enrolled: Sequence[Enrolled], log: Log) -> Directory:
+        begins = int(self.now()) - BACKDATED
+        return document(enrolled, log, suite=self.suite, version=1, valid=(begins, begins + KEY_DAYS * 86_400))
 
     def _home(self, member: Member) -> Path:
         return self.path / "agencies" / member.id

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from broker.cli.deployment import LOOPBACK, Deployment, create
+from broker.cli.deployment import DRAFTS, LOOPBACK, OPERATOR_SHARE, Deployment, create
 from broker.cli.output import JsonOption, emit, note
 from schemas.packet import SuiteName
 
@@ -24,13 +24,32 @@ def init(
         int, typer.Option(min=1, max=65_535, help="The operator's port, on loopback: /healthz, /readyz, /metrics.")
     ] = 9443,
     suite: Annotated[SuiteName, typer.Option(help="The realm's one suite.")] = SuiteName.HYBRID_768,
+    ceremony: Annotated[
+        bool,
+        typer.Option(
+            "--ceremony",
+            help="Make no country's keys: the realm is founded by `setu realm`.",
+        ),
+    ] = False,
     _json: JsonOption = False,
 ) -> None:
     """Make a deployment: settings, a private CA per country, keys, the signed directory, policies.
 
-    Without --demo no agency's keys are made: each agency makes its own and is enrolled.
+    Without --demo no agency's keys are made: each agency makes its own and is enrolled. With --ceremony the directory
+    is a draft in realm/, for both countries to sign.
     """
-    made = create(folder, demo=demo, host=host, port=port, operations_port=operations_port, suite=suite, progress=note)
+    if demo and ceremony:
+        raise typer.BadParameter("expected --demo or --ceremony, found both: a ceremony is for a real realm")
+    made = create(
+        folder,
+        demo=demo,
+        ceremony=ceremony,
+        host=host,
+        port=port,
+        operations_port=operations_port,
+        suite=suite,
+        progress=note,
+    )
     emit(ctx, _document(made), lambda console: _show(console, made))
 
 
@@ -47,6 +66,8 @@ def _document(made: Deployment) -> dict[str, object]:
 def _show(console: Console, made: Deployment) -> None:
     console.print(f"A deployment is in {made.path}.", style="bold green")
     console.print(f"  check it:   setu doctor --config {made.config}")
+    if not (made.path / "directory" / "root.json").exists():
+        console.print(f"  found its realm:  setu realm new ... --share {made.path / DRAFTS / OPERATOR_SHARE}")
     console.print(f"  serve it:   setu serve --config {made.config}")
     if made.agencies:
         console.print(f"  send:       setu send tip tip.json --as {made.agencies['in-ncb']} --to us-dea ...")

@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from broker.crypto.keyfile import write_key
+from broker.crypto.keyfile import read_key, write_key
 from broker.crypto.keys import PrivateKey, generate
 from broker.crypto.suites import SUITES
 from broker.errors import IntegrityError
@@ -45,15 +45,22 @@ def write_log_keys(folder: Path, random: Random = os.urandom) -> list[Made]:
     return _write(folder, [(_name("log", alg), KeyUse.LOG, alg) for alg in ("Ed25519", "ML-DSA-44")], random)
 
 
-def write_country_keys(folder: Path, country: str, random: Random = os.urandom) -> Share:
-    """A country's four root keys and two targets keys."""
+def write_country_keys(folder: Path, country: str, random: Random = os.urandom, *, only_missing: bool = False) -> Share:
+    """A country's four root keys and two targets keys; `only_missing`: those that are there are read, not made.
+
+    Raises:
+        IntegrityError: code `config-invalid`; there is a file of that name, and none was written.
+    """
     root = [(_name("root", country, alg, n), alg) for alg in (CLASSICAL, POST_QUANTUM) for n in ("1", "2")]
     targets = [(_name("targets", country, alg), alg) for alg in (CLASSICAL, POST_QUANTUM)]
+    if not only_missing:
+        _check_free(folder, [name for name, _ in root + targets])
     return _signers(folder, "root", root, random), _signers(folder, "targets", targets, random)
 
 
 def write_operator_keys(folder: Path, random: Random = os.urandom) -> tuple[PrivateKey, PrivateKey]:
-    """The operator's keys for snapshot and timestamp."""
+    """The operator's keys for snapshot and timestamp; raises as `write_country_keys`."""
+    _check_free(folder, [_name("snapshot"), _name("timestamp")])
     (snapshot,) = _signers(folder, "snapshot", [(_name("snapshot"), CLASSICAL)], random)
     (timestamp,) = _signers(folder, "timestamp", [(_name("timestamp"), CLASSICAL)], random)
     return snapshot, timestamp
@@ -73,6 +80,9 @@ def fingerprint_of(vkey: str) -> str:
 def _signers(folder: Path, use: str, wanted: list[tuple[str, str]], random: Random) -> list[PrivateKey]:
     made = []
     for name, alg in wanted:
+        if (folder / name).exists():
+            made.append(read_key(folder / name, use))
+            continue
         key = generate(alg, random)
         write_key(folder / name, key, use)
         made.append(key)
@@ -85,14 +95,18 @@ def _name(*parts: str) -> str:
 
 
 def _write(folder: Path, wanted: list[tuple[str, KeyUse, str]], random: Random) -> list[Made]:
-    for name, _, _ in wanted:
+    _check_free(folder, [name for name, _, _ in wanted])
+    made = [(name, use, generate(alg, random)) for name, use, alg in wanted]
+    for name, use, key in made:
+        write_key(folder / name, key, use)
+    return made
+
+
+def _check_free(folder: Path, names: Sequence[str]) -> None:
+    for name in names:
         if (folder / name).exists():
             raise IntegrityError(
                 Code.CONFIG_INVALID,
                 f"Expected no file at {folder / name}, found one.",
                 advice="Name another folder; a key is never overwritten.",
             )
-    made = [(name, use, generate(alg, random)) for name, use, alg in wanted]
-    for name, use, key in made:
-        write_key(folder / name, key, use)
-    return made

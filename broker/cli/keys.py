@@ -1,5 +1,6 @@
 """`setu keys`: key files and the fingerprints people compare by voice."""
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -9,7 +10,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from broker.cli.keyring import SUFFIX, spoken, write_agency_keys, write_log_keys
+from broker.cli.keyring import (
+    SUFFIX,
+    spoken,
+    write_agency_keys,
+    write_country_keys,
+    write_log_keys,
+    write_operator_keys,
+)
 from broker.cli.output import JsonOption, emit
 from broker.crypto.keyfile import read_key_with_use
 from broker.crypto.keys import PrivateKey
@@ -24,6 +32,8 @@ class Form(StrEnum):
 
     AGENCY = "agency"
     LOG = "log"
+    COUNTRY = "country"
+    OPERATOR = "operator"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +65,42 @@ def generate_(
     ctx: typer.Context,
     folder: FolderArgument,
     form: Annotated[
-        Form, typer.Option("--for", help="An agency's signing and wrap keys, or a gateway's two log keys.")
+        Form,
+        typer.Option(
+            "--for",
+            help="An agency's signing and wrap keys; a gateway's two log keys; a country's four root and two targets "
+            "keys; an operator's for snapshot and timestamp.",
+        ),
     ] = Form.AGENCY,
+    country: Annotated[
+        str | None, typer.Option(metavar="IND", help="Whose, for --for country: ISO 3166-1 alpha-3.")
+    ] = None,
+    only_missing: Annotated[
+        bool, typer.Option("--missing", help="With --for country: make only those that are not there (one was lost).")
+    ] = False,
     suite: Annotated[SuiteName, typer.Option(help="The realm's suite.")] = SuiteName.HYBRID_768,
     _json: JsonOption = False,
 ) -> None:
     """Make new private keys, one file each, mode 0600; an existing file is never overwritten."""
+    if (form is Form.COUNTRY) != (country is not None) or (only_missing and country is None):
+        raise typer.BadParameter("expected --country with --for country, and with nothing else")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    made = write_agency_keys(folder, suite) if form is Form.AGENCY else write_log_keys(folder)
-    _print(ctx, [_shown(folder / name, key, use) for name, use, key in made])
+    if form in (Form.AGENCY, Form.LOG):
+        made = write_agency_keys(folder, suite) if form is Form.AGENCY else write_log_keys(folder)
+        _print(ctx, [_shown(folder / name, key, use) for name, use, key in made])
+        return
+    if country is not None:
+        write_country_keys(folder, country_of(country).lower(), only_missing=only_missing)
+    else:
+        write_operator_keys(folder)
+    _print(ctx, [read(path) for path in sorted(folder.glob("*" + SUFFIX))])
+
+
+def country_of(text: str) -> str:
+    """ISO 3166-1 alpha-3 in capitals; raises typer.BadParameter."""
+    if not re.fullmatch(r"[A-Z]{3}", text):
+        raise typer.BadParameter("expected a country as three capitals, like IND (ISO 3166-1 alpha-3)")
+    return text
 
 
 @app.command(epilog="Example: setu keys show keys/wrap.key")

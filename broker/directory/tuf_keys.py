@@ -14,14 +14,12 @@ from tuf.api.metadata import Root, Snapshot, Targets, Timestamp
 
 from broker.crypto.keys import PrivateKey, PublicKey
 from broker.crypto.signatures import sign, verify
+from broker.directory.changes import COUNTRY
 from broker.errors import IntegrityError, SignatureError
 from schemas.problem import Code
 
 ML_DSA_65: Final = "ml-dsa-65"
 ED25519: Final = "ed25519"
-COUNTRY: Final = "x-setu-country"
-"""The member of a key in the root that says whose it is (ISO 3166-1 alpha-3); absent for the operator's."""
-
 _ALGORITHMS: Mapping[tuple[str, str], str] = {(ED25519, ED25519): "Ed25519", (ML_DSA_65, ML_DSA_65): "ML-DSA-65"}
 _TYPES = {alg: names for names, alg in _ALGORITHMS.items()}
 _PER_COUNTRY: Mapping[str, Mapping[str, int]] = {
@@ -129,11 +127,11 @@ def _faults(root: Root) -> Iterator[str]:
             public_of(key)
         except SignatureError:
             yield "a key that is no sound Ed25519 or ML-DSA-65 key under its thumbprint"
-    countries = {_country(key) for key in _keys(root, Root.type)}
+    countries = {country_of(key) for key in keys_of_role(root, Root.type)}
     if None in countries or len(countries) < 2:  # noqa: PLR2004 - a realm is between at least two
         yield "root keys that are not of two or more countries"
     for role, missing in ((Root.type, 1), (Targets.type, 0)):
-        found = Counter((_country(key), key.keytype) for key in _keys(root, role))
+        found = Counter((country_of(key), key.keytype) for key in keys_of_role(root, role))
         agreed = {
             (country, _TYPES[alg][0]): number for country in countries for alg, number in _PER_COUNTRY[role].items()
         }
@@ -144,14 +142,17 @@ def _faults(root: Root) -> Iterator[str]:
     for role in (Snapshot.type, Timestamp.type):
         if (len(root.roles[role].keyids), root.roles[role].threshold) != (1, 1):
             yield f"not exactly one key for {role}"
+    roles = Counter(keyid for role in root.roles.values() for keyid in set(role.keyids))
+    if any(number > 1 for number in roles.values()):
+        yield "one key in two roles"
 
 
-def _country(key: Key) -> str | None:
+def country_of(key: Key) -> str | None:
     country = key.unrecognized_fields.get(COUNTRY)
     return country if isinstance(country, str) else None
 
 
-def _keys(root: Root, role: str) -> list[Key]:
+def keys_of_role(root: Root, role: str) -> list[Key]:
     return [root.keys[keyid] for keyid in root.roles[role].keyids if keyid in root.keys]
 
 
