@@ -80,7 +80,7 @@ def held_realm(folder: Path, pinned: Path) -> Held | None:
     return held_in(folder, pinned_root(pinned))
 
 
-def put_in_force(
+def install_proposal(
     folder: Path, proposal: Proposal, operator: tuple[PrivateKey, PrivateKey], *, now: Callable[[], float] = time.time
 ) -> None:
     """Install a proposal whose thresholds are met; raises IntegrityError (code `directory-invalid`)."""

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from broker.assembly.keys import Keys, keys_in
-from broker.assembly.realm import held_realm, operator_keys, put_in_force
+from broker.assembly.realm import held_realm, install_proposal, operator_keys
 from broker.cli.ceremony_files import (
     FileOption,
     InForceOption,
@@ -252,7 +252,7 @@ def _install(proposal: Proposal, settings: GatewaySettings, pinned: Path) -> Non
             advice="Move it away, or restore the repository that it belongs to.",
         )
     keys = operator_keys(settings.at(settings.paths.realm_keys))
-    put_in_force(settings.at(settings.paths.directory), proposal, keys)
+    install_proposal(settings.at(settings.paths.directory), proposal, keys)
     if founding is not None:
         write_whole(pinned, founding)
 

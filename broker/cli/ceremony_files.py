@@ -151,7 +151,7 @@ def remember_signing(places: Sequence[Path], proposal: Proposal, *, again: bool)
                 raise _refused(
                     f"the same {what} as was signed with the keys in {folder} before",
                     "another of that version",
-                    "Have a directory drawn up under a higher version. Only where the earlier signature never left this "
+                    "Have it drawn up under a higher version. Only where the earlier signature never left this "
                     "machine, or its proposal was given up by all: --again.",
                 )
     for folder in folders:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from tuf.api.exceptions import RepositoryError
-from tuf.api.metadata import Metadata, Role, Root, Snapshot, TargetFile, Targets, Timestamp
+from tuf.api.metadata import Delegations, Metadata, Role, Root, Snapshot, TargetFile, Targets, Timestamp
 from tuf.api.serialization.json import JSONSerializer
 
 from broker.crypto.keys import PrivateKey, PublicKey
@@ -57,15 +57,15 @@ def root_draft(keys: RealmKeys, version: int, until: datetime) -> bytes:
     return Metadata(root).to_bytes(COMPACT)
 
 
-def targets_draft(document: Directory, until: datetime) -> bytes:
-    """Unsigned targets metadata for this document; its version is the document's.
+def targets_draft(document: Directory, until: datetime, delegations: Delegations | None = None) -> bytes:
+    """Unsigned targets metadata for this document; its version is the document's. `delegations`: as they were before.
 
     Raises:
         IntegrityError: code `directory-invalid`; the document is unsound.
     """
     check_document(document)
     file = TargetFile.from_data(TARGET, document.canonical(), HASHES)
-    return Metadata(Targets(document.version, None, until, {TARGET: file})).to_bytes(COMPACT)
+    return Metadata(Targets(document.version, None, until, {TARGET: file}, delegations)).to_bytes(COMPACT)
 
 
 def cosign(metadata: bytes, key: PrivateKey) -> bytes:

@@ -243,11 +243,17 @@ def draw_up(
     if keys is not None:
         file["root"] = json.loads(root_draft(keys, held.root.version + 1 if held is not None else 1, until))
     if document is not None:
-        file |= {"targets": json.loads(targets_draft(document, until)), "directory": document.to_object()}
+        delegations = held.targets.delegations if held is not None else None
+        targets = json.loads(targets_draft(document, until, delegations))
+        file |= {"targets": targets, "directory": document.to_object()}
     return Proposal(File.from_object(file), held)
 
 
 def _read(kind: type[S], members: Mapping[str, Any]) -> Metadata[S]:
+    signatures = members.get("signatures")
+    signers = [str(each.get("keyid")) for each in signatures if isinstance(each, dict)] if signatures else []
+    if len(set(signers)) != len(signers):
+        raise _refused(f"two signatures by one key on the {kind.type}")
     try:
         read = Metadata[S].from_bytes(json.dumps(members).encode())
     except RepositoryError as error:
@@ -270,7 +276,7 @@ def _strange(part: Metadata[Any]) -> bool:
         for key in signed.keys.values():
             holders.append({name: value for name, value in key.unrecognized_fields.items() if name != COUNTRY})
             holders.append({name: value for name, value in key.keyval.items() if name != "public"})
-    if isinstance(signed, Targets):
+    if isinstance(signed, Targets):  # what it delegates is shown member by member
         holders += [file.unrecognized_fields for file in signed.targets.values()]
     return any(holders)
 

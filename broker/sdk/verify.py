@@ -75,6 +75,7 @@ class Verifier:
         self._gateway = gateway
         self._directory = directory
         self._keys = keys
+        self._seen: dict[int, str] = {}
 
     @property
     def audience(self) -> Audience:
@@ -163,7 +164,8 @@ class Verifier:
             raise PacketError(Code.RECEIPT_INVALID, error.message, advice=_KEEP_IT) from None
         if snapshot is None and version > judge.ref.version:
             raise _alarm(f"Expected directory version {version}, which a receipt names, in the repository, found none.")
-        if snapshot is not None and snapshot.ref.hash != entry.directory.hash:
+        hash_ = self._seen.setdefault(version, entry.directory.hash) if snapshot is None else snapshot.ref.hash
+        if hash_ != entry.directory.hash:
             raise _alarm(f"Expected the same directory version {version} everywhere, found another hash in a receipt.")
         return entry, judge
 

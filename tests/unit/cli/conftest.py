@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from broker.cli.app import app
 from broker.cli.deployment import Deployment, create
+from tests.unit.cli.ceremonies import Ceremony, begun
 
 
 @dataclass(frozen=True)
@@ -37,17 +38,31 @@ def own(made, tmp_path) -> Deployment:
     return Deployment(folder, folder / "setu.toml", made.url, made.operations, agencies, made.now)
 
 
+def run(*words: object, stdin: str | bytes | None = None) -> Said:
+    done = CliRunner().invoke(app, [str(word) for word in words], input=stdin, env={"COLUMNS": "200"})
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return Said(done.exit_code, done.stdout, done.stderr)
+
+
 @pytest.fixture
 def setu():
-    runner = CliRunner()
-
-    def run(*words: object, stdin: str | bytes | None = None) -> Said:
-        done = runner.invoke(app, [str(word) for word in words], input=stdin, env={"COLUMNS": "200"})
-        if done.exception is not None and not isinstance(done.exception, SystemExit):
-            raise done.exception
-        return Said(done.exit_code, done.stdout, done.stderr)
-
     return run
+
+
+@pytest.fixture(scope="session")
+def founded(tmp_path_factory) -> Ceremony:
+    """A realm founded by two countries, whose signatures are good for 30 days; for reading only."""
+    ceremony = begun(run, tmp_path_factory.mktemp("ceremony") / "c")
+    ceremony.found("--days", "30")
+    return ceremony
+
+
+@pytest.fixture
+def realm(founded, tmp_path) -> Ceremony:
+    """A copy to go on with."""
+    shutil.copytree(founded.path, tmp_path / "c")
+    return Ceremony(run, tmp_path / "c")
 
 
 @pytest.fixture

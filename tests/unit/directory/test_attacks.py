@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tuf.api.metadata import Metadata
+from tuf.api.metadata import Metadata, Root
 
+from broker.crypto.keys import PrivateKey
 from broker.directory.tuf import LocalDirectory, RemoteDirectory
 from broker.directory.tuf_drafts import cosign
 from broker.directory.tuf_repository import Repository
@@ -59,7 +60,7 @@ class World:
 
 
 _STATE = {"number", "snapshot_number", "snapshot_key", "timestamp_key", "snapshot_until"}
-IND = KEYS.targets["IND"]
+IND, IND_ROOT = KEYS.targets["IND"], KEYS.root["IND"]
 CLASSICAL = [key for key in KEYS.all_targets if key.alg == "Ed25519"]
 OTHER = Keys("another realm")
 
@@ -168,11 +169,55 @@ def _small_order(world: World) -> None:
     world.forged(raw=canonical(made))
 
 
+def _seven(three: list[PrivateKey]) -> Callable[[World], None]:
+    """Seven signatures: the four of one country, and three more."""
+    return _root_change(lambda _: None, [*IND_ROOT, *three])
+
+
+def _usa_replaced(world: World) -> None:
+    """The other country's keys are the attacker's, who holds one country's own: all that the new root asks for."""
+    taken = Keys("taken")
+    taken.root["IND"], taken.targets["IND"], taken.operator = KEYS.root["IND"], KEYS.targets["IND"], KEYS.operator
+    made = Metadata[Root].from_bytes(world.repository.draft_root(taken.public())).signed
+    world.metadata("2.root.json").write_bytes(signed(made, taken.roots))
+    world.forge.state(world.metadata("1.targets.json").read_bytes(), 1, number=2)
+
+
+def _one_key_in_two_roles(world: World) -> None:
+    def change(root: dict[str, Any]) -> None:
+        root["roles"]["timestamp"]["keyids"] = root["roles"]["snapshot"]["keyids"]
+
+    world.forge.root(KEYS.roots, change)
+    old = world.metadata("1.targets.json").read_bytes()
+    world.forge.state(old, 1, number=2, timestamp_key=KEYS.operator.snapshot)
+
+
+def _old_directory(**over: int) -> Callable[[World], None]:
+    """The operator goes back to version 1 after 2 was seen, and signs as of now."""
+
+    def attack(world: World) -> None:
+        old = world.metadata("1.targets.json").read_bytes()
+        world.forged()
+        world.reader.refresh()
+        world.forge.state(old, 1, **over)
+
+    return attack
+
+
 ATTACKS = [
     # root
     pytest.param(_root_change(lambda _: None, KEYS.roots[:6]), "root was signed by 6/7", id="root-six-of-eight"),
     pytest.param(_root_change(lambda _: None, KEYS.root["IND"]), "root was signed by 4/7", id="root-one-country"),
     pytest.param(_root_change(lambda _: None, OTHER.roots), "root was signed by 0/7", id="root-of-others"),
+    pytest.param(_seven(3 * IND_ROOT[:1]), "Failed to deserialize", id="root-seven-one-country-and-duplicates"),
+    pytest.param(_seven(IND_ROOT[1:]), "Failed to deserialize", id="root-seven-one-country-each-twice"),
+    pytest.param(_seven(OTHER.roots[:3]), "root was signed by 4/7", id="root-seven-one-country-and-another-realm"),
+    pytest.param(_seven(OTHER.root["USA"][:3]), "signed by 4/7", id="root-seven-one-country-and-others-usa"),
+    pytest.param(
+        _seven([*KEYS.all_targets[:2], KEYS.operator.timestamp]), "signed by 4/7", id="root-seven-with-other-roles-keys"
+    ),
+    pytest.param(_usa_replaced, "root was signed by 4/7", id="root-seven-of-those-it-names-itself"),
+    pytest.param(_one_key_in_two_roles, "one key in two roles", id="root-one-key-in-two-roles"),
     pytest.param(_root_change(lambda root: root.update(version=3)), "version 2", id="root-skips-a-version"),
     pytest.param(_root_change(_threshold("targets", 2)), "a threshold of 2 for targets", id="root-lowers-targets"),
     pytest.param(_root_change(_threshold("root", 4)), "a threshold of 4 for root", id="root-lowers-root"),
@@ -207,6 +252,16 @@ ATTACKS = [
     pytest.param(_rolled_back_timestamp, "New timestamp version 2 must be >= 3", id="timestamp-rolled-back"),
     pytest.param(_rolled_back_snapshot, "New snapshot version must be >= 3, got version 2", id="snapshot-rolled-back"),
     pytest.param(_rolled_back_targets, "Expected targets.json version", id="targets-rolled-back"),
+    pytest.param(
+        _old_directory(number=9, snapshot_number=1),
+        "New snapshot version must be >= 2, got version 1",
+        id="old-directory-under-a-fresh-timestamp",
+    ),
+    pytest.param(
+        _old_directory(number=9),
+        "Expected targets.json version 1, got 2",
+        id="old-directory-under-a-fresh-snapshot-and-timestamp",
+    ),
     # mixed and tampered
     pytest.param(_mixed_snapshot, "hash", id="mixed-snapshot"),
     pytest.param(_mixed_targets, "hash", id="mixed-targets"),
@@ -223,7 +278,7 @@ ATTACKS = [
     pytest.param(_changed("timestamp.json", lambda _: b"<html>"), "Failed to deserialize", id="timestamp-no-json"),
     pytest.param(_changed("timestamp.json", lambda _: b" " * 20_000), "longer", id="timestamp-endless"),
     # the document
-    pytest.param(_same_version_other_hash, "two directories of one version", id="other-hash-for-the-same-version"),
+    pytest.param(_same_version_other_hash, "two directories of one version", id="two-directories-of-one-version"),
     pytest.param(_versions_differ, "a document of version 2, found 3", id="document-of-another-version"),
     pytest.param(lambda w: w.forged(raw=b"{}"), "a directory document", id="document-not-one"),
     pytest.param(lambda w: w.forged(raw=b'{"v":1,"v":1}'), "a directory document", id="document-duplicate-name"),

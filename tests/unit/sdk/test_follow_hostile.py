@@ -326,6 +326,26 @@ def test_an_older_version_that_is_not_held_is_judged_by_the_current_one(gateway)
     assert packet.index == 0
 
 
+def test_two_directories_of_one_version_are_an_alarm_also_where_neither_is_held(gateway):
+    send(gateway)
+    first = gateway.realm
+    gateway.realm = Realm(name="test realm", document={"name": "what others are shown"})
+    assert gateway.realm.snapshot.ref.version == first.snapshot.ref.version
+    send(gateway)
+    client = gateway.client("us-dea", directory=SimulatedDirectory(first.with_().snapshot))
+    with pytest.raises(IntegrityError, match="another hash in a receipt") as caught:
+        follow(client)
+    assert caught.value.code is Code.DIRECTORY_INVALID
+
+
+def test_an_old_directory_behind_a_receipt_of_a_newer_one_is_an_alarm(gateway):
+    old = gateway.realm.snapshot
+    gateway.realm = gateway.realm.with_()
+    send(gateway)
+    with pytest.raises(IntegrityError, match="which a receipt names, in the repository, found none"):
+        follow(gateway.client("us-dea", directory=SimulatedDirectory(old)))
+
+
 def test_a_directory_that_cannot_be_fetched_now_is_waited_for(gateway):
     old = gateway.realm.snapshot
     gateway.realm = gateway.realm.with_()
