@@ -251,7 +251,8 @@ def draw_up(
 
 def _read(kind: type[S], members: Mapping[str, Any]) -> Metadata[S]:
     signatures = members.get("signatures")
-    signers = [str(each.get("keyid")) for each in signatures if isinstance(each, dict)] if signatures else []
+    rows = signatures if isinstance(signatures, list) else []
+    signers = [str(each.get("keyid")) for each in rows if isinstance(each, dict)]
     if len(set(signers)) != len(signers):
         raise _refused(f"two signatures by one key on the {kind.type}")
     try:

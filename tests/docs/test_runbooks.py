@@ -58,7 +58,7 @@ def test_quotes_are_found_and_others_would_be_missed():
     assert not is_said("Expected the tea ...")
 
 
-@pytest.mark.parametrize("name", ["kafka-lost.md", "store-lost.md", "suspected-compromise.md"])
+@pytest.mark.parametrize("name", ["ceremony.md", "kafka-lost.md", "store-lost.md", "suspected-compromise.md"])
 def test_it_says_when_what_how_and_what_not(name):
     text = (FOLDER / name).read_text()
     assert re.search(r"^\*\*When\*\*", text, re.MULTILINE)

@@ -194,3 +194,30 @@ def test_a_countrys_targets_keys_change_with_the_directory_they_sign(realm):
     assert shown["proposes"] == {"root": 2, "targets": 2, "directory": 2}
     assert realm.publish(*(realm.sign(country, proposal) for country in ("IND", "USA"))).status == 0
     assert realm.reader().refresh().ref.version == 2
+
+
+def test_two_lost_root_keys_end_the_realm_and_another_is_founded_under_a_higher_version(realm, setu):
+    early = realm.reader("early")
+    old = early.refresh()
+    for path in list(realm.keys("IND").glob("root-ind-*.key"))[:2]:
+        path.unlink()
+    realm.make_keys("IND", "--missing")
+    proposal = realm.new("hopeless.json", "--share", realm.share("IND", "ind-2.json"))
+    said = realm.publish(*(realm.sign(country, proposal) for country in ("IND", "USA")))
+    assert said.status == 1
+    assert tallies(said.json())["root", 1] == (6, {"IND": 2})
+
+    shares = [word for name in ("ind-2", "USA.share") for word in ("--share", realm.post / f"{name}.json")]
+    document = realm.document()
+    realm.repository.rename(realm.path / "operator" / "directory-of-the-old-realm")
+    realm.repository.mkdir()
+    again = realm.new(
+        "again.json",
+        *shares,
+        *("--share", realm.path / "operator" / "realm" / "operator.share.json", "--document", document),
+    )
+    assert realm.publish(*(realm.sign(country, again, "--again") for country in ("IND", "USA"))).status == 0
+    found = realm.run("realm", "show", realm.repository)
+    assert found["realm"] != early.realm
+    assert found["directory"] == old.ref.version + 1
+    assert setu("directory", "verify", "--config", realm.config).status == 0
