@@ -44,7 +44,7 @@ class MlDsaKey(Key):
             verify(public_of(self), data, bytes.fromhex(signature.signature))
         except SignatureError as error:
             raise UnverifiedSignatureError(f"expected a signature by {self.keyid}, found none that verifies") from error
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
             raise VerificationError(f"expected a signature by {self.keyid} in hex, found other text") from error
 
 

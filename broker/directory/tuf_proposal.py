@@ -45,8 +45,11 @@ class Proposal:
         self.root = _read(Root, file.root) if file.root is not None else None
         self.targets = _read(Targets, file.targets) if file.targets is not None else None
         self.document = file.directory
-        for fault in self._faults():
-            raise _refused(fault)
+        try:
+            for fault in self._faults():
+                raise _refused(fault)
+        except RepositoryError as error:
+            raise _refused("members that no signed bytes can be made of") from error
 
     @classmethod
     def from_json(cls, raw: bytes, held: Held | None) -> "Proposal":

@@ -193,3 +193,16 @@ def old_directory(**over: int) -> Callable[[World], None]:
         world.forge.state(old, 1, **over)
 
     return attack
+
+
+def root_signature(alg: str, text: str | None) -> Callable[[World], None]:
+    """A root signed by all, with something else in the place of one signature."""
+
+    def attack(world: World) -> None:
+        root_change(lambda _: None)(world)
+        members = json.loads(world.metadata("2.root.json").read_bytes())
+        kid = next(key.public.kid for key in IND_ROOT if key.alg == alg)
+        next(each for each in members["signatures"] if each["keyid"] == kid)["sig"] = text
+        world.metadata("2.root.json").write_bytes(json.dumps(members).encode())
+
+    return attack

@@ -35,6 +35,7 @@ from tests.unit.directory.attacks import (
     rolled_back_targets,
     rolled_back_timestamp,
     root_change,
+    root_signature,
     same_version_other_hash,
     seven,
     small_order,
@@ -144,6 +145,18 @@ def test_refused(tmp_path: Path, make: Callable[..., Reader], attack: Callable[[
         assert fault in refused.value.message
     assert world.reader.current().ref == before.ref
     assert world.reader.at(1).ref == first.ref
+
+
+@both
+@pytest.mark.parametrize("text", ["zz", None, "", "00"])
+@pytest.mark.parametrize("alg", ["Ed25519", "ML-DSA-65"])
+def test_a_signature_that_is_none_counts_as_none(
+    tmp_path: Path, make: Callable[..., Reader], alg: str, text: str | None
+) -> None:
+    world = World(tmp_path, make)
+    root_signature(alg, text)(world)
+    assert world.reader.refresh().ref.version == 1
+    assert world.metadata("2.root.json").exists()
 
 
 EXPIRED = [
