@@ -86,7 +86,7 @@ def unseal(raw: bytes, passphrase: Passphrase, where: str) -> bytes:
     head, cost, salt = _read(raw, where)
     try:
         iv, sealed = unb64u(head["iv"], IV_SIZE), unb64u(head.pop("sealed"))
-    except (MalformedBase64Error, TypeError):
+    except (MalformedBase64Error, TypeError, AttributeError):
         raise _no_sealed_key(where) from None
     try:
         return AESGCM(passphrase.key(cost, salt)).decrypt(iv, sealed, canonical(head))
@@ -116,7 +116,7 @@ def _read(raw: bytes, where: str) -> tuple[dict[str, Any], int, bytes]:
         cost = kdf["n"]
         if kdf != {"name": "scrypt", "n": cost, "r": 8, "p": 1, "salt": kdf["salt"]} or type(cost) is not int:
             raise _no_sealed_key(where)
-    except (MalformedJsonError, MalformedBase64Error, TypeError, KeyError):
+    except (MalformedJsonError, MalformedBase64Error, TypeError, AttributeError, KeyError):
         raise _no_sealed_key(where) from None
     # A file that somebody changed must not make the program ask for all the memory there is.
     if not LEAST <= cost <= MOST or cost & (cost - 1):
