@@ -77,7 +77,7 @@ def test_a_new_agency_enrols_and_sends_a_tip(live, tmp_path, monkeypatch):
         payload = registry.samples("tip")[next(iter(registry.samples("tip")))]
         sent = agency.send("tip", to="in-ncb", payload=payload, handling=registry.sample_handling())
         live.clients["in-ncb"].directory.refresh()
-        (received,) = [each for each in live.clients["in-ncb"].follow("tip", drain=True, wait=0)]
+        (received,) = list(live.clients["in-ncb"].follow("tip", drain=True, wait=0))
         assert (received.header.from_, received.digest) == ("us-tst", sent.digest)
         assert received.as_object() == payload
         received.acknowledge("opened")

@@ -19,7 +19,18 @@ class Applying:
         self.setu, self.folder, self.deployment, self.agency = setu, folder, deployment, agency
         self.home = folder / f"home-{agency}"
         root = over.get("root", deployment.path / "directory/root.json")
-        self.asked = setu("enrol", "request", agency, self.home, "--name", over.get("name", "Test Service"), "--root", root, *over.get("words", ()), "--json")
+        self.asked = setu(
+            "enrol",
+            "request",
+            agency,
+            self.home,
+            "--name",
+            over.get("name", "Test Service"),
+            "--root",
+            root,
+            *over.get("words", ()),
+            "--json",
+        )
         assert self.asked.status == 0, self.asked.err
         self.file = self.home / "enrolment.json"
         self.fingerprint = self.asked.json()["fingerprint"]
@@ -167,7 +178,9 @@ def test_what_is_not_added_changes_nothing(apply, own, over, said):
     [
         pytest.param("us-d3a", {}, "id-conflict", id="an-id-that-looks-like-another"),
         pytest.param("us-dea", {}, "id-conflict", id="an-id-that-is-taken"),
-        pytest.param("us-tst", {"name": "Drug Enf\u043ercement Administration"}, "schema", id="a-name-of-two-alphabets"),
+        pytest.param(
+            "us-tst", {"name": "Drug Enf\u043ercement Administration"}, "schema", id="a-name-of-two-alphabets"
+        ),
         pytest.param("us-tst", {"name": "Drug Enforcement  Adminstration"}, "id-conflict", id="a-name-like-another"),
         pytest.param("us-tst", {"words": ("--suite", "hybrid-1024")}, "wrong-suite", id="another-suite"),
         pytest.param("xx-tst", {}, "schema", id="no-country"),

@@ -35,7 +35,9 @@ def made(key=None, *, agency="us-tst", binding=BOUND, extensions=(), subject=Non
     if binding is not None:
         builder = builder.add_attribute(AttributeOID.CHALLENGE_PASSWORD, binding.encode())
     key = key or ec.generate_private_key(ec.SECP256R1())
-    return builder.sign(key, None if isinstance(key, ed25519.Ed25519PrivateKey) else SHA256()).public_bytes(Encoding.DER)
+    return builder.sign(key, None if isinstance(key, ed25519.Ed25519PrivateKey) else SHA256()).public_bytes(
+        Encoding.DER
+    )
 
 
 def test_a_good_request_becomes_a_client_certificate_and_nothing_more():

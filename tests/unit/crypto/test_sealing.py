@@ -5,7 +5,12 @@ import os
 import ssl
 
 import pytest
-from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat, load_pem_private_key
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from broker.crypto.keyfile import read_secret, write_key, write_secret
 from broker.crypto.keystore import KeyStore
@@ -170,6 +175,8 @@ def test_a_pem_that_another_program_encrypted_does_not_ask_the_terminal(folders)
     issued = client_certificate("us-dea")
     key = load_pem_private_key(issued.key, None)
     (keys / "tls.pem").write_bytes(issued.certificate)
-    write_secret(keys / "tls.key", key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"x" * 12)))
+    write_secret(
+        keys / "tls.key", key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"x" * 12))
+    )
     with pytest.raises(ssl.SSLError):
         KeyStore().load_chain(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), keys / "tls.pem", keys / "tls.key")

@@ -67,7 +67,12 @@ def test_names_that_look_alike(other):
 
 
 @pytest.mark.parametrize(
-    "other", ["Narcotics Control Bureau, Thailand", "Central Bureau of Narcotics", "\u0938\u094d\u0935\u093e\u092a\u0915 \u0928\u093f\u092f\u0902\u0924\u094d\u0930\u0923 \u092c\u094d\u092f\u0942\u0930\u094b"]
+    "other",
+    [
+        "Narcotics Control Bureau, Thailand",
+        "Central Bureau of Narcotics",
+        "\u0938\u094d\u0935\u093e\u092a\u0915 \u0928\u093f\u092f\u0902\u0924\u094d\u0930\u0923 \u092c\u094d\u092f\u0942\u0930\u094b",
+    ],
 )
 def test_names_that_do_not(other):
     assert not names_alike(BUREAU, other)

@@ -62,6 +62,7 @@ def test_signing_keys_that_another_agency_has():
 def test_half_of_a_wrap_key_is_enough():
     """The curve's half of another agency's wrap key, under a lattice half of one's own."""
     theirs, mine = REALM.members["in-ncb"].wrap.public.raw, private_key("HPKE-9-KE", "half").public.raw
+
     class Half:
         public = PublicKey("HPKE-9-KE", mine[:-32] + theirs[-32:])
 
@@ -70,7 +71,7 @@ def test_half_of_a_wrap_key_is_enough():
 
 def test_a_retired_key_is_not_free_either():
     old = private_key("HPKE-9-KE", "retired")
-    rows = [each.to_object() for each in REALM.directory.agencies if each.id == "us-dea"][0]["keys"]
+    rows = next(each.to_object() for each in REALM.directory.agencies if each.id == "us-dea")["keys"]
     realm = REALM.with_(agencies={"us-dea": {"keys": [*rows, key_row(old, "wrap", state="revoked").to_object()]}})
     assert "one of us-dea" in refused(Applicant(), "id-conflict", wrap=old, realm=realm)
 

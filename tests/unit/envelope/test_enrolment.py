@@ -62,7 +62,6 @@ def with_key(at, **over):
 def offered(at, alg, raw):
     """Key bytes that no key object exists for, under their right thumbprint."""
 
-
     return with_key(at, public=b64u(raw), kid=thumbprint(alg, raw))
 
 
@@ -82,7 +81,9 @@ NO_SECRET_768 = bytes(1152) + SEED
 BAD_KEYS = [
     pytest.param(ME, offered(0, "Ed25519", bytes.fromhex(SMALL_ORDER)), id="ed25519-of-small-order"),
     pytest.param(ME, offered(0, "Ed25519", bytes.fromhex("01" + "00" * 31)), id="ed25519-the-neutral-point"),
-    pytest.param(ME, offered(2, "HPKE-9-KE", halves(ME.wrap.public.raw, bytes.fromhex(LOW_U))), id="x25519-of-low-order"),
+    pytest.param(
+        ME, offered(2, "HPKE-9-KE", halves(ME.wrap.public.raw, bytes.fromhex(LOW_U))), id="x25519-of-low-order"
+    ),
     pytest.param(ME, offered(2, "HPKE-9-KE", halves(ME.wrap.public.raw, bytes(32))), id="x25519-zero"),
     pytest.param(ME, offered(2, "HPKE-9-KE", NO_SECRET_768 + ME.wrap.public.raw[-32:]), id="ml-kem-without-secret"),
     pytest.param(ME, offered(1, "ML-DSA-65", NO_SECRET_65), id="ml-dsa-without-secret"),
@@ -102,7 +103,6 @@ def test_keys_that_are_refused(applicant, change):
 
 def twice_on_curve25519(fields):
     """The X25519 half of the wrap key is the signing key in its other form."""
-
 
     u = montgomery_u(ME.signer.classical.public.raw)
     return offered(2, "HPKE-9-KE", halves(ME.wrap.public.raw, u))(fields)
@@ -155,7 +155,6 @@ def foreign_csr(**over):
 
 def self_made_csr(agency="us-tst", generation=1, key=None):
 
-
     der = request_certificate(key or ME.tls, agency, generation, binding_of(ME.body()))
     return ME.signed(ME.body() | {"csr": b64u(der)})
 
@@ -181,7 +180,9 @@ UNPROVEN = [
     ),
     pytest.param(foreign_csr, "signature-invalid", id="a-certificate-request-bound-to-other-keys"),
     pytest.param(lambda: self_made_csr("us-dea"), "sender-mismatch", id="a-certificate-request-of-another-agency"),
-    pytest.param(lambda: self_made_csr(generation=2), "sender-mismatch", id="a-certificate-request-of-another-generation"),
+    pytest.param(
+        lambda: self_made_csr(generation=2), "sender-mismatch", id="a-certificate-request-of-another-generation"
+    ),
     pytest.param(broken_csr, "signature-invalid", id="a-certificate-request-without-proof"),
     pytest.param(lambda: ME.signed(ME.body() | {"csr": "AAAA"}), "key-unknown", id="no-certificate-request"),
 ]
@@ -238,7 +239,7 @@ def test_who_enrols_anothers_wrap_key_gets_no_answer_out_of_its_owner():
 def test_an_answer_is_good_for_its_own_challenge_alone():
     parsed = ME.parsed()
     first, kept = make_challenge(parsed, lambda n: SEED[:n])
-    second, _ = make_challenge(parsed, lambda n: bytes(n))
+    second, _ = make_challenge(parsed, bytes)
     answer = answer_challenge(parsed, second, ME.wrap)
     refused(answer, "signature-invalid", lambda each: check_answer(parsed, kept, each))
     right = answer_challenge(parsed, first, ME.wrap)
