@@ -7,6 +7,7 @@ from typing import Any
 
 from schemas.act import Act
 from schemas.directory import Directory
+from schemas.enrolment import Answer, Challenge, Enrolment, EnrolmentBody
 from schemas.evidence import AckBody, Acknowledgement, Entry, Page, Proof, Receipt, Timeline
 from schemas.handling import Handling
 from schemas.outcomes import Outcomes
@@ -31,6 +32,10 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
         "acknowledgement-body": Format(AckBody, "What a recipient signs", "packet.md"),
         "act": Format(Act, "What a packet does to an exchange, in its header", "packet.md"),
         "directory": Format(Directory, "Who takes part in a realm, with which keys and roles", "directory.md"),
+        "enrolment": Format(Enrolment, "An agency's request to be enrolled, signed by its keys", "directory.md"),
+        "enrolment-answer": Format(Answer, "What shows that an agency holds its wrap key", "directory.md"),
+        "enrolment-body": Format(EnrolmentBody, "What a request to be enrolled says", "directory.md"),
+        "enrolment-challenge": Format(Challenge, "A question to whoever holds a wrap key", "directory.md"),
         "entry": Format(Entry, "One entry of the ledger", "ledger.md"),
         "handling": Format(Handling, "How what a packet says may be used", "payloads.md"),
         "header": Format(Header, "The part of a packet that is signed and in clear", "packet.md"),

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import httpx
 
 from broker.assembly.keys import keys_in, pinned_root, signer_of, wrap_keys_of
+from broker.assembly.keystore import keystore
 from broker.config import AgencySettings, load
-from broker.crypto.keyfile import read_secret
 from broker.directory.tuf import RemoteDirectory
 from broker.errors import IntegrityError
 from broker.sdk.client import Client
@@ -83,12 +83,11 @@ def transport_of(settings: AgencySettings) -> httpx.Client:
         IntegrityError: code `config-invalid`.
     """
     key = settings.at(settings.certificate_key)
-    read_secret(key)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     try:
         context.load_verify_locations(settings.at(settings.gateway_ca))
-        context.load_cert_chain(settings.at(settings.certificate), key)
+        keystore().load_chain(context, settings.at(settings.certificate), key)
     except (OSError, ssl.SSLError) as error:
         raise IntegrityError(
             Code.CONFIG_INVALID,

@@ -17,6 +17,7 @@ import uvloop
 
 from broker.assembly.figures import watch_certificates, watch_directory, watch_ledger, watch_relay
 from broker.assembly.keys import cursor_key, keys_in, log_keys_of, wrap_keys_of
+from broker.assembly.keystore import keystore
 from broker.assembly.ledger import open_books
 from broker.assembly.policy import policy_in
 from broker.assembly.realm import keep_fresh, local_directory
@@ -234,7 +235,10 @@ class Gateway:
             return bind_unix(settings.at(settings.listen.socket)), None
         paths = settings.paths
         tls = server_context(
-            settings.at(paths.certificate), settings.at(paths.certificate_key), settings.at(paths.clients_ca)
+            settings.at(paths.certificate),
+            settings.at(paths.certificate_key),
+            settings.at(paths.clients_ca),
+            keystore(),
         )
         return bind(*split_address(settings.listen.address), shared=settings.workers > 1), tls
 

@@ -4,9 +4,9 @@ import ssl
 
 import httpx
 
+from broker.assembly.keystore import keystore
 from broker.config import GatewaySettings
 from broker.errors import IntegrityError, UnavailableError
-from broker.gateway.tls import check_private
 from broker.ledger.remote import RemoteGuard
 from broker.ledger.witness import TEXT, Answer
 from broker.merkle.note import MAX_NOTE, LogSigner
@@ -66,12 +66,11 @@ def shared_guard(settings: GatewaySettings, signer: LogSigner, store: Reads) -> 
             Code.CONFIG_INVALID, "Expected [guard] in the settings, found none.", advice="Name the shared guard's url."
         )
     certificate, key, ca = (settings.at(each) for each in (place.certificate, place.certificate_key, place.ca))
-    check_private(key)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     try:
         context.load_verify_locations(ca)
-        context.load_cert_chain(certificate, key)
+        keystore().load_chain(context, certificate, key)
     except (OSError, ssl.SSLError) as error:
         raise IntegrityError(
             Code.CONFIG_INVALID,

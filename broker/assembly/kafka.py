@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from broker.assembly.keystore import keystore
 from broker.config import AgencySettings, load
-from broker.crypto.keyfile import read_secret
 from broker.errors import IntegrityError
 from broker.sdk.client import Client
 from broker.sdk.cursors import Cursors
@@ -36,13 +36,13 @@ def kafka_log(profile: Path | str, *, group: str | None = None) -> KafkaLog:
     kafka = settings.kafka
     if kafka is None:
         raise no_kafka("agency.toml")
-    key = settings.at(settings.certificate_key)
-    read_secret(key)
+    key, keys = settings.at(settings.certificate_key), keystore()
     place = Place(
         bootstrap=kafka.bootstrap,
         ca=settings.at(kafka.ca or settings.gateway_ca),
         certificate=settings.at(settings.certificate),
-        key=key,
+        key=keys.find(key),
+        secret=keys.unsealed(key),
         cluster=kafka.cluster,
     )
     place.tls()

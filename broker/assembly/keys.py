@@ -4,7 +4,7 @@ import hmac
 from collections.abc import Mapping
 from pathlib import Path
 
-from broker.crypto.keyfile import read_key_with_use
+from broker.assembly.keystore import keystore
 from broker.crypto.keys import PrivateKey
 from broker.envelope.jws import Signer
 from broker.errors import IntegrityError
@@ -18,8 +18,11 @@ Keys = list[tuple[str, PrivateKey]]
 
 
 def keys_in(folder: Path) -> Keys:
-    """(use, key) of each `*.key` file in a folder; raises IntegrityError (code `config-invalid`)."""
-    return [read_key_with_use(path) for path in sorted(folder.glob("*.key"))]
+    """(use, key) of each `*.key` file in a folder, and among the credentials of those that are not in it.
+
+    Raises IntegrityError (code `config-invalid`).
+    """
+    return list(keystore().keys_in(folder))
 
 
 def signer_of(keys: Keys) -> Signer:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from broker.assembly.keys import keys_in, pinned_root
+from broker.assembly.keystore import keystore
 from broker.config import GatewaySettings
 from broker.crypto.keys import PrivateKey, PublicKey
 from broker.directory.tuf import LocalDirectory
@@ -62,6 +63,13 @@ def publish_directory(
     Repository(folder, now).publish(document, target_signers=target_signers, operator=Operator(*operator))
 
 
+def put_in_force(settings: GatewaySettings, document: Directory) -> None:
+    """Publish with the targets keys in the deployment, where the realm's keys are all in one place; as above."""
+    secrets = settings.at(settings.paths.realm_keys)
+    signers = [key for use, key in keys_in(secrets) if use == "targets"]
+    publish_directory(settings.at(settings.paths.directory), document, signers, operator_keys(secrets))
+
+
 def renew_directory(
     folder: Path, operator: tuple[PrivateKey, PrivateKey], *, now: Callable[[], float] = time.time
 ) -> None:
@@ -111,7 +119,7 @@ def keep_fresh(settings: GatewaySettings, *, now: Callable[[], float] = time.tim
     Returns whether it was renewed. Raises as `renew_directory`.
     """
     folder = settings.at(settings.paths.realm_keys)
-    if not any(folder.glob("timestamp*.key")):
+    if not keystore().paths(folder, "timestamp*.key"):
         return False
     renew_directory(settings.at(settings.paths.directory), operator_keys(folder), now=now)
     return True

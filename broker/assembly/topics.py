@@ -5,9 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from broker.assembly.kafka import no_kafka
+from broker.assembly.keystore import keystore
 from broker.config import GatewayKafka, GatewaySettings
 from broker.crypto.certificates import Authority, pem_to_der, uri_of
-from broker.crypto.keyfile import read_secret
 from broker.errors import IntegrityError
 from broker.flows.topics import Topics
 from broker.transport.kafka_admin import KafkaAdministration
@@ -23,15 +23,15 @@ def place_of(settings: GatewaySettings, name: str) -> Place:
     kafka = _of(settings)
     folder = settings.at(kafka.folder)
     ca, certificate, key = (folder / file for file in ("ca.pem", f"{name}.pem", f"{name}.key"))
-    missing = [each.name for each in (ca, certificate, key) if not each.exists()]
+    keys = keystore()
+    missing = [each.name for each in (ca, certificate, key) if not keys.find(each).exists()]
     if missing:
         raise IntegrityError(
             Code.CONFIG_INVALID,
             f"Expected Kafka's CA and the certificate and key of its {name} in {folder}, found no {missing[0]}.",
             advice="Make them with `setu topics certificates`, or name their folder in `kafka.folder`.",
         )
-    read_secret(key)
-    return Place(kafka.bootstrap, ca, certificate, key, kafka.cluster)
+    return Place(kafka.bootstrap, ca, certificate, keys.find(key), kafka.cluster, keys.unsealed(key))
 
 
 def topics_of(settings: GatewaySettings, *, now: Callable[[], float] = time.time) -> Topics:
@@ -52,7 +52,7 @@ def make_certificates(
     kafka = settings.kafka or GatewayKafka(bootstrap=("localhost:9094",))
     folder = settings.at(kafka.folder)
     home = settings.base / "ca" / settings.gateway[:2]
-    authority = Authority.load(home / "ca.pem", home / "ca.key")
+    authority = Authority.load(home / "ca.pem", home / "ca.key", keystore().read)
     folder.mkdir(mode=0o700, exist_ok=True)
     (folder / "ca.pem").write_bytes(settings.at(settings.paths.clients_ca).read_bytes())
     made = []

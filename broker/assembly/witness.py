@@ -9,8 +9,9 @@ from contextlib import ExitStack
 import uvloop
 
 from broker.assembly.figures import watch_certificates
+from broker.assembly.keystore import keystore
 from broker.config import GuardSettings, split_address
-from broker.crypto.keyfile import read_key, write_key
+from broker.crypto.keyfile import write_key
 from broker.crypto.keys import PrivateKey, generate
 from broker.gateway.health import Operator
 from broker.gateway.server import Listener, Server, bind
@@ -41,7 +42,10 @@ def serve_guard(settings: GuardSettings, *, now: Callable[[], float] = time.time
         )
         log = Log(sys.stderr, now)
         tls = server_context(
-            settings.at(settings.certificate), settings.at(settings.certificate_key), settings.at(settings.clients_ca)
+            settings.at(settings.certificate),
+            settings.at(settings.certificate_key),
+            settings.at(settings.clients_ca),
+            keystore(),
         )
         figures = GuardFigures()
         figures.watch("setu_guard_size_entries", lambda: witness.size or 0)
@@ -64,6 +68,7 @@ def serve_guard(settings: GuardSettings, *, now: Callable[[], float] = time.time
 def _own_key(settings: GuardSettings) -> PrivateKey:
     """The witness's key; made at the first start, for nobody needs it before."""
     path = settings.at(settings.key)
-    if not path.exists():
+    keys = keystore()
+    if not keys.find(path).exists():
         write_key(path, generate("Ed25519"), WITNESS_USE)
-    return read_key(path, WITNESS_USE)
+    return keys.key(path, WITNESS_USE)

@@ -15,6 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from broker.assembly.keys import keys_in, log_keys_of, wrap_keys_of
+from broker.assembly.keystore import keystore
 from broker.assembly.policy import policy_in
 from broker.assembly.realm import local_directory
 from broker.assembly.store import look_at_store, shared_note
@@ -22,6 +23,7 @@ from broker.cli.directory import expiries
 from broker.config import GatewaySettings, split_address
 from broker.crypto.certificates import dates, pem_to_der
 from broker.crypto.keyfile import read_secret
+from broker.crypto.sealing import is_sealed
 from broker.directory.lookup import Snapshot
 from broker.errors import SetuError
 from broker.gateway.server import bind
@@ -94,17 +96,19 @@ _RESTORE = "Restore what the settings name from its backup, or correct the setti
 def _secrets(patient: Patient) -> Iterator[Finding]:
     base = patient.settings.base
     files = [path for path in sorted(base.rglob("*.key")) if not path.is_symlink() and "cache" not in path.parts]
-    # Behind a proxy on this machine it is the proxy that ends TLS, with a key of its own.
-    configured = [] if patient.settings.listen.socket else [patient.at(patient.settings.paths.certificate_key)]
-    wrong = 0
+    # Behind a proxy on this machine it is the proxy that ends TLS, with a key of its own; credentials are systemd's.
+    tls = patient.at(patient.settings.paths.certificate_key)
+    configured = [] if patient.settings.listen.socket or keystore().find(tls) != tls else [tls]
+    wrong = sealed = 0
     for path in dict.fromkeys([*files, *configured]):
         try:
-            read_secret(path)
+            sealed += is_sealed(read_secret(path))
         except SetuError as error:
             wrong += 1
             yield Finding("secrets", State.BAD, error.message, error.advice)
     if not wrong:
-        yield Finding("secrets", State.OK, f"{len(files)} private key files, each readable by its owner alone.")
+        said = f"{len(files)} private key files, each readable by its owner alone; {sealed} sealed with a passphrase."
+        yield Finding("secrets", State.OK, said)
     mode = stat.S_IMODE(base.stat().st_mode)
     if mode & 0o077:
         yield Finding(

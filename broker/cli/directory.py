@@ -12,8 +12,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from broker.assembly.keys import keys_in
-from broker.assembly.realm import local_directory, operator_keys, publish_directory, renew_directory
+from broker.assembly.realm import local_directory, operator_keys, put_in_force, renew_directory
+from broker.cli import admit
 from broker.cli.inputs import FileArgument, model_of, read_json
 from broker.cli.keyring import fingerprint_of, spoken
 from broker.cli.options import ConfigOption, MaybeAsOption
@@ -26,7 +26,7 @@ from schemas.canonical import unb64u
 from schemas.directory import Agency, AgencyState, Channel, Directory
 from schemas.problem import Code
 
-app = typer.Typer(no_args_is_help=True, help="Show, verify, renew the agency directory; publish a new version.")
+app = typer.Typer(no_args_is_help=True, help="Show, verify, renew the directory; add agencies; publish a version.")
 
 GatewayOption = Annotated[
     Path, typer.Option("--config", metavar="SETU.TOML", exists=True, dir_okay=False, help="The gateway's settings.")
@@ -121,7 +121,7 @@ def publish(
     before = local_directory(settings).current().document
     changes = differences(before, document)
     if not dry_run:
-        _put_in_force(settings, document)
+        put_in_force(settings, document)
     found = {"ok": True, "published": not dry_run, "version": document.version, "changes": changes}
 
     def human(console: Console) -> None:
@@ -157,7 +157,7 @@ def change(
     document = _changed(before, frozenset(agency), asked)
     changes = differences(before, document)
     if changes:
-        _put_in_force(settings, document)
+        put_in_force(settings, document)
     found = {"ok": True, "published": bool(changes), "version": (document if changes else before).version}
 
     def human(console: Console) -> None:
@@ -167,6 +167,9 @@ def change(
             console.print(f"  {each}")
 
     emit(ctx, {**found, "changes": changes}, human)
+
+
+app.command("add", epilog=admit.EXAMPLE)(admit.add)
 
 
 def _changed(before: Directory, names: frozenset[str], asked: Mapping[str, Any]) -> Directory:
@@ -180,12 +183,6 @@ def _changed(before: Directory, names: frozenset[str], asked: Mapping[str, Any])
         )
     agencies = tuple(each.model_copy(update=asked) if each.id in names else each for each in before.agencies)
     return before.model_copy(update={"version": before.version + 1, "agencies": agencies})
-
-
-def _put_in_force(settings: GatewaySettings, document: Directory) -> None:
-    secrets = settings.at(settings.paths.realm_keys)
-    signers = [key for use, key in keys_in(secrets) if use == "targets"]
-    publish_directory(settings.at(settings.paths.directory), document, signers, operator_keys(secrets))
 
 
 def differences(before: Directory, after: Directory) -> list[str]:

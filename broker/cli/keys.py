@@ -10,6 +10,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from broker.assembly.keystore import keystore
+from broker.cli import atrest
 from broker.cli.keyring import (
     SUFFIX,
     spoken,
@@ -24,7 +26,8 @@ from broker.crypto.keys import PrivateKey
 from schemas.canonical import b64u, unb64u
 from schemas.packet import SuiteName
 
-app = typer.Typer(no_args_is_help=True, help="Make key files and show their fingerprints.")
+app = typer.Typer(no_args_is_help=True, help="Make key files, seal them, show their fingerprints.")
+atrest.register(app)
 
 
 class Form(StrEnum):
@@ -132,7 +135,7 @@ def list_(
 
 def read(path: Path) -> Shown:
     """A key file's public half; raises IntegrityError (code `config-invalid`)."""
-    use, key = read_key_with_use(path)
+    use, key = read_key_with_use(path, keystore().read)
     return _shown(path, key, use)
 
 

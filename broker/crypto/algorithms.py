@@ -51,6 +51,24 @@ class Algorithm:
     expand: Callable[[bytes], tuple[PrivateHandle, bytes]]
 
 
+RHO_SIZE = 32
+"""Bytes at one end of a lattice key that only seed its public matrix (FIPS 203, 7.1 and FIPS 204, 7.2)."""
+
+
+def _not_degenerate(vector: bytes) -> None:
+    # Where the secret's image is zero, as for a point of small order, everybody opens every wrap, or signs everything.
+    if not any(vector):
+        raise ValueError("a lattice key without a secret")
+
+
+def _mldsa(load: Callable[[bytes], MlDsaPublic]) -> Callable[[bytes], MlDsaPublic]:
+    def checked(raw: bytes) -> MlDsaPublic:
+        _not_degenerate(raw[RHO_SIZE:])
+        return load(raw)
+
+    return checked
+
+
 def _load_ed25519(raw: bytes) -> PublicHandle:
     if not ed25519_acceptable(raw):
         raise ValueError("small order, or no point")
@@ -95,6 +113,7 @@ def _expand_mldsa87(seed: bytes) -> tuple[PrivateHandle, bytes]:
 def _load_hpke9(raw: bytes) -> PublicHandle:
     if not x25519_acceptable(raw[_MLKEM768_SIZE:]):
         raise ValueError("small order")
+    _not_degenerate(raw[: _MLKEM768_SIZE - RHO_SIZE])
     return MLKEM768X25519PublicKey(
         mlkem.MLKEM768PublicKey.from_public_bytes(raw[:_MLKEM768_SIZE]),
         x25519.X25519PublicKey.from_public_bytes(raw[_MLKEM768_SIZE:]),
@@ -110,6 +129,7 @@ def _expand_hpke9(seed: bytes) -> tuple[PrivateHandle, bytes]:
 
 
 def _load_hpke10(raw: bytes) -> PublicHandle:
+    _not_degenerate(raw[: _MLKEM1024_SIZE - RHO_SIZE])
     return MLKEM1024P384PublicKey(
         mlkem.MLKEM1024PublicKey.from_public_bytes(raw[:_MLKEM1024_SIZE]), _load_p384(raw[_MLKEM1024_SIZE:])
     )
@@ -126,9 +146,9 @@ ALGORITHMS: Mapping[str, Algorithm] = MappingProxyType(
     {
         "Ed25519": Algorithm(32, _load_ed25519, _expand_ed25519),
         "ES384": Algorithm(P384_POINT_SIZE, _load_p384, _expand_es384),
-        "ML-DSA-44": Algorithm(1312, mldsa.MLDSA44PublicKey.from_public_bytes, _expand_mldsa44),
-        "ML-DSA-65": Algorithm(1952, mldsa.MLDSA65PublicKey.from_public_bytes, _expand_mldsa65),
-        "ML-DSA-87": Algorithm(2592, mldsa.MLDSA87PublicKey.from_public_bytes, _expand_mldsa87),
+        "ML-DSA-44": Algorithm(1312, _mldsa(mldsa.MLDSA44PublicKey.from_public_bytes), _expand_mldsa44),
+        "ML-DSA-65": Algorithm(1952, _mldsa(mldsa.MLDSA65PublicKey.from_public_bytes), _expand_mldsa65),
+        "ML-DSA-87": Algorithm(2592, _mldsa(mldsa.MLDSA87PublicKey.from_public_bytes), _expand_mldsa87),
         "HPKE-9-KE": Algorithm(_MLKEM768_SIZE + X25519_SIZE, _load_hpke9, _expand_hpke9),
         "HPKE-10-KE": Algorithm(_MLKEM1024_SIZE + P384_POINT_SIZE, _load_hpke10, _expand_hpke10),
     }

@@ -2,7 +2,7 @@
 
 import hashlib
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -81,24 +81,30 @@ class Authority:
         return cls(_issued(certificate, key))
 
     @classmethod
-    def load(cls, certificate: Path, key: Path) -> "Authority":
-        """Read a CA from its two files; raises IntegrityError, code `config-invalid`."""
+    def load(cls, certificate: Path, key: Path, read: Callable[[Path], bytes] = read_secret) -> "Authority":
+        """Read a CA from its two files, the key by `read`; raises IntegrityError, code `config-invalid`."""
         try:
             pem = certificate.read_bytes()
         except OSError as error:
             raise IntegrityError(
                 Code.CONFIG_INVALID, f"Expected a CA certificate at {certificate}, found: {error.strerror}."
             ) from None
-        return cls(Issued(pem, read_secret(key)))
+        return cls(Issued(pem, read(key)))
 
     def issue_client(
         self, agency: str, generation: int, *, now: float, unit: Unit = "agency", days: int = 397
     ) -> Issued:
         """A client certificate: URI SAN `urn:setu:agency:<id>:g<n>`, CN `<id>.g<n>`, for clientAuth alone."""
-        san = x509.UniformResourceIdentifier(f"urn:setu:agency:{agency}:g{generation}")
-        return self._issue(
-            _name(unit, f"{agency}.g{generation}"), [san], (ExtendedKeyUsageOID.CLIENT_AUTH,), now=now, days=days
-        )
+        subject, san = client_names(agency, generation, unit)
+        return self._issue(subject, [san], (ExtendedKeyUsageOID.CLIENT_AUTH,), now=now, days=days)
+
+    def certify_client(
+        self, agency: str, generation: int, key: ec.EllipticCurvePublicKey, *, now: float, days: int = 397
+    ) -> bytes:
+        """As `issue_client`, for a key whose private half the agency keeps; the certificate alone, PEM."""
+        subject, san = client_names(agency, generation)
+        signed = self._sign(subject, [san], (ExtendedKeyUsageOID.CLIENT_AUTH,), key, now=now, days=days)
+        return signed.public_bytes(Encoding.PEM)
 
     def issue_server(
         self, name: str, hosts: Sequence[str], *, now: float, unit: Unit = "gateway", days: int = 397
@@ -123,9 +129,21 @@ class Authority:
         days: int,
     ) -> Issued:
         key = ec.generate_private_key(ec.SECP256R1())
+        return _issued(self._sign(subject, san, uses, key.public_key(), now=now, days=days), key)
+
+    def _sign(
+        self,
+        subject: x509.Name,
+        san: Sequence[x509.GeneralName],
+        uses: Sequence[x509.ObjectIdentifier],
+        key: ec.EllipticCurvePublicKey,
+        *,
+        now: float,
+        days: int,
+    ) -> x509.Certificate:
         issuer_key = self._key.public_key()
-        certificate = (
-            _dated(subject, self._certificate.subject, key.public_key(), now, days)
+        return (
+            _dated(subject, self._certificate.subject, key, now, days)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_key_usage(signs_certificates=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage(uses), critical=False)
@@ -133,7 +151,30 @@ class Authority:
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key), critical=False)
             .sign(self._key, SHA256())
         )
-        return _issued(certificate, key)
+
+
+def client_names(
+    agency: str, generation: int, unit: Unit = "agency"
+) -> tuple[x509.Name, x509.UniformResourceIdentifier]:
+    """A client certificate's subject and its one alternative name."""
+    return (
+        _name(unit, f"{agency}.g{generation}"),
+        x509.UniformResourceIdentifier(f"urn:setu:agency:{agency}:g{generation}"),
+    )
+
+
+def authority_of(pem: bytes) -> str | None:
+    """Whose authority a CA certificate (PEM) is: ISO 3166-1 alpha-3, the one organisational unit of its subject.
+
+    Raises:
+        IntegrityError: code `config-invalid`.
+    """
+    try:
+        subject = x509.load_pem_x509_certificate(pem).subject
+    except ValueError:
+        raise _no_authority() from None
+    units = subject.get_attributes_for_oid(NameOID.ORGANIZATIONAL_UNIT_NAME)
+    return str(units[0].value) if len(units) == 1 else None
 
 
 def fingerprint(der: bytes) -> str:

@@ -3,13 +3,13 @@
 Sources: RFC 8032, section 5.1; RFC 7748, sections 5 and 6.1; FIPS 186-5, section D.1.2.
 """
 
-_P25519 = 2**255 - 19
-_D = -121665 * pow(121666, -1, _P25519) % _P25519
+P25519 = 2**255 - 19
+_D = -121665 * pow(121666, -1, P25519) % P25519
 _LOW_U = frozenset(
     {
         0,
         1,
-        _P25519 - 1,
+        P25519 - 1,
         325606250916557431795983626356110631294008115727848805560023387167927233504,
         39382357235489614581723060781553021112529911719440698176882885853963445705823,
     }
@@ -24,18 +24,24 @@ def ed25519_acceptable(raw: bytes) -> bool:
     For a key of small order one signature fits every message.
     """
     y = int.from_bytes(raw, "little") & (2**255 - 1)
-    if y >= _P25519:
+    if y >= P25519:
         return False
-    x2 = (y * y - 1) * pow(_D * y * y + 1, -1, _P25519) % _P25519
-    if pow(x2, (_P25519 - 1) // 2, _P25519) != 1:
+    x2 = (y * y - 1) * pow(_D * y * y + 1, -1, P25519) % P25519
+    if pow(x2, (P25519 - 1) // 2, P25519) != 1:
         return False
     # x = 0 (order 1 or 2) fell with the non-squares; y = 0 is of order 4; what doubles to that, of order 8.
-    return y != 0 and (x2 + y * y) % _P25519 != 0
+    return y != 0 and (x2 + y * y) % P25519 != 0
+
+
+def montgomery_u(raw: bytes) -> bytes:
+    """The X25519 public key with the secret of a sound Ed25519 key: u = (1 + y) / (1 - y) (RFC 7748, section 4.1)."""
+    y = int.from_bytes(raw, "little") & (2**255 - 1)
+    return ((1 + y) * pow(1 - y, -1, P25519) % P25519).to_bytes(32, "little")
 
 
 def x25519_acceptable(raw: bytes) -> bool:
     """Not one of the points that make every shared secret zero, in any of their encodings (RFC 7748, section 6.1)."""
-    return int.from_bytes(raw, "little") % 2**255 % _P25519 not in _LOW_U
+    return int.from_bytes(raw, "little") % 2**255 % P25519 not in _LOW_U
 
 
 def p384_acceptable(raw: bytes) -> bool:

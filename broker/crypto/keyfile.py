@@ -2,6 +2,7 @@
 
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 from broker.crypto.keys import PrivateKey
@@ -10,7 +11,7 @@ from schemas.canonical import MalformedBase64Error, MalformedJsonError, b64u, ca
 from schemas.problem import Code
 
 FORMAT = "setu1.key"
-_MAX_SIZE = 4096
+_MAX_SIZE = 16_384
 _MEMBERS = {"v", "alg", "use", "kid", "seed"}
 
 
@@ -24,21 +25,55 @@ def write_key(path: Path, key: PrivateKey, use: str) -> None:
     write_secret(path, canonical(fields) + b"\n")
 
 
-def read_key(path: Path, use: str | None = None) -> PrivateKey:
-    """Read a key file; with `use`, only a key of that use.
+def read_secret(path: Path, *, granted: bool = False) -> bytes:
+    """Read a small regular file, refusing one that others than its owner can read, or that another user owns.
+
+    `granted`: a credential of systemd's, which is root's and which an ACL lets this user read (its mode shows 0440).
+
+    Raises:
+        IntegrityError: code `config-invalid`.
+    """
+    try:
+        # Without O_NONBLOCK a FIFO would hold the program for ever.
+        with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:  # noqa: PTH123 - a descriptor
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise _invalid(f"Expected a regular file at {path}, found something else.", "Check the path.")
+            mode = stat.S_IMODE(status.st_mode)
+            if mode & (0o037 if granted else 0o077):
+                raise _invalid(
+                    f"Expected {path} to be readable by its owner alone, found mode {mode:04o}.",
+                    f"Run: chmod 600 {path}; and consider the key known to all who could read it.",
+                )
+            if status.st_uid not in (os.geteuid(), 0):
+                raise _invalid(
+                    f"Expected {path} to be owned by whom this program runs as, found another user's.",
+                    "Run it as the user whose keys these are, or give that user the file (chown).",
+                )
+            return file.read(_MAX_SIZE)
+    except OSError as error:
+        raise _invalid(f"Expected a private key at {path}, found: {error.strerror}.", "Check the path.") from None
+
+
+def read_key(path: Path, use: str | None = None, read: Callable[[Path], bytes] = read_secret) -> PrivateKey:
+    """Read a key file, its bytes by `read`; with `use`, only a key of that use.
 
     Raises:
         IntegrityError: code `config-invalid`; not there, readable by others than its owner, or not a key file.
     """
-    found, key = read_key_with_use(path)
+    found, key = read_key_with_use(path, read)
     if use is not None and found != use:
         raise _invalid(f"Expected a key for {use} in {path}, found one for another use.", "One key, one use.")
     return key
 
 
-def read_key_with_use(path: Path) -> tuple[str, PrivateKey]:
+def read_key_with_use(path: Path, read: Callable[[Path], bytes] = read_secret) -> tuple[str, PrivateKey]:
     """A key file's use and key; raises as `read_key`."""
-    raw = read_secret(path)
+    return parse_key(read(path), path)
+
+
+def parse_key(raw: bytes, path: Path) -> tuple[str, PrivateKey]:
+    """The use and key that stand in a key file's bytes; raises as `read_key`."""
     try:
         fields = parse(raw)
         if not isinstance(fields, dict) or fields.keys() != _MEMBERS or fields["v"] != FORMAT:
@@ -69,28 +104,6 @@ def write_secret(path: Path, data: bytes) -> None:
         ) from None
     except OSError as error:
         raise _invalid(f"Expected to create {path}, found: {error.strerror}.", "Check the folder.") from None
-
-
-def read_secret(path: Path) -> bytes:
-    """Read a small regular file, refusing one that others than its owner can read.
-
-    Raises:
-        IntegrityError: code `config-invalid`.
-    """
-    try:
-        # Without O_NONBLOCK a FIFO would hold the program for ever.
-        with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:  # noqa: PTH123 - a descriptor
-            mode = os.fstat(file.fileno()).st_mode
-            if not stat.S_ISREG(mode):
-                raise _invalid(f"Expected a regular file at {path}, found something else.", "Check the path.")
-            if mode & 0o077:
-                raise _invalid(
-                    f"Expected {path} to be readable by its owner alone, found mode {stat.S_IMODE(mode):04o}.",
-                    f"Run: chmod 600 {path}; and consider the key known to all who could read it.",
-                )
-            return file.read(_MAX_SIZE)
-    except OSError as error:
-        raise _invalid(f"Expected a private key at {path}, found: {error.strerror}.", "Check the path.") from None
 
 
 def _not_a_key_file(path: Path) -> IntegrityError:

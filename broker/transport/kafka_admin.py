@@ -72,7 +72,11 @@ class KafkaAdministration:
                 "security.protocol": "ssl",
                 "ssl.ca.location": str(place.ca),
                 "ssl.certificate.location": str(place.certificate),
-                "ssl.key.location": str(place.key),
+                **(
+                    {"ssl.key.location": str(place.key)}
+                    if place.secret is None
+                    else {"ssl.key.pem": place.secret.decode()}
+                ),
                 "socket.timeout.ms": int(ASK_SECONDS * 1000),
                 "log_level": 0,
             }

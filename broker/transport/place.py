@@ -1,9 +1,10 @@
 """Where a cluster is, and who one is there."""
 
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from broker.crypto.keystore import load_chain
 from broker.errors import IntegrityError
 from schemas.problem import Code
 
@@ -13,6 +14,7 @@ class Place:
     """Where a Kafka is and who one is there.
 
     bootstrap: host:port of one or more nodes. ca, certificate, key: PEM files. cluster: its id, None for any.
+    secret: the key's PEM, where the file is sealed.
     """
 
     bootstrap: tuple[str, ...]
@@ -20,6 +22,7 @@ class Place:
     certificate: Path
     key: Path
     cluster: str | None = None
+    secret: bytes | None = field(default=None, repr=False)
 
     def tls(self) -> ssl.SSLContext:
         """Mutual TLS 1.3; raises IntegrityError (code `config-invalid`)."""
@@ -27,7 +30,7 @@ class Place:
         context.minimum_version = ssl.TLSVersion.TLSv1_3
         try:
             context.load_verify_locations(self.ca)
-            context.load_cert_chain(self.certificate, self.key)
+            load_chain(context, self.certificate, self.key, self.secret)
         except (OSError, ssl.SSLError) as error:
             raise IntegrityError(
                 Code.CONFIG_INVALID,

@@ -45,6 +45,12 @@ def country_letters() -> frozenset[str]:
     return frozenset(each.alpha_2 for each in pycountry.countries)
 
 
+def country_of(agency: str) -> str | None:
+    """ISO 3166-1 alpha-3 of the country an agency's id begins with; None where there is no such country."""
+    found = pycountry.countries.get(alpha_2=agency[:2].upper())
+    return None if found is None else str(found.alpha_3)
+
+
 @cache
 def subdivisions() -> frozenset[str]:
     """ISO 3166-2."""

@@ -181,3 +181,19 @@ def test_a_private_key_shows_nothing(alg):
     for leak in (copy.copy, copy.deepcopy, pickle.dumps):
         with pytest.raises(TypeError):
             leak(key)
+
+
+@pytest.mark.parametrize(
+    ("alg", "raw"),
+    [
+        pytest.param("ML-DSA-44", SEED + bytes(1280), id="ml-dsa-44"),
+        pytest.param("ML-DSA-65", SEED + bytes(1920), id="ml-dsa-65"),
+        pytest.param("ML-DSA-87", SEED + bytes(2560), id="ml-dsa-87"),
+        pytest.param("HPKE-9-KE", bytes(1152) + SEED + PrivateKey("HPKE-9-KE", SEED).public.raw[-32:], id="ml-kem-768"),
+        pytest.param(
+            "HPKE-10-KE", bytes(1536) + SEED + PrivateKey("HPKE-10-KE", SEED).public.raw[-97:], id="ml-kem-1024"
+        ),
+    ],
+)
+def test_a_lattice_key_that_everybody_can_use(alg, raw):
+    refused(alg, raw)

@@ -6,7 +6,7 @@ import pytest
 
 from broker.crypto.certificates import Authority
 from broker.errors import IntegrityError
-from broker.gateway.tls import check_private, server_context
+from broker.gateway.tls import server_context
 from schemas.problem import Code
 
 
@@ -36,11 +36,11 @@ def test_a_key_that_others_can_read_refuses_to_start(files: tuple[Path, Path, Pa
     assert caught.value.code is Code.CONFIG_INVALID
 
 
-def test_a_key_that_is_no_file_refuses_to_start(tmp_path: Path) -> None:
+def test_a_key_that_is_no_file_refuses_to_start(files: tuple[Path, Path, Path], tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
     for path in (tmp_path, tmp_path / "missing"):
         with pytest.raises(IntegrityError) as caught:
-            check_private(path)
+            server_context(files[0], path, files[2])
         assert caught.value.code is Code.CONFIG_INVALID
 
 

@@ -1,0 +1,98 @@
+"""Where a program finds its private keys: in files, else in systemd's credentials; plain or sealed."""
+
+import os
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+
+from broker.crypto.keyfile import read_key, read_key_with_use, read_secret
+from broker.crypto.keys import PrivateKey
+from broker.crypto.sealing import Passphrase, is_sealed, unseal
+from broker.errors import IntegrityError
+from schemas.problem import Code
+
+_PEM = b"-----BEGIN"
+
+
+class KeyStore:
+    """Reads private keys. A key whose file is not there is looked for among the credentials, under the file's name.
+
+    passphrase: of sealed keys; None where there is none. credentials: `$CREDENTIALS_DIRECTORY` (systemd.exec(5)).
+    """
+
+    def __init__(self, passphrase: Passphrase | None = None, credentials: Path | None = None) -> None:
+        self._passphrase = passphrase
+        self._credentials = credentials
+
+    def find(self, path: Path) -> Path:
+        """The file itself, or the credential in its place; the file where there is neither."""
+        if self._credentials is not None and not os.path.lexists(path):
+            credential = self._credentials / path.name
+            return credential if credential.is_file() else path
+        return path
+
+    def paths(self, folder: Path, pattern: str = "*.key") -> list[Path]:
+        """The key files of a folder and the credentials that are named so and are not in it, by name."""
+        own = {path.name: path for path in folder.glob(pattern)}
+        if self._credentials is not None:
+            own = {path.name: path for path in self._credentials.glob(pattern)} | own
+        return [own[name] for name in sorted(own)]
+
+    def read(self, path: Path) -> bytes:
+        """A private key's bytes, unsealed.
+
+        Raises:
+            IntegrityError: code `config-invalid`; not there, not for its owner alone, or it does not open.
+        """
+        raw = self._raw(path)
+        if not is_sealed(raw):
+            return raw
+        if self._passphrase is None:
+            raise IntegrityError(
+                Code.CONFIG_INVALID,
+                f"Expected the passphrase of {path}, which is sealed, found none.",
+                advice="Start it on a terminal, or with the passphrase in the credential setu-passphrase, or behind "
+                "the file descriptor whose number is in SETU_PASSPHRASE_FD.",
+            )
+        return unseal(raw, self._passphrase, str(path))
+
+    def key(self, path: Path, use: str | None = None) -> PrivateKey:
+        """A key file; raises as `broker.crypto.keyfile.read_key`."""
+        return read_key(path, use, self.read)
+
+    def keys_in(self, folder: Path) -> Iterator[tuple[str, PrivateKey]]:
+        """(use, key) of each key file, without TLS keys; raises as `read`."""
+        for path in self.paths(folder):
+            if not (path.parent == self._credentials and self.read(path).startswith(_PEM)):
+                yield read_key_with_use(path, self.read)
+
+    def unsealed(self, path: Path) -> bytes | None:
+        """The bytes of a sealed key, None for a plain one, which can be read where `find` says; raises as `read`."""
+        return self.read(path) if is_sealed(self._raw(path)) else None
+
+    def load_chain(self, context: ssl.SSLContext, certificate: Path, key: Path) -> None:
+        """`ssl.SSLContext.load_cert_chain`; a sealed key goes through memory alone. Raises as that, and as `read`."""
+        load_chain(context, certificate, self.find(key), self.unsealed(key))
+
+    def _raw(self, path: Path) -> bytes:
+        found = self.find(path)
+        return read_secret(found, granted=self._credentials is not None and found.parent == self._credentials)
+
+
+def load_chain(context: ssl.SSLContext, certificate: Path, key: Path, secret: bytes | None = None) -> None:
+    """A certificate and its key: the file `key`, or where it is sealed `secret`, which never gets to a disk.
+
+    Raises:
+        OSError, ssl.SSLError: as `ssl.SSLContext.load_cert_chain`.
+    """
+    if secret is None:
+        # Else OpenSSL asks the terminal for the password of a PEM that another program encrypted.
+        context.load_cert_chain(certificate, key, password=lambda: b"")
+        return
+    # OpenSSL reads keys from files alone. This one lies in memory and ends with its descriptor.
+    descriptor = os.memfd_create("setu", os.MFD_CLOEXEC)
+    try:
+        os.write(descriptor, secret)
+        context.load_cert_chain(certificate, f"/proc/self/fd/{descriptor}")
+    finally:
+        os.close(descriptor)

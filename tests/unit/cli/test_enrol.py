@@ -1,0 +1,264 @@
+"""Enrolment by files, as two people do it: the agency on its machine, the country's registrar where its CA is."""
+
+import json
+
+import pytest
+
+from broker.assembly.realm import local_directory
+from broker.cli.enrol import settings_text
+from broker.crypto.certificates import Authority
+from broker.errors import MalformedError
+from schemas.canonical import unb64u
+from schemas.directory import Directory
+
+
+class Applying:
+    """An agency's request, its answer, and what the registrar kept; `add` with the words of a good command."""
+
+    def __init__(self, setu, folder, deployment, agency="us-tst", **over):
+        self.setu, self.folder, self.deployment, self.agency = setu, folder, deployment, agency
+        self.home = folder / f"home-{agency}"
+        root = over.get("root", deployment.path / "directory/root.json")
+        self.asked = setu(
+            "enrol",
+            "request",
+            agency,
+            self.home,
+            "--name",
+            over.get("name", "Test Service"),
+            "--root",
+            root,
+            *over.get("words", ()),
+            "--json",
+        )
+        assert self.asked.status == 0, self.asked.err
+        self.file = self.home / "enrolment.json"
+        self.fingerprint = self.asked.json()["fingerprint"]
+
+    def prove(self):
+        challenge, kept, answer = (self.folder / f"{self.agency}.{each}" for each in ("challenge", "kept", "answer"))
+        assert self.setu("enrol", "challenge", self.file, "--out", challenge, "--keep", kept).status == 0
+        done = self.setu("enrol", "answer", challenge, "--home", self.home, "--out", answer)
+        assert done.status == 0, done.err
+        self.proof = ("--answer", answer, "--kept", kept)
+        return self
+
+    def add(self, *words, file=None, fingerprint=None, ca="us", proof=None):
+        return self.setu(
+            *("directory", "add", file or self.file, "--fingerprint", fingerprint or self.fingerprint),
+            *(self.proof if proof is None else proof),
+            *("--ca", self.deployment.path / "ca" / ca, "--clearance", "us:les", "--mandate", "investigation"),
+            *("--config", self.deployment.config, "--certificate-out", self.folder / f"{self.agency}.pem"),
+            *words,
+        )
+
+
+@pytest.fixture
+def apply(setu, tmp_path, own):
+    return lambda *words, **over: Applying(setu, tmp_path, own, *words, **over)
+
+
+def document_of(own):
+    return local_directory(own.gateway()).current().document
+
+
+def unchanged(own, applying):
+    assert document_of(own).version == 1
+    assert not (applying.folder / f"{applying.agency}.pem").exists()
+    assert not (own.path / "ca/us/issued").exists()
+
+
+def test_a_request_shows_what_is_compared_by_voice(setu, apply, own):
+    applying = apply()
+    shown = setu("enrol", "show", applying.file, "--config", own.config, "--json")
+    assert shown.status == 0, shown.err
+    found = shown.json()
+    assert (found["agency"], found["fingerprint"], found["faults"]) == ("us-tst", applying.fingerprint, [])
+    assert found["checked"] == {"proofs": True, "wrap_key_held": False, "directory": True}
+    people = setu("enrol", "show", applying.file).out
+    assert all(each["fingerprint"] in people for each in [*found["keys"], found["tls"], found])
+    assert {path.name for path in applying.home.rglob("*") if path.is_file()} == {
+        *("enrolment.json", "root.json", "tls.key", "sign-ed25519.key", "sign-mldsa65.key", "wrap.key"),
+    }
+
+
+def test_no_secret_is_in_a_file_that_travels(apply):
+    applying = apply().prove()
+    travels = b"".join(
+        path.read_bytes() for path in (applying.file, *applying.folder.glob("us-tst.*")) if path.is_file()
+    )
+    travels += unb64u(json.loads(applying.file.read_bytes())["payload"])
+    seeds = [json.loads(path.read_bytes())["seed"] for path in (applying.home / "keys").iterdir()]
+    pem = (applying.home / "tls.key").read_text().splitlines()[1]
+    assert [each for each in [*seeds, pem] if each.encode() in travels] == []
+
+
+def test_added_and_published_where_all_keys_are(setu, apply, own):
+    applying = apply().prove()
+    done = applying.add("--client", "in-setu", "--community", "counter-narcotics", "--channel", "https", "--json")
+    assert done.status == 0, done.err
+    assert done.json()["published"] is True
+    document = document_of(own)
+    (row,) = [each for each in document.agencies if each.id == "us-tst"]
+    assert (row.country, row.name, row.clients, row.clearance.level) == ("USA", "Test Service", ("in-setu",), "LES")
+    assert "us-tst" in document.communities[0].members
+    finish = ("--certificate", applying.folder / "us-tst.pem", "--gateway-ca", own.path / "ca/in/ca.pem")
+    where = ("--gateway", "in-setu", "--url", "https://localhost:8443")
+    done = setu("enrol", "finish", applying.home, *finish, *where, "--json")
+    assert done.json()["uri"] == "urn:setu:agency:us-tst:g1"
+
+
+def test_staged_for_the_ceremony_and_put_in_force_by_it(setu, apply, own, tmp_path):
+    applying = apply().prove()
+    staged = tmp_path / "staged.json"
+    done = applying.add("--stage", staged)
+    assert done.status == 0, done.err
+    assert document_of(own).version == 1
+    assert Directory.from_json(staged.read_bytes()).canonical() == staged.read_bytes()
+    assert setu("directory", "publish", staged, "--config", own.config, "--json").json()["changes"] == ["us-tst: joins"]
+
+
+def test_a_version_that_was_not_signed_is_staged_again_with_the_same_certificate(apply, tmp_path):
+    applying = apply().prove()
+    assert applying.add("--stage", tmp_path / "one.json").status == 0
+    first = (tmp_path / "us-tst.pem").read_bytes()
+    (tmp_path / "us-tst.pem").unlink()
+    assert applying.add("--stage", tmp_path / "two.json").status == 0
+    assert (tmp_path / "us-tst.pem").read_bytes() == first
+
+
+def test_a_certificate_issued_elsewhere(apply, own, setu, tmp_path):
+    applying = apply().prove()
+    applying.add("--stage", tmp_path / "one.json")
+    elsewhere = (tmp_path / "us-tst.pem").rename(tmp_path / "elsewhere.pem")
+    (own.path / "ca/us/ca.key").unlink()
+    assert applying.add("--certificate", elsewhere).status == 0
+
+
+def test_a_certificate_of_one_agency_with_anothers_key(apply, own, setu):
+    applying = apply().prove()
+    theirs = own.path / "agencies/us-cbp/tls.pem"
+    done = applying.add("--certificate", theirs)
+    assert done.err.startswith("sender-mismatch: Expected a certificate for this agency's TLS key")
+    unchanged(own, applying)
+    finish = ("--gateway-ca", own.path / "ca/in/ca.pem", "--gateway", "in-setu", "--url", "https://localhost:8443")
+    done = setu("enrol", "finish", applying.home, "--certificate", theirs, *finish)
+    assert done.err.startswith("sender-mismatch:")
+    assert not (applying.home / "agency.toml").exists()
+
+
+def test_a_tls_key_that_another_agency_has_a_certificate_for(apply, own, tmp_path):
+    applying = apply().prove()
+    assert applying.add("--stage", tmp_path / "one.json").status == 0
+    issued = own.path / "ca/us/issued"
+    (mine,) = issued.iterdir()
+    mine.rename(issued / "us-other.g1.pem")
+    (tmp_path / "us-tst.pem").unlink()
+    assert "found that of us-other.g1.pem" in applying.add("--stage", tmp_path / "two.json").err
+
+
+REFUSED = [
+    pytest.param({"proof": ()}, "signature-invalid: Expected proof that the agency holds its wrap key", id="no-proof"),
+    pytest.param({"fingerprint": "00" * 32}, "signature-invalid: Expected the fingerprint", id="another-fingerprint"),
+    pytest.param({"ca": "in"}, "sender-mismatch: Expected the certificate authority", id="another-countrys-authority"),
+]
+
+
+@pytest.mark.parametrize(("over", "said"), REFUSED)
+def test_what_is_not_added_changes_nothing(apply, own, over, said):
+    applying = apply().prove()
+    done = applying.add(**over)
+    assert done.status == 1
+    assert done.err.startswith(said)
+    unchanged(own, applying)
+
+
+@pytest.mark.parametrize(
+    ("agency", "over", "code"),
+    [
+        pytest.param("us-d3a", {}, "id-conflict", id="an-id-that-looks-like-another"),
+        pytest.param("us-dea", {}, "id-conflict", id="an-id-that-is-taken"),
+        pytest.param(
+            "us-tst", {"name": "Drug Enf\u043ercement Administration"}, "schema", id="a-name-of-two-alphabets"
+        ),
+        pytest.param("us-tst", {"name": "Drug Enforcement  Adminstration"}, "id-conflict", id="a-name-like-another"),
+        pytest.param("us-tst", {"words": ("--suite", "hybrid-1024")}, "wrong-suite", id="another-suite"),
+        pytest.param("xx-tst", {}, "schema", id="no-country"),
+    ],
+)
+def test_requests_that_do_not_fit_the_realm(setu, apply, own, agency, over, code):
+    applying = apply(agency, **over).prove()
+    shown = setu("enrol", "show", applying.file, "--config", own.config, "--json")
+    assert (shown.status, code in [each["code"] for each in shown.json()["faults"]]) == (1, True)
+    done = applying.add()
+    assert done.err.startswith(f"{code}:")
+    unchanged(own, applying)
+
+
+def test_a_request_for_another_realm(apply, own, tmp_path):
+    other = tmp_path / "root.json"
+    other.write_bytes((own.path / "directory/root.json").read_bytes() + b"\n")
+    applying = apply(root=other).prove()
+    assert applying.add().err.startswith("wrong-audience:")
+    unchanged(own, applying)
+
+
+def test_the_answer_to_anothers_challenge(apply, own):
+    first, second = apply("us-tst").prove(), apply("us-new", name="New Bureau").prove()
+    done = first.add(proof=(*second.proof[:2], *first.proof[2:]))
+    assert done.err.startswith("wrap-invalid:")
+    unchanged(own, first)
+
+
+def test_an_answer_alone_is_no_proof(apply, own):
+    applying = apply().prove()
+    assert applying.add(proof=applying.proof[:2]).status == 2
+    unchanged(own, applying)
+
+
+def test_answering_needs_the_wrap_key_of_the_request(setu, apply, tmp_path):
+    applying = apply().prove()
+    (applying.home / "keys/wrap.key").unlink()
+    done = setu("enrol", "answer", tmp_path / "us-tst.challenge", "--home", applying.home, "--out", tmp_path / "x")
+    assert done.err.startswith("bad-request: Expected the wrap key")
+
+
+def test_a_document_alone_does_not_say_which_realm_it_is(apply, own, tmp_path, write):
+    applying = apply().prove()
+    plain = write("plain.json", document_of(own).canonical())
+    done = applying.setu(
+        *("directory", "add", applying.file, "--fingerprint", applying.fingerprint, *applying.proof),
+        *("--ca", own.path / "ca/us", "--clearance", "US:LES", "--directory", plain, "--stage", tmp_path / "s.json"),
+    )
+    assert done.status == 2
+    assert not (tmp_path / "s.json").exists()
+
+
+def test_an_authority_that_the_realm_does_not_know_gets_nowhere(apply, own):
+    """A CA of the right name that is not the country's: it signs, but `--certificate` must chain to `ca.pem`."""
+    applying = apply().prove()
+    stranger = Authority.create("USA", now=own.now())
+    stranger.issued.save(own.path / "stranger.pem", own.path / "stranger.key")
+    applying.add("--stage", own.path / "one.json")
+    issued = (applying.folder / "us-tst.pem").rename(applying.folder / "issued.pem")
+    (own.path / "ca/us/ca.pem").write_bytes(stranger.issued.certificate)
+    assert applying.add("--certificate", issued).err.startswith("unknown-agency:")
+    assert document_of(own).version == 1
+
+
+def test_keys_are_never_overwritten(setu, apply, own):
+    applying = apply()
+    before = {path: path.read_bytes() for path in applying.home.rglob("*") if path.is_file()}
+    root = own.path / "directory/root.json"
+    done = setu("enrol", "request", "us-tst", applying.home, "--name", "Again", "--root", root)
+    assert done.err.startswith("config-invalid:")
+    assert {path: path.read_bytes() for path in applying.home.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    ("urls", "gateway"),
+    [(["http://a.example"], "in-setu"), (["https://a.example"], "setu"), (["https://u@a.example"], "in-setu")],
+)
+def test_settings_that_are_none(urls, gateway):
+    with pytest.raises(MalformedError):
+        settings_text("us-tst", urls, gateway, trust_gateway=True)
