@@ -215,6 +215,17 @@ def test_a_recipient_is_shown_its_own_part_alone(site):
     assert set(whole["states"]) == {AGENCY[Stand.RECIPIENT], AGENCY[Stand.SUSPENDED]}
 
 
+def test_an_auditor_is_shown_all_of_it(site):
+    """What is answered to everybody with nothing in it would be no answer."""
+    found = site.ask(Stand.AUDITOR, "GET", f"/v1/audit/entries?packet={site.sent.digest}").json()["entries"]
+    assert {each["entry"]["type"] for each in found} >= {"accepted", "delivered"}
+    rows = site.ask(Stand.AUDITOR, "GET", "/v1/audit/outcomes?agency=in-ncb").json()["rows"]
+    assert [row["packets"] for row in rows if row["kind"] == "tip"]
+    for operation in ("getTimeline", "getProof"):
+        assert site.sent.digest in ASKED[operation](site, Stand.AUDITOR).text
+    assert set(ASKED["getTimeline"](site, Stand.AUDITOR).json()["states"]) == {"us-dea", "us-hsi"}
+
+
 def assert_same(one, other):
     assert one.status_code == other.status_code
     assert one.content == other.content
