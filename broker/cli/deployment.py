@@ -78,7 +78,7 @@ def create(
 
     Args:
         path: the folder.
-        demo: also make eight agencies with keys and certificates, in `agencies/`.
+        demo: also make eight agencies and a practice partner, with keys and certificates, in `agencies/`.
         host: the name or IPv4 address under which agencies reach the gateway; for loopback it listens there alone.
         port: where agencies reach it.
         operations_port: where its operator does, on loopback.
@@ -151,7 +151,7 @@ class _Making:
         enrolled = [operator]
         for member in members:
             self.progress(f"keys and certificate of {member.id}")
-            enrolled.append(self._agency(member, authorities[member.country]))
+            enrolled.append(self._agency(member, authorities[member.authority]))
         self.progress("the directory, signed by both countries")
         root = self._directory(enrolled, log)
         for home in (self.path / "directory", *(self._home(member) for member in members)):
