@@ -106,7 +106,7 @@ DEMO: tuple[Member, ...] = (
     # Every mandate, so that whatever an agency sends can be practised with it; exercises alone, by release rule 12.
     Member("zz-echo", "Practice partner: a program that answers exercises", mandates=tuple(Purpose)),
 )
-"""The India-US counter-narcotics pair, two auditors, a practice partner. Mandates are invented for the demonstration."""
+"""The India-US counter-narcotics pair, two auditors and a practice partner. Mandates are invented to demonstrate."""
 
 
 @dataclass(frozen=True, slots=True)

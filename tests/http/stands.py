@@ -62,6 +62,14 @@ def _home(deployment, member):
     return home, issued
 
 
+def _unjudging(path):
+    """The same settings for a program that leaves the judgement to the gateway, as no agency."""
+    lines = path.read_text("utf-8").splitlines(keepends=True)
+    other = path.with_name("unjudging.toml")
+    other.write_text("".join(line for line in lines if not line.startswith("policies")), "utf-8")
+    return other
+
+
 class Standing(Live):
     """The realm of `setu init --demo`, with a witness, an operator and a gateway that have certificates of their own,
     one certificate that nobody lists, and an agency that is suspended once it was offered the packet.
@@ -89,8 +97,8 @@ class Standing(Live):
         agency = AGENCY[stand] if stand is not Stand.UNKNOWN else AGENCY[Stand.SENDER]
         payload = next(iter(registry.samples("tip").values()))
         handling = registry.sample_handling() | {"purpose": ["investigation"]}
-        sealed = stand in READERS  # whose own program would ask the release rules, as no agency
-        return self.clients[agency].seal("tip", to="in-nia", payload=payload, handling=handling, sealed=sealed).raw
+        client, sealed = (self._unjudging[agency], True) if stand in READERS else (self.clients[agency], False)
+        return client.seal("tip", to="in-nia", payload=payload, handling=handling, sealed=sealed).raw
 
     def acknowledgement(self, stand, digest=None, by=None):
         """Signed by this caller, of the packet; `digest`: of another one."""
@@ -103,6 +111,10 @@ class Standing(Live):
             Audience(realm=self.realm, gateway=self.gateway), agency, AckEvent.RECEIVED, int(time.time()), packet
         )
         return acknowledge(said, signer_of(keys_in(settings.at(settings.keys))), self.suite)
+
+    def close(self):
+        self._unjudging[AGENCY[Stand.AUDITOR]].close()
+        super().close()
 
     def _enrol(self):
         log = self.snapshot.document.logs[0]
@@ -121,7 +133,9 @@ class Standing(Live):
         for agency, path in homes.items():
             self.http[agency] = transport_of(load(AgencySettings, path))
         self._until(lambda: self.ask(Stand.WITNESS, "GET", "/v1/schemas").is_success)
-        self.clients |= {member.id: connect(homes[member.id]) for member in FURTHER}
+        homes[AGENCY[Stand.AUDITOR]] = self.deployment.agencies[AGENCY[Stand.AUDITOR]]
+        self._unjudging = {AGENCY[stand]: connect(_unjudging(homes[AGENCY[stand]])) for stand in READERS}
+        self.clients |= {member.id: self._unjudging[member.id] for member in FURTHER}
 
     def _told(self):
         """The packet, of which both recipients were offered their part."""

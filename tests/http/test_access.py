@@ -64,6 +64,7 @@ ASKED = {
     "getTimeline": get("/v1/packets/{digest}"),
     "getProof": get("/v1/packets/{digest}/proof"),
     "listTopics": get("/v1/topics"),
+    "listClocks": get("/v1/clocks"),
     "getPage": get("/v1/topics/{topic}/packets"),
     "streamTopic": stream,
     "acknowledge": lambda site, stand: site.post(stand, "/v1/acknowledgements", site.acknowledgement(stand)),

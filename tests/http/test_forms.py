@@ -81,7 +81,6 @@ VALUES = {
     "limit": ["1", "500"],
     "cursor": ["abc"],
     "wait": ["0", "0.5"],
-    "facts": ["true", "false"],
 }
 
 

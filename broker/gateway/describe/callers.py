@@ -93,7 +93,7 @@ PARTIES = _callers(
     Code.NOT_FOUND,
     {Stand.SENDER: Access.ANSWERED, Stand.RECIPIENT: Access.OWN, Stand.AUDITOR: Access.ANSWERED},
 )
-OWN_TOPICS = _callers("agency", Code.FORBIDDEN, dict.fromkeys(AGENCIES, Access.OWN))
+OWNERS = _callers("agency", Code.FORBIDDEN, dict.fromkeys(AGENCIES, Access.OWN))
 RECIPIENTS = _callers(
     "the topic's recipient",
     Code.FORBIDDEN,

@@ -1,6 +1,6 @@
 """The routes by which agencies exchange packets: submit, look up, receive, acknowledge."""
 
-from broker.gateway.describe.callers import ANSWERERS, OWN_TOPICS, PARTIES, RECIPIENTS, SENDERS
+from broker.gateway.describe.callers import ANSWERERS, OWNERS, PARTIES, RECIPIENTS, SENDERS
 from broker.gateway.describe.operation import (
     BODY,
     JSON,
@@ -145,7 +145,7 @@ OPERATIONS = (
         "listTopics",
         "topics",
         "The caller's topics, and how many packets wait in each.",
-        OWN_TOPICS,
+        OWNERS,
         {
             200: Answer(
                 "The topics.",
@@ -161,7 +161,7 @@ OPERATIONS = (
         "listClocks",
         "topics",
         "What is due to the caller and from it, overdue first, then by time.",
-        "agency",
+        OWNERS,
         {
             200: Answer(
                 "The clocks; `more` where there are others behind these.",
