@@ -26,8 +26,9 @@ _WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 class FileDrop:
     """Delivers to one folder.
 
-    A file `packet-<digest>.json` is canonical JSON (RFC 8785): `v`, `topic`, `index`, `digest`, `disputed`, `receipt`,
-    and `header` and `payload` (opened) or `packet` (sealed). While it is written it is `.packet-<digest>.part`.
+    A file `packet-<digest>.json` is canonical JSON (RFC 8785): `v`, `topic`, `index`, `digest`, `disputed`, `exercise`
+    (true for drill traffic, which nobody acts on), `receipt`, and `header` and `payload` (opened) or `packet` (sealed).
+    While it is written it is `.packet-<digest>.part`.
 
     Args:
         folder: an existing directory, not a link, which not everybody may write to.
@@ -83,6 +84,7 @@ class FileDrop:
             "index": parcel.index,
             "digest": parcel.digest,
             "disputed": parcel.disputed,
+            "exercise": parcel.header.exercise,
             "receipt": parcel.receipt.to_object(),
         }
         if not self._opened:

@@ -47,6 +47,7 @@ COMMANDS = {
     "demo": Entry("demo", "Two countries exchange packets on this machine; attacks on it are refused.", EVERYBODY),
     "drill": Entry("drill", "Put faults into a cluster of one's own; check that nothing is lost.", EVERYBODY),
     "bench": Entry("bench", "Measure this machine: accepted packets beside what cryptography allows.", EVERYBODY),
+    "echo": Entry("echo", "Be a practice partner: acknowledge exercises and answer them.", EVERYBODY),
     "doctor": Entry("doctor", "Check a deployment; say what is wrong and what to do.", OPERATORS),
 }
 

@@ -82,7 +82,7 @@ def create(
 
     Args:
         path: the folder.
-        demo: also make eight agencies with keys and certificates, in `agencies/`.
+        demo: also make eight agencies and a practice partner, with keys and certificates, in `agencies/`.
         ceremony: make no country's keys and no realm; leave a draft of the directory and the operator's share for one.
         host: the name or IPv4 address under which agencies reach the gateway; for loopback it listens there alone.
         port: where agencies reach it.
@@ -158,7 +158,7 @@ class _Making:
         enrolled = [operator]
         for member in members:
             self.progress(f"keys and certificate of {member.id}")
-            enrolled.append(self._agency(member, authorities[member.country]))
+            enrolled.append(self._agency(member, authorities[member.authority]))
         if ceremony:
             self.progress("a draft of the directory, for both countries to sign")
             self._draft(enrolled, log)

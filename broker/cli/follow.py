@@ -69,7 +69,7 @@ def follow(
             wait=0.0 if once else 25.0,
             drain=once,
             patience=patience,
-            report=_reporter(ctx),
+            report=reporter(ctx),
         )
         for packet in packets:
             if wants_json(ctx):
@@ -107,7 +107,7 @@ def _show(shown: Console, packet: Received) -> None:
     shown.print()
 
 
-def _reporter(ctx: typer.Context) -> Callable[[Waiting | Rejected | Gone], None]:
+def reporter(ctx: typer.Context) -> Callable[[Waiting | Rejected | Gone], None]:
     def report(event: Waiting | Rejected | Gone) -> None:
         match event:
             case Waiting(topic, error, seconds, left):

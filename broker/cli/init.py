@@ -17,7 +17,9 @@ app = typer.Typer()
 def init(
     ctx: typer.Context,
     folder: Annotated[Path, typer.Argument(metavar="DIR", file_okay=False, help="A new or empty folder.")],
-    demo: Annotated[bool, typer.Option("--demo", help="Also make eight agencies with keys and certificates.")] = False,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Also make eight agencies and a practice partner, with keys.")
+    ] = False,
     host: Annotated[str, typer.Option(help="The name or IPv4 address agencies reach the gateway by.")] = LOOPBACK,
     port: Annotated[int, typer.Option(min=1, max=65_535, help="The gateway's port.")] = 8443,
     operations_port: Annotated[

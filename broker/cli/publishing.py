@@ -21,15 +21,17 @@ CheckOption = Annotated[
 def documents() -> dict[str, str]:
     """Path below `schemas/spec` -> text, of everything that is made from the code."""
     openapi = importlib.import_module("broker.gateway.openapi")  # what it needs is not in the base install
+    access = importlib.import_module("broker.gateway.access")
     return {
         **rendered(),
         "openapi.json": text_of(openapi.document()),
         "asyncapi.json": text_of(asyncapi.document()),
+        access.NAME: access.page(),
     }
 
 
 def publish(ctx: typer.Context, check: CheckOption = False, _json: JsonOption = False) -> None:
-    """Write JSON Schemas, pages, OpenAPI and AsyncAPI into schemas/spec; refuse an incompatible change."""
+    """Write JSON Schemas, pages, OpenAPI, AsyncAPI, access matrix into schemas/spec; refuse an incompatible change."""
     publication = Publication(source_tree() / SPEC, documents())
     differing, broken = publication.differing(), publication.broken()
     written = bool(differing) and not broken and not check

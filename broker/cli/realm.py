@@ -25,9 +25,13 @@ GATEWAY = "in-setu"
 COUNTRIES: Mapping[str, str] = {"in": "IND", "us": "USA"}
 """ISO 3166-1 alpha-2 (lower case, as agency ids begin) -> alpha-3."""
 
+PRACTICE = "zz"
+"""Practice partners: programs under the codes `zz` and ZZZ, which ISO 3166-1 leaves to users."""
+_PRACTICE_COUNTRY = "ZZZ"
+
 _IN_RESTRICTED = Classification(system="IN", level=Level.IN_RESTRICTED)
 _US_LES = Classification(system="US", level=Level.US_LES)
-_CLEARANCE = {"in": _IN_RESTRICTED, "us": _US_LES}
+_CLEARANCE = {"in": _IN_RESTRICTED, "us": _US_LES, PRACTICE: _IN_RESTRICTED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,11 @@ class Member:
     @property
     def country(self) -> str:
         return self.id.split("-")[0]
+
+    @property
+    def authority(self) -> str:
+        """The country whose CA issues its certificate; for a practice partner the operator's, which runs it."""
+        return OPERATOR.country if self.country == PRACTICE else self.country
 
 
 OPERATOR = Member(GATEWAY, "Setu gateway, New Delhi", roles=(Role.GATEWAY, Role.OPERATOR))
@@ -94,8 +103,10 @@ DEMO: tuple[Member, ...] = (
     Member("us-fincen", "Financial Crimes Enforcement Network", mandates=(Purpose.FINANCIAL, Purpose.REGULATORY)),
     Member("in-audit", "Auditor of the Indian side", roles=(Role.AUDITOR,)),
     Member("us-audit", "Auditor of the United States side", roles=(Role.AUDITOR,)),
+    # Every mandate, so that whatever an agency sends can be practised with it; exercises alone, by release rule 12.
+    Member("zz-echo", "Practice partner: a program that answers exercises", mandates=tuple(Purpose)),
 )
-"""The India-US counter-narcotics pair with two auditors. Mandates are invented for the demonstration."""
+"""The India-US counter-narcotics pair, two auditors and a practice partner. Mandates are invented to demonstrate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +142,7 @@ def _agency(enrolled: Enrolled, valid: tuple[int, int]) -> Agency:
     return Agency(
         id=member.id,
         name=member.name,
-        country=COUNTRIES[member.country],
+        country=COUNTRIES.get(member.country, _PRACTICE_COUNTRY),
         roles=member.roles,
         clearance=_CLEARANCE[member.country],
         mandates=member.mandates,

@@ -23,7 +23,7 @@ from broker.ledger.port import (
 )
 from broker.transport.topics import split, topic
 from schemas import registry
-from schemas.directory import Agency
+from schemas.directory import Agency, Role
 from schemas.evidence import Delivery, Page, Receipt, Tombstone, TopicInfo
 from schemas.packet import Packet
 
@@ -82,7 +82,10 @@ class Subscribe:
         self._queues: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     async def topics(self, caller: Caller) -> list[TopicInfo]:
-        """The caller's topics, one for each kind, with how many packets they hold and how many wait for an answer."""
+        """The caller's topics, one for each kind, with how many packets they hold and how many wait for an answer.
+        Raises CallerError (code `forbidden`) for whoever receives nothing.
+        """
+        caller.require(Role.AGENCY)
         agency = caller.agency.id
         counted = {kind: (n, open_) for kind, n, open_ in await asyncio.to_thread(self._reader.topics, agency)}
         overdue = await asyncio.to_thread(self._reader.overdue, agency)
@@ -100,7 +103,7 @@ class Subscribe:
         second, and before anything is offered.
 
         Raises:
-            CallerError: the caller's standing ended while it waited.
+            CallerError: the caller is no agency, or its standing ended while it waited.
             NotFoundError: no topic of this caller's.
             RequestError: code `bad-cursor`.
             UnavailableError: the ledger cannot be written, so nothing may leave.
@@ -149,6 +152,7 @@ class Subscribe:
                     yield self._cursors.write(name, after), item
 
     def _own(self, caller: Caller, name: str) -> tuple[str, str]:
+        caller.require(Role.AGENCY)
         place = split(name)
         if place is None or place[0] != caller.agency.id:
             raise NotFoundError

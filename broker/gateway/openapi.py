@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from broker.gateway.describe import exchange, lookups
+from broker.gateway.describe.callers import Stand
 from broker.gateway.describe.operation import EVERYWHERE, PLACE, Answer, Operation, Parameter, Schema, reference, table
 from broker.gateway.problems import MEDIA_TYPE, TABLE
 from schemas.directory import Directory
@@ -119,7 +120,8 @@ def _operation(each: Operation, refusals: dict[str, Any]) -> dict[str, Any]:
         "operationId": each.name,
         "tags": [each.noun],
         "summary": each.about,
-        "description": f"For: {each.who}.",
+        "description": f"For: {each.who.words}.",
+        "x-setu-callers": {stand.value: each.who.verdicts[stand].value for stand in Stand},
     }
     if each.parameters:
         made["parameters"] = [_parameter(one) for one in each.parameters]

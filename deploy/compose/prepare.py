@@ -164,7 +164,9 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="new or empty; SETU_HOME of compose.yaml")
     parser.add_argument("--host", required=True, help="the name by which agencies reach the proxy; for good")
     parser.add_argument("--port", type=int, default=8443, help="the port at which they do")
-    parser.add_argument("--demo", action="store_true", help="also make eight agencies, and an adapter of one")
+    parser.add_argument(
+        "--demo", action="store_true", help="also make eight agencies and a practice partner, and an adapter of one"
+    )
     parser.add_argument("--also", action="append", default=[], help="a name of the guard's or a Kafka node's machine")
     asked = parser.parse_args()
     lines = prepare(asked.folder, asked.host, asked.port, demo=asked.demo, also=asked.also)

@@ -1,5 +1,6 @@
 """The routes by which agencies exchange packets: submit, look up, receive, acknowledge."""
 
+from broker.gateway.describe.callers import ANSWERERS, OWNERS, PARTIES, RECIPIENTS, SENDERS
 from broker.gateway.describe.operation import (
     BODY,
     JSON,
@@ -60,7 +61,7 @@ OPERATIONS = (
         "submitPacket",
         "packets",
         "Submit a packet. A repeat of the same bytes gets the receipt of the first.",
-        "agency",
+        SENDERS,
         _RECEIPT,
         (*BODY, *PACKET, *WRITES),
         body=_PACKET,
@@ -72,7 +73,7 @@ OPERATIONS = (
         "submitBatch",
         "packets",
         "Submit many packets, one on each line, each judged and answered for itself.",
-        "agency",
+        SENDERS,
         {
             200: Answer(
                 "A line of JSON (`BatchAnswer`) for each line of the body, in order, and one that counts them.",
@@ -104,7 +105,7 @@ OPERATIONS = (
         "checkPacket",
         "packets",
         "All checks of a submission, and no commit.",
-        "agency",
+        SENDERS,
         {
             200: Answer(
                 "It would be accepted; the ids of the rules that permit it.",
@@ -122,7 +123,7 @@ OPERATIONS = (
         "getTimeline",
         "packets",
         "What became of a packet: its entries that the caller may see, and each recipient's state.",
-        "sender, recipient, auditor",
+        PARTIES,
         {200: Answer("The timeline.", schema=reference("Timeline"))},
         (Code.NOT_FOUND, *READS),
         (_DIGEST,),
@@ -133,7 +134,7 @@ OPERATIONS = (
         "getProof",
         "packets",
         "A proof bundle of the packet's entries that the caller may see, to be verified offline.",
-        "sender, recipient, auditor",
+        PARTIES,
         {200: Answer("The bundle.", schema=reference("Proof"))},
         (Code.NOT_FOUND, *READS),
         (_DIGEST,),
@@ -144,7 +145,7 @@ OPERATIONS = (
         "listTopics",
         "topics",
         "The caller's topics, and how many packets wait in each.",
-        "agency",
+        OWNERS,
         {
             200: Answer(
                 "The topics.",
@@ -160,7 +161,7 @@ OPERATIONS = (
         "listClocks",
         "topics",
         "What is due to the caller and from it, overdue first, then by time.",
-        "agency",
+        OWNERS,
         {
             200: Answer(
                 "The clocks; `more` where there are others behind these.",
@@ -177,7 +178,7 @@ OPERATIONS = (
         "getPage",
         "topics",
         "Packets of a topic, in ledger order, after a cursor.",
-        "the topic's recipient",
+        RECIPIENTS,
         {200: Answer("A page; `cursor` also where it has no item.", schema=reference("Page"))},
         (Code.NOT_FOUND, Code.BAD_QUERY, Code.BAD_CURSOR, *WRITES),
         (
@@ -198,7 +199,7 @@ OPERATIONS = (
         "streamTopic",
         "topics",
         "Packets of a topic as server-sent events: `id` the cursor, `event` packet or tombstone, `data` the item.",
-        "the topic's recipient",
+        RECIPIENTS,
         {
             200: Answer(
                 "Events until the caller hangs up, its standing ends or the gateway stops; a comment may say the code.",
@@ -215,7 +216,7 @@ OPERATIONS = (
         "acknowledge",
         "acknowledgements",
         "A recipient's signed word that it received, opened or rejected a packet.",
-        "the packet's recipient",
+        ANSWERERS,
         _RECEIPT,
         (
             *BODY,

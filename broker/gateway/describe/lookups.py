@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from broker.gateway.describe.callers import EVERYONE, HEAD_READERS, LOG_READERS, MACHINE, SEARCHERS, WATCHERS
 from broker.gateway.describe.exchange import LIMITS
 from broker.gateway.describe.operation import (
     READS,
@@ -44,7 +45,7 @@ OPERATIONS = (
             name,
             "directory",
             f"A {what} of the TUF repository that carries the directory.",
-            "all",
+            EVERYONE,
             {200: Answer("The file, byte for byte.", schema=_OBJECT)},
             (Code.NOT_FOUND,),
             (_FILE,),
@@ -57,7 +58,7 @@ OPERATIONS = (
         "listSchemas",
         "forms",
         "The kinds of payload, with their versions.",
-        "all",
+        EVERYONE,
         {
             200: Answer(
                 "The kinds.",
@@ -72,7 +73,7 @@ OPERATIONS = (
         "getSchema",
         "forms",
         "The JSON Schema (draft 2020-12) of one version of a kind.",
-        "all",
+        EVERYONE,
         {200: Answer("The schema.", schema=_OBJECT)},
         (Code.NOT_FOUND,),
         (
@@ -81,7 +82,9 @@ OPERATIONS = (
         ),
     ),
     *(
-        Operation("GET", f"/v1/{name}.json", f"get{said}", "forms", about, "all", {200: Answer("It.", schema=_OBJECT)})
+        Operation(
+            "GET", f"/v1/{name}.json", f"get{said}", "forms", about, EVERYONE, {200: Answer("It.", schema=_OBJECT)}
+        )
         for name, said, about in (
             ("openapi", "OpenApi", "This document."),
             ("asyncapi", "AsyncApi", "The topics in Kafka, as AsyncAPI 3.0."),
@@ -93,7 +96,7 @@ OPERATIONS = (
         "searchEntries",
         "audit",
         "Entries of the exchange log that fit every parameter, by index. Each search is itself an entry.",
-        "auditor; an agency for its own",
+        SEARCHERS,
         {
             200: Answer(
                 "The entries; `next`, the `after` to go on with, where there may be more.",
@@ -123,7 +126,7 @@ OPERATIONS = (
         "countOutcomes",
         "audit",
         "What the packets of a period led to, by agency and kind. Each question is itself an entry.",
-        "auditor; an agency for its own",
+        SEARCHERS,
         {200: Answer("The figures.", schema=reference("Outcomes"), example={"entries": 0, "rows": []})},
         (Code.BAD_QUERY, *WRITES),
         (
@@ -141,7 +144,7 @@ OPERATIONS = (
         "audit",
         "Notices of exports of precursors against answers, arrivals, movements and diversions. Each question is itself "
         "an entry.",
-        "agency for its own; auditor, as the log shows it",
+        WATCHERS,
         {200: Answer("The picture.", schema=reference("Watch"), example=_NOTHING)},
         (Code.BAD_QUERY, *WRITES),
         (
@@ -156,7 +159,7 @@ OPERATIONS = (
         "getCheckpoint",
         "log",
         "The newest published checkpoint, a signed note (C2SP tlog-checkpoint).",
-        "auditor, witness",
+        HEAD_READERS,
         {200: Answer("The note.", NOTE, {"type": "string"})},
         READS,
     ),
@@ -166,7 +169,7 @@ OPERATIONS = (
         "getTile",
         "log",
         "A tile of the log or a bundle of its entries (C2SP tlog-tiles), immutable.",
-        "auditor",
+        LOG_READERS,
         {200: Answer("The tile.", OCTETS, {"type": "string", "format": "binary"})},
         (Code.NOT_FOUND, *READS),
         (
@@ -187,7 +190,7 @@ OPERATOR = (
         "isAlive",
         "operator",
         "Whether the process is alive.",
-        "the operator",
+        MACHINE,
         {200: Answer("It is.", schema=table({"alive": {"const": True}}), example={"alive": True})},
     ),
     Operation(
@@ -196,7 +199,7 @@ OPERATOR = (
         "isReady",
         "operator",
         "Whether a packet could be accepted now.",
-        "the operator",
+        MACHINE,
         {
             200: Answer("It could.", schema=_OBJECT, example={"ready": True}),
             503: Answer("It could not; `code` says why.", schema=_OBJECT, example={"ready": False, "code": "stopping"}),
@@ -208,7 +211,7 @@ OPERATOR = (
         "getMetrics",
         "operator",
         "Figures in Prometheus' text format.",
-        "the operator",
+        MACHINE,
         {200: Answer("The figures.", NOTE, {"type": "string"})},
     ),
 )

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from broker.gateway.describe.callers import Callers
 from schemas.problem import Code
 
 Schema = dict[str, Any]
@@ -61,8 +62,9 @@ class Answer:
 class Operation:
     """One method of one path, as the router spells it.
 
-    name: for programs that are made from the document. who: the roles that may call. body: media type -> schema.
-    codes: refusals beside those of `EVERYWHERE`. in_lines: refusals that stand in the lines of a 200.
+    name: for programs that are made from the document. who: what each kind of caller is answered.
+    body: media type -> schema. codes: refusals beside those of `EVERYWHERE`. in_lines: refusals
+    that stand in the lines of a 200.
     """
 
     method: str
@@ -70,7 +72,7 @@ class Operation:
     name: str
     noun: str
     about: str
-    who: str
+    who: Callers
     answers: Mapping[int, Answer]
     codes: tuple[Code, ...] = ()
     parameters: tuple[Parameter, ...] = ()

@@ -68,6 +68,14 @@ def test_a_sealed_packet_stays_sealed(folder, target):
     assert not drop.opened
 
 
+@pytest.mark.parametrize("exercise", [True, False])
+@pytest.mark.parametrize("opened", [True, False])
+def test_an_exercise_is_marked_as_one_opened_or_sealed(folder, target, exercise, opened):
+    made = Realm().sealed("in-ncb", ["us-dea"], exercise=exercise)
+    FileDrop(folder, opened=opened).deliver(parcel(header=made.header, raw=made.raw))
+    assert json.loads(target.read_bytes())["exercise"] is exercise
+
+
 @pytest.mark.parametrize("mode", [0o600, 0o640])
 @pytest.mark.parametrize("umask", [0o000, 0o077])
 def test_the_mode_is_the_one_asked_for(folder, target, mode, umask):

@@ -109,7 +109,7 @@ def test_version_is_of_texts_and_schema() -> None:
 def test_every_rule_that_is_cedars_is_there() -> None:
     port: Policy = policy()
     assert isinstance(port, CedarPolicy)
-    assert {rule.id.split(".")[0] for rule in port.rules if rule.forbids} == {"1", "2", "3", "4", "5", "8"}
+    assert {rule.id.split(".")[0] for rule in port.rules if rule.forbids} == {"1", "2", "3", "4", "5", "8", "12"}
     assert {rule.id for rule in port.rules if rule.looks.passing} == {"3.third-party"}
 
 
