@@ -1,4 +1,4 @@
-"""What a recipient owed and did not give in time becomes an entry: one for each packet, recipient, word and time."""
+"""What a recipient owed and did not give in time becomes an entry, whoever writes it: one each time its clock ran out."""
 
 import asyncio
 from collections.abc import Callable
@@ -43,9 +43,8 @@ class Overdue:
         packet = await asyncio.to_thread(self._reader.packet, digest)
         if packet is None:
             return
-        kind = EntryType.OVERDUE
         found = entry(
-            kind,
+            EntryType.OVERDUE,
             actor=self._in_force.gateway,
             audience=self._in_force.audience,
             view=view,
@@ -54,9 +53,9 @@ class Overdue:
             word=clock.word.value,
             due=clock.due,
         )
+        # No key beside it: the effect is possible once, until an act lets the clock run again, maybe to the same time.
         proposal = Proposal(
             found,
-            once=f"{kind}/{digest}/{clock.recipient}/{clock.word}/{clock.due}",
             basis=view.basis,
             effects=(Missed(digest, clock.recipient, clock.word, clock.due),),
         )
