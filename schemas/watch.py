@@ -13,7 +13,7 @@ from typing import Literal
 from schemas.base import AgencyId, Count, Digest, Kind, Model, Reference
 from schemas.payloads.values import Date, Label
 from schemas.precursors import Event, Fact
-from schemas.quantities import normalised, written
+from schemas.quantities import normalised, total, written
 
 TOLERANCE = Decimal("0.005")
 """The share by which what arrives may differ from what was notified before the two count as discrepant: scales and
@@ -216,12 +216,12 @@ def _group(value: str, facts: Sequence[Fact], troubled: set[str]) -> GroupRow:
 
 
 def _sum(facts: Iterable[Fact]) -> dict[str, Decimal]:
-    found: dict[str, Decimal] = defaultdict(Decimal)
+    found: dict[str, list[Decimal]] = defaultdict(list)
     for each in facts:
         if each.quantity is not None:
             unit, amount = normalised(each.quantity.value, each.quantity.unit)
-            found[unit] += amount
-    return found
+            found[unit].append(amount)
+    return {unit: total(amounts) for unit, amounts in found.items()}
 
 
 def _differs(expected: dict[str, Decimal], found: dict[str, Decimal]) -> int:
