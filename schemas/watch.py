@@ -31,6 +31,9 @@ ORDER: tuple[Trouble, ...] = (
 )  # fmt: skip
 """What is looked at first."""
 
+_LAST = 253_402_300_799
+"""9999-12-31T23:59:59Z."""
+
 Amounts = dict[str, str]
 """Unit (KGM, LTR, or a unit of pieces) -> decimal."""
 
@@ -241,5 +244,5 @@ def _day(seconds: int) -> str:
 
 
 def moment(seconds: int) -> str:
-    """Whole seconds UTC as text (RFC 3339)."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    """Whole seconds UTC as text (RFC 3339); the calendar's last second for all that come after it."""
+    return datetime.fromtimestamp(min(seconds, _LAST), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -72,6 +72,20 @@ async def test_an_auditor_sees_no_content_and_what_is_overdue_first(gateway):
     assert SAMPLES["notify"]["exporter"]["name"] not in found.canonical().decode()
 
 
+@pytest.mark.parametrize("due", [253_402_300_799, 253_402_300_800, 2**53 - 1])
+async def test_a_time_beyond_the_calendar_keeps_nobody_from_the_rest(gateway, due):
+    """What a sealed packet's header says is not held to its payload here."""
+    await gateway.change(in_ncb={"sealed_kinds": ["pen"]})
+    sealed = gateway.realm.sealed(
+        "in-ncb", ["us-dea"], "pen", SAMPLES["notify"], act=Asks(does="asks", due=due),
+        handling=gateway.sealed().header.handling,
+    )  # fmt: skip
+    await gateway.submit(gateway.caller("in-ncb"), sealed.raw)
+    for each in ("in-audit", "in-ncb"):
+        (row,) = (await _watch(gateway)(gateway.caller(each), None, None)).unread
+        assert (row.digest, row.due, row.overdue) == (sealed.digest, "9999-12-31T23:59:59Z", False)
+
+
 async def test_what_policy_no_longer_releases_is_not_opened(gateway):
     first, sealed = await _exchanged(gateway)
     await gateway.change(us_dea={"mandates": ["border"]})
