@@ -3,9 +3,12 @@
 import pytest
 
 from broker.errors import CallerError, RequestError
+from broker.flows.identify import Caller
 from broker.flows.precursors import Precursors
+from broker.ledger.port import Basis, Proposal
 from schemas import registry
 from schemas.act import Answers, Asks
+from schemas.directory import Role
 
 SAMPLES = registry.samples("pen")
 
@@ -92,6 +95,36 @@ async def test_what_policy_no_longer_releases_is_not_opened(gateway):
     notices, unread = await _seen(gateway, "us-dea")
     assert notices == []
     assert {first.digest, sealed.digest} <= set(unread)
+
+
+async def test_an_auditor_that_is_an_agency_too_reads_nothing_before_it_was_offered(gateway):
+    """It sees the log's entries at once; content leaves after the entry that says so (G4)."""
+    us_dea = gateway.caller("us-dea")
+    both = Caller(us_dea.agency.model_copy(update={"roles": (Role.AGENCY, Role.AUDITOR)}), us_dea.certificate)
+    notice = SAMPLES["notify"]
+    block = gateway.sealed().header.handling
+    sent = gateway.realm.sealed("in-ncb", ["us-dea", "in-setu"], "pen", notice, act=_act(notice), handling=block)
+    await gateway.submit(gateway.caller("in-ncb"), sent.raw)
+    found = await _watch(gateway)(both, None, None)
+    assert ([row.digest for row in found.unread], found.notices) == ([sent.digest], ())
+    await gateway.page(kind="pen")
+    assert [row.digest for row in (await _watch(gateway)(both, None, None)).notices] == [sent.digest]
+
+
+async def test_a_directory_that_another_gateway_put_in_force_counts(gateway):
+    """Its entry is committed, and this gateway has not looked yet."""
+    await _exchanged(gateway)
+    caller = gateway.caller("us-dea")
+    gateway.realm = gateway.realm.with_(agencies={"us-dea": {"mandates": ["border"]}})
+    gateway.directory.put(gateway.realm)
+    newest, view = gateway.directory.newest.ref, gateway.in_force.view()
+    changed = gateway.entries("directory_changed")[-1] | {"directory": newest.to_object()}
+    del changed["time"]
+    basis = Basis(newest.version, view.basis.policy)
+    gateway.ledger.propose(Proposal(changed, once=f"directory/{newest.version}", puts_in_force=basis)).result(5)
+    assert gateway.in_force.view() is view
+    found = await _watch(gateway)(caller, None, None)
+    assert found.notices == ()
 
 
 async def test_what_a_destroyed_key_could_open_is_unread(gateway):
