@@ -64,9 +64,10 @@ class Source(Model):
 class Fact(Model):
     """One substance in one packet; where a stage names no substance, `substance` is absent.
 
-    part: its place among the facts of its packet, from 0. route: origin and destination, ISO 3166-1 alpha-3, `IND>USA`, as far as they are known. pen_ref: the notification's
-    number in PEN Online. due: when the answer to a notice is due. by: the day by which the goods are to arrive, on: the
-    day on which it happened. declared: the packet itself says that something differs.
+    part: its place among the facts of its packet, from 0. route: origin and destination, ISO 3166-1 alpha-3, `IND>USA`,
+    as far as they are known. pen_ref: the notification's number in PEN Online. due: when the answer to a notice is due.
+    by: the day by which the goods are to arrive, on: the day on which it happened. declared: the packet itself says
+    that something differs.
     """
 
     source: Source
