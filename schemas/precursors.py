@@ -64,12 +64,14 @@ class Source(Model):
 class Fact(Model):
     """One substance in one packet; where a stage names no substance, `substance` is absent.
 
-    route: origin and destination, ISO 3166-1 alpha-3, `IND>USA`, as far as they are known. pen_ref: the notification's
-    number in PEN Online. due: when the answer to a notice is due. by: the day by which the goods are to arrive, on: the
-    day on which it happened. declared: the packet itself says that something differs.
+    part: its place among the facts of its packet, from 0. route: origin and destination, ISO 3166-1 alpha-3, `IND>USA`,
+    as far as they are known. pen_ref: the notification's number in PEN Online. due: when the answer to a notice is due.
+    by: the day by which the goods are to arrive, on: the day on which it happened. declared: the packet itself says
+    that something differs.
     """
 
     source: Source
+    part: Count = 0
     event: Event
     pen_ref: Reference | None = None
     substance: Label | None = None
@@ -85,18 +87,21 @@ class Fact(Model):
 
 def facts_of(payload: Payload, source: Source) -> tuple[Fact, ...]:
     """The facts in an opened payload; none where it is of a kind that says nothing of precursors."""
+    return tuple(each.model_copy(update={"part": part}) for part, each in enumerate(_of(payload, source)))
+
+
+def _of(payload: Payload, source: Source) -> Iterator[Fact]:
     match payload:
         case PenStage():
-            return tuple(_of_pen(payload, source))
+            yield from _of_pen(payload, source)
         case Incident():
-            return tuple(_of_incident(payload, source))
+            yield from _of_incident(payload, source)
         case SeizureV1():
             route = _route([point.place.country for point in payload.route if point.role != "seizure"])
-            return tuple(
-                _fact(source, "seizure", each.substance, each.substance.quantity, route=route, on=payload.seized_on)
-                for each in payload.exhibits
-            )
-    return ()
+            for each in payload.exhibits:
+                yield _fact(
+                    source, "seizure", each.substance, each.substance.quantity, route=route, on=payload.seized_on
+                )
 
 
 def _of_pen(payload: PenStage, source: Source) -> Iterator[Fact]:

@@ -1,7 +1,7 @@
 """Quantities of one dimension made comparable: mass in kilograms, volume in litres, pieces as pieces."""
 
-from collections.abc import Mapping
-from decimal import Decimal
+from collections.abc import Iterable, Mapping
+from decimal import Context, Decimal
 from types import MappingProxyType
 
 FACTORS: Mapping[str, tuple[str, Decimal]] = MappingProxyType(
@@ -24,13 +24,25 @@ that is not here is compared with itself alone.
 """
 
 
+_EXACT = Context(prec=100)
+"""Of what a payload may hold (36 digits), in any unit and any number: nothing is rounded but when it is written."""
+
+
 def normalised(value: str, unit: str) -> tuple[str, Decimal]:
     """(unit, amount): kilograms of any mass, litres of any volume, else the unit itself."""
     base, factor = FACTORS.get(unit, (unit, Decimal(1)))
-    return base, Decimal(value) * factor
+    return base, _EXACT.multiply(Decimal(value), factor)
+
+
+def total(amounts: Iterable[Decimal]) -> Decimal:
+    """The sum of amounts of one unit."""
+    found = Decimal(0)
+    for each in amounts:
+        found = _EXACT.add(found, each)
+    return found
 
 
 def written(amount: Decimal) -> str:
     """Without exponent and without trailing zeros, at most nine places: `1250.5`."""
-    text = f"{amount.quantize(Decimal('1e-9')):f}"
+    text = f"{amount.quantize(Decimal('1e-9'), context=_EXACT):f}"
     return text.rstrip("0").rstrip(".") or "0"

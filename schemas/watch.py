@@ -2,6 +2,9 @@
 
 A notice and what belongs to it are joined by the notification's number in PEN Online (`pen_ref`), which is the channel
 of record, or by the answer's `in_reply_to`. What names no notice is counted by substance, route and cluster alone.
+
+The number is no secret: whom a notice is addressed to answers it, its two sides say what is held, let go or arrived,
+and of others only what moved on or was diverted is joined to it.
 """
 
 from collections import defaultdict
@@ -13,7 +16,7 @@ from typing import Literal
 from schemas.base import AgencyId, Count, Digest, Kind, Model, Reference
 from schemas.payloads.values import Date, Label
 from schemas.precursors import Event, Fact
-from schemas.quantities import normalised, written
+from schemas.quantities import normalised, total, written
 
 TOLERANCE = Decimal("0.005")
 """The share by which what arrives may differ from what was notified before the two count as discrepant: scales and
@@ -30,6 +33,9 @@ ORDER: tuple[Trouble, ...] = (
     "sent-unanswered", "declared", "answered-late",
 )  # fmt: skip
 """What is looked at first."""
+
+_LAST = 253_402_300_799
+"""9999-12-31T23:59:59Z."""
 
 Amounts = dict[str, str]
 """Unit (KGM, LTR, or a unit of pieces) -> decimal."""
@@ -107,13 +113,17 @@ def watch(facts: Iterable[Fact], now: int, *, unread: Iterable[UnreadRow] = (), 
     """
     known = sorted({_identity(each): each for each in facts}.values(), key=lambda each: each.source.index)
     found = [each for each in known if each.event == "notice"]
-    by_ref = {each.pen_ref: each for each in found}
-    by_digest = {each.source.digest: each for each in found}
+    by_name: dict[str, list[Fact]] = defaultdict(list)
+    for each in found:
+        by_name[each.source.digest].append(each)
+        by_name[each.pen_ref or ""].append(each)
     of_notice: dict[str, list[Fact]] = defaultdict(list)
     notice_of: dict[int, Fact] = {}
     for each in known:
-        notice = by_digest.get(each.source.of or "") or by_ref.get(each.pen_ref)
-        if notice is not None and each.event != "notice" and each.pen_ref is not None:
+        if each.event == "notice" or each.pen_ref is None:
+            continue
+        notice = _meant(each, by_name.get(each.source.of or "") or by_name.get(each.pen_ref) or ())
+        if notice is not None:
             of_notice[notice.source.digest].append(each)
             notice_of[id(each)] = notice
     notices = [_notice(each, of_notice[each.source.digest], now) for each in found]
@@ -131,8 +141,24 @@ def watch(facts: Iterable[Fact], now: int, *, unread: Iterable[UnreadRow] = (), 
 
 
 def _identity(fact: Fact) -> tuple[object, ...]:
-    quantity = (fact.quantity.value, fact.quantity.unit) if fact.quantity else None
-    return fact.source.digest, fact.event, fact.substance, fact.cas, quantity
+    return fact.source.digest, fact.part
+
+
+def _meant(fact: Fact, named: Sequence[Fact]) -> Fact | None:
+    """The newest of these notices whose party says it; where others may say it too, else the oldest."""
+    sender = fact.source.sender
+    theirs = [
+        each
+        for each in named
+        if sender in each.source.recipients or (sender == each.source.sender and fact.event not in _ANSWERS)
+    ]
+    if theirs:
+        return theirs[-1]
+    return named[0] if named and fact.event in _OF_ANYBODY else None
+
+
+_ANSWERS = frozenset({"acknowledged", "no-objection", "objection"})
+_OF_ANYBODY = frozenset({"movement", "diversion", "seizure"})
 
 
 def _filled(fact: Fact, notice: Fact | None) -> Fact:
@@ -216,12 +242,12 @@ def _group(value: str, facts: Sequence[Fact], troubled: set[str]) -> GroupRow:
 
 
 def _sum(facts: Iterable[Fact]) -> dict[str, Decimal]:
-    found: dict[str, Decimal] = defaultdict(Decimal)
+    found: dict[str, list[Decimal]] = defaultdict(list)
     for each in facts:
         if each.quantity is not None:
             unit, amount = normalised(each.quantity.value, each.quantity.unit)
-            found[unit] += amount
-    return found
+            found[unit].append(amount)
+    return {unit: total(amounts) for unit, amounts in found.items()}
 
 
 def _differs(expected: dict[str, Decimal], found: dict[str, Decimal]) -> int:
@@ -241,5 +267,5 @@ def _day(seconds: int) -> str:
 
 
 def moment(seconds: int) -> str:
-    """Whole seconds UTC as text (RFC 3339)."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    """Whole seconds UTC as text (RFC 3339); the calendar's last second for all that come after it."""
+    return datetime.fromtimestamp(min(seconds, _LAST), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

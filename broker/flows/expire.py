@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from broker.flows.inforce import InForce, View, under_view
 from broker.flows.record import entry, header_of, packet_ref
+from broker.flows.routine import each_of
 from broker.ledger.port import Ledger, LedgerReader, NoTransition, Proposal, State, Transition
 from schemas.evidence import EntryType
 
@@ -30,8 +31,7 @@ class Expire:
     async def __call__(self) -> int:
         """How many were found due."""
         due = await asyncio.to_thread(self._reader.due, int(self._now()), self._most)
-        for digest, recipient in due:
-            await self.one(digest, recipient)
+        await each_of(due, lambda each: self.one(*each))
         return len(due)
 
     async def one(self, digest: str, recipient: str) -> None:

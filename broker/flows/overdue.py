@@ -1,10 +1,11 @@
-"""What a recipient owed and did not give in time becomes an entry: one for each packet, recipient, word and time."""
+"""What a recipient owed and did not give in time becomes an entry, whoever writes it: one each time its clock ran out."""
 
 import asyncio
 from collections.abc import Callable
 
 from broker.flows.inforce import InForce, View, under_view
 from broker.flows.record import entry, header_of, packet_ref
+from broker.flows.routine import each_of
 from broker.ledger.effects import Missed
 from broker.ledger.port import Ledger, LedgerReader, NoTransition, Proposal
 from schemas.evidence import Clock, EntryType
@@ -31,21 +32,23 @@ class Overdue:
     async def __call__(self) -> int:
         """How many were found missed."""
         missed = await asyncio.to_thread(self._reader.missed, int(self._now()), self._most)
-        for digest, clock in missed:
-
-            async def attempt(view: View, digest: str = digest, clock: Clock = clock) -> None:
-                await self._record(digest, clock, view)
-
-            await under_view(self._in_force, attempt)
+        await each_of(missed, self._one)
         return len(missed)
+
+    async def _one(self, missed: tuple[str, Clock]) -> None:
+        digest, clock = missed
+
+        async def attempt(view: View) -> None:
+            await self._record(digest, clock, view)
+
+        await under_view(self._in_force, attempt)
 
     async def _record(self, digest: str, clock: Clock, view: View) -> None:
         packet = await asyncio.to_thread(self._reader.packet, digest)
         if packet is None:
             return
-        kind = EntryType.OVERDUE
         found = entry(
-            kind,
+            EntryType.OVERDUE,
             actor=self._in_force.gateway,
             audience=self._in_force.audience,
             view=view,
@@ -54,9 +57,9 @@ class Overdue:
             word=clock.word.value,
             due=clock.due,
         )
+        # No key beside it: the effect is possible once, until an act lets the clock run again, maybe to the same time.
         proposal = Proposal(
             found,
-            once=f"{kind}/{digest}/{clock.recipient}/{clock.word}/{clock.due}",
             basis=view.basis,
             effects=(Missed(digest, clock.recipient, clock.word, clock.due),),
         )

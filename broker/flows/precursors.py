@@ -17,11 +17,11 @@ from broker.envelope.verify import parse
 from broker.errors import PacketError, RequestError
 from broker.flows.audit import Audit
 from broker.flows.identify import Caller
-from broker.flows.inforce import InForce, View
+from broker.flows.inforce import InForce, View, under_view
 from broker.flows.judge import Judge
 from broker.flows.lineage import LedgerLineage
 from broker.flows.record import stored_header
-from broker.ledger.port import SERVED, EntryFilter, LedgerReader, StoredPacket
+from broker.ledger.port import SERVED, EntryFilter, LedgerReader, StaleBasis, State, StoredPacket
 from schemas import registry
 from schemas.evidence import EntryType
 from schemas.packet import Header
@@ -70,10 +70,16 @@ class Precursors:
             UnavailableError: the log cannot be written, or the release policy cannot be asked.
         """
         await self._audit.recorded(caller, "watch precursors", EntryFilter(since=since, until=until), trace)
-        return await asyncio.to_thread(self._look, caller, since, until, show)
 
-    def _look(self, caller: Caller, since: str | None, until: str | None, show: bool) -> Watch:
-        view, now = self._in_force.view(), int(self._now())
+        async def attempt(view: View) -> Watch:
+            return await asyncio.to_thread(self._look, caller, view, since, until, show)
+
+        return await under_view(self._in_force, attempt)
+
+    def _look(self, caller: Caller, view: View, since: str | None, until: str | None, show: bool) -> Watch:
+        if self._reader.in_force() != view.basis:
+            raise StaleBasis  # content leaves without an entry of its own, so no committer would notice
+        now = int(self._now())
         facts: list[Fact] = []
         unread: list[dict[str, Any]] = []
         answered: set[str] = set()
@@ -133,8 +139,10 @@ class Precursors:
         if header.from_ == agency:
             return True
         state = packet.states.get(agency)
+        if state not in SERVED or state is State.PENDING:
+            return False  # what was not offered yet leaves after its `delivered` entry, by its topic (G4)
         reader = view.snapshot.agency(agency)
-        return state in SERVED and reader is not None and self._judge.release(view, header, reader).permit
+        return reader is not None and self._judge.release(view, header, reader).permit
 
 
 def _unread(entry: dict[str, Any], index: int, answered: set[str], now: int) -> UnreadRow:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from broker.flows.expire import Expire
 from broker.flows.inforce import InForce, View, under_view
 from broker.flows.record import entry, packet_ref, stored_header, what_stays
+from broker.flows.routine import each_of
 from broker.ledger.effects import Purged
 from broker.ledger.port import Ledger, LedgerReader, NoTransition, Proposal, State, StoredPacket
 from schemas.evidence import EntryType
@@ -42,14 +43,18 @@ class Purge:
     async def __call__(self) -> int:
         """How many were found that are to be purged."""
         found = await asyncio.to_thread(self._reader.purgeable, int(self._now()), self._most)
-        for digest in found:
-            packet = await asyncio.to_thread(self._reader.packet, digest)
-            if packet is not None and packet.raw is not None:
-                await self._end(packet)
-                await self._purge(packet, packet.raw)
-        if found:
-            await asyncio.to_thread(self._reader.scrub)
+        try:
+            await each_of(found, self._one)
+        finally:
+            if found:
+                await asyncio.to_thread(self._reader.scrub)
         return len(found)
+
+    async def _one(self, digest: str) -> None:
+        packet = await asyncio.to_thread(self._reader.packet, digest)
+        if packet is not None and packet.raw is not None:
+            await self._end(packet)
+            await self._purge(packet, packet.raw)
 
     async def _end(self, packet: StoredPacket) -> None:
         """Every recipient reaches a state that the log knows before there is nothing left to reach it by (G1)."""

@@ -2,12 +2,15 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TypeVar
 
-from broker.errors import SetuError
+from broker.errors import IntegrityError, SetuError
 
 END_SECONDS = 20.0
 """In which work ends once it is told to; what a library holds up is left behind."""
+
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
@@ -22,6 +25,22 @@ async def again(work: Callable[[], Awaitable[object]], seconds: float) -> None:
             _log.warning("routine put off", extra={"code": error.code, "found": error.message})
         except Exception:  # noqa: BLE001 - a routine outlives whatever one run of it meets
             _log.exception("routine failed")
+
+
+async def each_of(found: Iterable[T], work: Callable[[T], Awaitable[None]]) -> None:
+    """One after the other. A record that is damaged keeps none of the others from its turn.
+
+    Raises:
+        IntegrityError: the first one's, when all had their turn.
+    """
+    damaged = None
+    for one in found:
+        try:
+            await work(one)
+        except IntegrityError as error:
+            damaged = damaged or error
+    if damaged is not None:
+        raise damaged
 
 
 async def over(work: "asyncio.Future[None]", seconds: float = END_SECONDS) -> None:

@@ -1,6 +1,6 @@
 """Short code lists: UN/CEFACT Recommendation 20 (units, a subset) and Recommendation 19 (modes of transport).
 
-Currencies (ISO 4217), countries and subdivisions (ISO 3166) are pycountry's.
+Currencies (ISO 4217), countries and subdivisions (ISO 3166): pycountry's, and what ISO does not have or has no more.
 """
 
 from collections.abc import Mapping
@@ -33,6 +33,44 @@ MODES: Mapping[str, str] = _names("modes")
 """Code -> name, UNECE Recommendation 19."""
 
 
+NO_COUNTRY: Mapping[str, str] = MappingProxyType(
+    {
+        "XKX": "Kosovo",
+        "XXA": "stateless person (1954 Convention)",
+        "XXB": "refugee (1951 Convention)",
+        "XXC": "refugee, other",
+        "XXX": "nationality not known or not specified",
+        "XZZ": "international waters, no country's",
+    }
+)
+"""Codes for what ISO 3166-1 has no country for, of those it leaves to its users (XAA to XZZ): the European Union's list
+of countries (XKX), ICAO Doc 9303, part 3, section 5 (XXA to XXX), and XZZ after XZ, UN/LOCODE's international waters.
+"""
+
+WITHDRAWN = frozenset(
+    {
+        "ANG",
+        "BGN",
+        "BYR",
+        "CUC",
+        "EEK",
+        "GHC",
+        "HRK",
+        "LTL",
+        "LVL",
+        "MRO",
+        "SKK",
+        "SLL",
+        "STD",
+        "TMM",
+        "VEF",
+        "ZMK",
+        "ZWL",
+    }
+)
+"""Currencies withdrawn since 2007 (ISO 4217, list three): what moved before still moved."""
+
+
 @cache
 def countries() -> frozenset[str]:
     """ISO 3166-1 alpha-3."""
@@ -59,5 +97,5 @@ def subdivisions() -> frozenset[str]:
 
 @cache
 def currencies() -> frozenset[str]:
-    """ISO 4217, alphabetic."""
-    return frozenset(each.alpha_3 for each in pycountry.currencies)
+    """ISO 4217, alphabetic, with `WITHDRAWN`."""
+    return WITHDRAWN | {each.alpha_3 for each in pycountry.currencies}

@@ -13,7 +13,7 @@ from schemas.payloads.identifiers import SHAPES
 from schemas.payloads.kind import PayloadKind
 from schemas.payloads.parts import Evaluation, Payload, Quantity, Substance
 from schemas.payloads.shape import Shape, wrong
-from schemas.payloads.values import CountryCode, Date, Label, Positive, Time
+from schemas.payloads.values import CountryCode, Date, Label, Positive, Time, surely_after
 
 Handle = Annotated[str, SHAPES["handle"]]
 Onion = Annotated[str, SHAPES["onion"]]
@@ -140,7 +140,7 @@ class DarkwebV1(Payload):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.listed_since is not None and self.listed_since > self.captured_at[:10]:
+        if self.listed_since is not None and surely_after(self.listed_since, self.captured_at):
             wrong("listed_since", "expected a date not after captured_at; exchange or correct the two")
         for member in ("ships_from", "ships_to", "payment_accounts"):
             given = getattr(self, member)

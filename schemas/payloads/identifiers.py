@@ -80,6 +80,7 @@ def dea_registration(text: str) -> bool:
 
 SHAPES: Mapping[str, Shape] = MappingProxyType(
     {
+        # A pattern that was published grows by alternatives at its end (`schemas.compatible`).
         "cas": Shape(r"[1-9][0-9]{1,6}-[0-9]{2}-[0-9]", "a CAS number like 437-38-7", _cas),
         "imo": Shape(r"[0-9]{7}", "an IMO ship number of seven digits like 9319466", stdnum(imo)),
         "container": Shape(r"[A-Z]{3}[UJZ][0-9]{7}", "an ISO 6346 container number like CSQU3054383", stdnum(iso6346)),
@@ -103,14 +104,19 @@ SHAPES: Mapping[str, Shape] = MappingProxyType(
         ),
         "phone": Shape(r"\+[1-9][0-9]{6,14}", "a telephone number as E.164 like +12025550143", _phone),
         "email": Shape(
-            r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,63}",
-            "an e-mail address like desk@example.org",
+            r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,63}"
+            r"|[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+"
+            r"[Xx][Nn]--[A-Za-z0-9-]{2,59}",
+            "an e-mail address like desk@example.org, a domain in another script as its A-label",
         ),
         "passport": Shape(r"[A-Z0-9]{5,15}", "a passport number of capital letters and digits"),
         "national-id": Shape(r"[A-Z0-9][A-Z0-9./-]{2,29}", "a national identity number in capital letters and digits"),
         "company-number": Shape(r"[A-Z0-9][A-Z0-9./-]{2,29}", "a company register number in capitals and digits"),
-        "vehicle": Shape(r"[A-Z0-9]{4,12}", "a vehicle's registration without spaces like DL3CAB1234"),
-        "handle": Shape(r"[A-Za-z0-9@][A-Za-z0-9_.:@/#-]{0,99}", "an account name on a platform, in ASCII"),
+        "vehicle": Shape(r"[A-Z0-9]{1,12}", "a vehicle's registration without spaces like DL3CAB1234"),
+        "handle": Shape(
+            r"[A-Za-z0-9@][A-Za-z0-9_.:@/#-]{0,99}|[!-~]{1,100}",
+            "an account name on a platform, in ASCII without spaces",
+        ),
         "onion": Shape(r"[a-z2-7]{56}\.onion", "a version 3 onion address, 56 characters and .onion", onion_v3),
         "pgp": Shape(r"[0-9A-F]{40}([0-9A-F]{24})?", "an OpenPGP fingerprint of 40 or 64 capital hexadecimal digits"),
     }
@@ -141,9 +147,15 @@ Gtin = Annotated[
 """Global Trade Item Number (GS1 General Specifications, ISO/IEC 15459-6), with its check digit."""
 
 Batch = Annotated[
-    str, Shape(r"[A-Z0-9][A-Z0-9 ./_-]{0,19}", "a batch or lot number of at most 20 capital letters and digits")
+    str,
+    Shape(
+        r'[A-Z0-9][A-Z0-9 ./_-]{0,19}|[!"%-?A-Z_a-z][!"%-?A-Z_a-z ]{0,19}',
+        "a batch or lot number of at most 20 characters, as printed",
+    ),
 ]
-"""Batch or lot number, GS1 application identifier 10."""
+"""Batch or lot number as printed, GS1 application identifier 10: its 82 characters (General Specifications, figure
+7.11-1), of which small letters are not the same as capitals.
+"""
 
 Iban = Annotated[str, SHAPES["iban"]]
 """ISO 13616."""

@@ -220,7 +220,7 @@ PartyRole = Literal[
 
 
 class Party(Model):
-    """Somebody, as FollowTheMoney sees people and organisations; known by a name, an identifier, or both.
+    """Somebody, as FollowTheMoney sees people and organisations; known by a name, an identifier or an address.
 
     `ref` is a name other parts of this payload point by. Kinds `person` and `account-holder` are personal data.
     """
@@ -234,8 +234,8 @@ class Party(Model):
 
     @model_validator(mode="after")
     def _known_by_something(self) -> Self:
-        if not self.names and not self.identifiers:
-            wrong("names", "expected a name or an identifier, found neither; add one")
+        if not self.names and not self.identifiers and not self.addresses:
+            wrong("names", "expected a name, an identifier or an address, found none; add one")
         return self
 
 

@@ -182,7 +182,8 @@ class PenMovedV1(PenStage):
     """A notified precursor moved on inside the importing or exporting country (Article 12(8)(a): manufacture and
     distribution are monitored), from consignor to consignee. In India every movement of a substance of schedule A goes
     under a consignment note, and both ends have a unique registration number (scheme `in-ndps-urn`): NDPS
-    (Regulation of Controlled Substances) Order 2013. `form` is the letter of the Order's form, as printed on the note.
+    (Regulation of Controlled Substances) Order 2013. What is of another schedule says so (`ndps_schedule`), and needs
+    none. `form` is the letter of the Order's form, as printed on the note.
     """
 
     stage: Literal["moved"]
@@ -200,8 +201,13 @@ class PenMovedV1(PenStage):
     def _inside_one_country(self) -> Self:
         if self.consignee.address.country != self.consignor.address.country:
             wrong("consignee/address/country", "expected the consignor's country: an export is notified, not moved")
-        if self.consignor.address.country == "IND" and self.consignment_note is None:
-            wrong("consignment_note", "expected the number of the consignment note under the Order of 2013; add it")
+        noted = self.substance.ndps_schedule in (None, "A")
+        if self.consignor.address.country == "IND" and noted and self.consignment_note is None:
+            wrong(
+                "consignment_note",
+                "expected the number of the consignment note under the Order of 2013; add it, or ndps_schedule where "
+                "the substance is of another schedule than A",
+            )
         if self.form is not None and self.consignment_note is None:
             wrong("consignment_note", "expected the number of the note that is of this form; add it")
         return self

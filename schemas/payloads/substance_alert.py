@@ -134,9 +134,10 @@ class Control(Model):
 class SubstanceAlertV1(Payload):
     """An alert about a substance, between laboratories, early warning systems and those who look for it.
 
-    `substance` is the thing itself: its usual name, its CAS number where there is one, and always the InChIKey, by
-    which it is told apart from its isomers before anybody has numbered it; no form, quantity or purity.
-    `systematic_name` is by IUPAC's rules. A psychoactive substance has a group and an effect group; a chemical that is
+    `substance` is the thing itself: its usual name, its CAS number where there is one, and the InChIKey, by which it is
+    told apart from its isomers before anybody has numbered it; no form, quantity or purity. A plant or extract is no
+    one structure and needs none. `systematic_name` is by IUPAC's rules, a plant's its botanical name.
+    A psychoactive substance has a group and an effect group; a chemical that is
     made into one says of what in `precursor_of`; some are both. `confirmed_by` names the laboratory that stands behind
     the identification, which by the SWGDRUG Recommendations (part III B, 3.1) rests on two techniques at least, one of
     them of category A. `first_seen` is where and when it was first found, not when it was reported.
@@ -165,7 +166,7 @@ class SubstanceAlertV1(Payload):
 
     @model_validator(mode="after")
     def _which_substance(self) -> Self:
-        if self.substance.inchikey is None:
+        if self.substance.inchikey is None and self.substance_group != "plants-extracts":
             wrong("substance/inchikey", "expected the InChIKey of the substance, found none; add it")
         for member in ("form", "quantity", "purity"):
             if getattr(self.substance, member) is not None:

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from schemas.base import Line
-from schemas.codes.lists import MODES, UNITS, countries, country_letters, currencies, subdivisions
+from schemas.codes.lists import MODES, NO_COUNTRY, UNITS, countries, country_letters, currencies, subdivisions
 from schemas.payloads.shape import Shape
 
 
@@ -81,10 +81,10 @@ CountryCode = Annotated[
     Shape(
         r"[A-Z]{3}",
         "a country as ISO 3166-1 alpha-3 like IND",
-        lambda t: t in countries(),
+        lambda t: t in countries() or t in NO_COUNTRY,
     ),
 ]
-"""ISO 3166-1 alpha-3, of a country that is assigned."""
+"""ISO 3166-1 alpha-3, of a country that is assigned; where there is none, a code of `NO_COUNTRY`."""
 
 Subdivision = Annotated[
     str,
@@ -107,10 +107,10 @@ UnLocode = Annotated[
     Shape(
         r"[A-Z]{2}[A-Z2-9]{3}",
         "a UN/LOCODE like INNSA, without a space",
-        lambda t: t[:2] in country_letters(),
+        lambda t: t[:2] in country_letters() or t[:2] == "XZ",
     ),
 ]
-"""UN/LOCODE (UNECE Recommendation 16): form and country are checked, not the place."""
+"""UN/LOCODE (UNECE Recommendation 16): form and country are checked, not the place. XZ: international waters."""
 
 Unit = Annotated[str, Shape(r"[A-Z0-9]{2,3}", "a unit of UN/CEFACT Recommendation 20 like KGM", lambda t: t in UNITS)]
 """A unit of measure: the part of UNECE Recommendation 20 that is in `schemas/codes/units.tsv`."""
@@ -122,7 +122,11 @@ Hs6 = Annotated[str, Shape(r"[0-9]{6}", "an HS 2022 subheading of six digits lik
 """Harmonized System 2022 (World Customs Organization), six digits."""
 
 HsDeclared = Annotated[
-    str, Shape(r"[0-9]{4}([0-9]{2}){0,3}", "an HS code as declared, 4 to 10 digits like 29394200, without dots")
+    str,
+    Shape(
+        r"[0-9]{4}([0-9]{2}){0,3}|[0-9]{9}|[0-9]{11,13}",
+        "an HS code as declared, 4 to 13 digits like 29394200, without dots",
+    ),
 ]
 
 LocalId = Annotated[str, Shape(r"[a-z][a-z0-9-]{0,31}", "a name used inside this payload like exporter-1")]

@@ -2,9 +2,12 @@
 
 import pytest
 
-from broker.errors import UnavailableError
+from broker.errors import IntegrityError, UnavailableError
 from broker.flows.chores import Chores
 from broker.store.port import Lease
+from schemas.act import Asks
+from schemas.problem import Code
+from tests.builders import NOW, handling
 
 
 class Leases:
@@ -52,3 +55,23 @@ async def test_what_fails_keeps_nothing_else_from_being_done():
     with pytest.raises(UnavailableError):
         await Chores(works, Leases())()
     assert [each.done for each in works] == [1, 1]
+
+
+async def test_a_damaged_packet_keeps_no_other_from_its_turn(gateway):
+    """Its bytes are not what their hash says; it is due before the other, by each of the three."""
+    until = handling(retention={"purge_on": "2026-12-31"})
+    damaged, other = [(await gateway.act(Asks(does="asks", due=NOW + 9 + n), handling=until))[0] for n in range(2)]
+    gateway.clock.at = 1_800_000_000.0
+    packet = gateway.reader.packet
+
+    def read(digest):
+        if digest == damaged.digest:
+            raise IntegrityError(Code.LOG_INVALID, "Expected the bytes kept with entry 1 as they came, found others.")
+        return packet(digest)
+
+    gateway.reader.packet = read
+    for work in (gateway.overdue, gateway.expire, gateway.purge):
+        with pytest.raises(IntegrityError):
+            await work()
+    found = [(each["type"], each["packet"]["digest"]) for each in gateway.entries("overdue", "expired", "purged")]
+    assert found == [(each, other.digest) for each in ("overdue", "expired", "purged")]

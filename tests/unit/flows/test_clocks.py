@@ -108,6 +108,17 @@ async def test_an_extension_moves_the_clocks_of_those_it_comes_to(gateway):
     assert sorted(found) == [("us-cbp", "answer", DUE), ("us-cbp", "answer", LATER), ("us-dea", "answer", LATER)]
 
 
+@pytest.mark.parametrize("back", [pytest.param((DUE,), id="the-same-time"), pytest.param((LATER, DUE), id="and-back")])
+async def test_what_runs_again_to_a_time_that_it_missed_before_is_missed_again(gateway, back):
+    """Else it would run for ever, found by every run, before all that others owe."""
+    question = await asked(gateway)
+    await overdue_at(gateway, DUE)
+    for due in back:
+        await gateway.act(extends(question, due))
+    assert await overdue_at(gateway, DUE) == [("us-dea", "answer", DUE)] * 2
+    assert gateway.reader.missed(DUE, 9) == []
+
+
 async def test_an_extension_starts_no_clock_that_was_stopped(gateway):
     question = await asked(gateway)
     await gateway.act(answers(question), ("in-ncb",), sender="us-dea")

@@ -3,9 +3,12 @@
 import pytest
 
 from broker.errors import CallerError, RequestError
+from broker.flows.identify import Caller
 from broker.flows.precursors import Precursors
+from broker.ledger.port import Basis, Proposal
 from schemas import registry
 from schemas.act import Answers, Asks
+from schemas.directory import Role
 
 SAMPLES = registry.samples("pen")
 
@@ -72,12 +75,56 @@ async def test_an_auditor_sees_no_content_and_what_is_overdue_first(gateway):
     assert SAMPLES["notify"]["exporter"]["name"] not in found.canonical().decode()
 
 
+@pytest.mark.parametrize("due", [253_402_300_799, 253_402_300_800, 2**53 - 1])
+async def test_a_time_beyond_the_calendar_keeps_nobody_from_the_rest(gateway, due):
+    """What a sealed packet's header says is not held to its payload here."""
+    await gateway.change(in_ncb={"sealed_kinds": ["pen"]})
+    sealed = gateway.realm.sealed(
+        "in-ncb", ["us-dea"], "pen", SAMPLES["notify"], act=Asks(does="asks", due=due),
+        handling=gateway.sealed().header.handling,
+    )  # fmt: skip
+    await gateway.submit(gateway.caller("in-ncb"), sealed.raw)
+    for each in ("in-audit", "in-ncb"):
+        (row,) = (await _watch(gateway)(gateway.caller(each), None, None)).unread
+        assert (row.digest, row.due, row.overdue) == (sealed.digest, "9999-12-31T23:59:59Z", False)
+
+
 async def test_what_policy_no_longer_releases_is_not_opened(gateway):
     first, sealed = await _exchanged(gateway)
     await gateway.change(us_dea={"mandates": ["border"]})
     notices, unread = await _seen(gateway, "us-dea")
     assert notices == []
     assert {first.digest, sealed.digest} <= set(unread)
+
+
+async def test_an_auditor_that_is_an_agency_too_reads_nothing_before_it_was_offered(gateway):
+    """It sees the log's entries at once; content leaves after the entry that says so (G4)."""
+    us_dea = gateway.caller("us-dea")
+    both = Caller(us_dea.agency.model_copy(update={"roles": (Role.AGENCY, Role.AUDITOR)}), us_dea.certificate)
+    notice = SAMPLES["notify"]
+    block = gateway.sealed().header.handling
+    sent = gateway.realm.sealed("in-ncb", ["us-dea", "in-setu"], "pen", notice, act=_act(notice), handling=block)
+    await gateway.submit(gateway.caller("in-ncb"), sent.raw)
+    found = await _watch(gateway)(both, None, None)
+    assert ([row.digest for row in found.unread], found.notices) == ([sent.digest], ())
+    await gateway.page(kind="pen")
+    assert [row.digest for row in (await _watch(gateway)(both, None, None)).notices] == [sent.digest]
+
+
+async def test_a_directory_that_another_gateway_put_in_force_counts(gateway):
+    """Its entry is committed, and this gateway has not looked yet."""
+    await _exchanged(gateway)
+    caller = gateway.caller("us-dea")
+    gateway.realm = gateway.realm.with_(agencies={"us-dea": {"mandates": ["border"]}})
+    gateway.directory.put(gateway.realm)
+    newest, view = gateway.directory.newest.ref, gateway.in_force.view()
+    changed = gateway.entries("directory_changed")[-1] | {"directory": newest.to_object()}
+    del changed["time"]
+    basis = Basis(newest.version, view.basis.policy)
+    gateway.ledger.propose(Proposal(changed, once=f"directory/{newest.version}", puts_in_force=basis)).result(5)
+    assert gateway.in_force.view() is view
+    found = await _watch(gateway)(caller, None, None)
+    assert found.notices == ()
 
 
 async def test_what_a_destroyed_key_could_open_is_unread(gateway):

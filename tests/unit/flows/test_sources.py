@@ -3,6 +3,8 @@
 import pytest
 
 from broker.errors import PolicyError, UnavailableError
+from broker.flows.lineage import AT_ONCE as LINEAGE_AT_ONCE
+from broker.flows.lineage import LedgerLineage
 from broker.flows.record import packet_ref
 from broker.ledger.port import Proposal
 from schemas.act import DecidesRelease
@@ -212,3 +214,20 @@ async def test_a_ledger_that_does_not_answer_withholds_nothing_for_good(gateway)
     gateway.reader.search = search
     assert len((await gateway.page("us-cbp")).items) == 1
     assert gateway.entries("withheld") == []
+
+
+async def test_what_went_in_is_read_a_few_at_a_time_and_once(gateway):
+    """Sixteen of the largest packets, each of sixteen: neither in memory together nor read for each recipient."""
+    sources = [(await gateway.send(handling=marked(dissem=[])))[0].digest for _ in range(LINEAGE_AT_ONCE + 1)]
+    asked, packets = [], gateway.reader.packets
+
+    def read(digests):
+        asked.append(len(digests))
+        return packets(digests)
+
+    gateway.reader.packets = read
+    lineage = LedgerLineage(gateway.reader)
+    for _ in range(3):
+        assert set(lineage.sources([*sources, "A" * 64])) == set(sources)
+    assert max(asked) <= LINEAGE_AT_ONCE
+    assert sum(asked) == len(sources) + 3, "what is not there yet may come"

@@ -1,11 +1,12 @@
 """Quantities made comparable."""
 
 from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 
 from schemas.codes.lists import UNITS
-from schemas.quantities import FACTORS, normalised, written
+from schemas.quantities import FACTORS, normalised, total, written
 
 
 @pytest.mark.parametrize(
@@ -27,6 +28,16 @@ from schemas.quantities import FACTORS, normalised, written
 def test_normalised(value: str, unit: str, base: str, amount: str) -> None:
     found = normalised(value, unit)
     assert (found[0], written(found[1])) == (base, amount)
+
+
+@pytest.mark.parametrize("unit", sorted(UNITS))
+@pytest.mark.parametrize("value", ["9" * 18, "9" * 18 + "." + "9" * 18, "0." + "0" * 17 + "1"])
+def test_every_amount_a_payload_may_hold_can_be_written(value: str, unit: str) -> None:
+    """One that could not would keep everybody who reads the packet from all they watch."""
+    factor = FACTORS.get(unit, (unit, Decimal(1)))[1]
+    exact = Fraction(value) * Fraction(factor)
+    found = Fraction(written(total([normalised(value, unit)[1]] * 3)))
+    assert abs(found - 3 * exact) <= Fraction(1, 10**9)
 
 
 def test_every_factor_is_of_a_unit_that_payloads_use() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from schemas import registry
 from schemas.precursors import Fact, Source, facts_of
+from schemas.quantities import normalised, written
 from schemas.watch import ORDER, UnreadRow, Watch, watch
 
 DAY = 86_400
@@ -18,7 +19,8 @@ def source(number: int, at: int = DUE - 30 * DAY, sender: str = "in-ncb", to: st
 
 
 def fact(number: int, event: str, *, at: int = DUE - 10 * DAY, **members: Any) -> Fact:
-    return Fact.model_validate({"source": source(number, at), "event": event, "pen_ref": REF, **members})
+    sides = ("in-ncb", "us-dea") if event == "notice" else ("us-dea", "in-ncb")
+    return Fact.model_validate({"source": source(number, at, *sides), "event": event, "pen_ref": REF, **members})
 
 
 def notice(**members: Any) -> Fact:
@@ -104,6 +106,43 @@ def test_amounts_and_states() -> None:
 def test_a_fact_that_is_given_twice_counts_once() -> None:
     found = told(notice(), notice(), ARRIVED, ARRIVED)
     assert (len(found.notices), found.notices[0].arrived) == (1, {"KGM": "25"})
+
+
+def test_two_exhibits_of_one_packet_that_are_alike_count_twice() -> None:
+    sample = registry.samples("seizure")["bengali-market"]
+    twins = [{**sample["exhibits"][0], "exhibit_id": each} for each in ("A-1", "A-2")]
+    facts = facts_of(registry.check("seizure", 1, {**sample, "exhibits": twins}), source(1))
+    name, weight = twins[0]["substance"]["name"], twins[0]["substance"]["quantity"]
+    (row,) = [each for each in watch([*facts, *facts], DUE).substances if each.value == name]
+    assert row.events == {"seizure": 2}
+    unit, one = normalised(weight["value"], weight["unit"])
+    assert row.amounts == {"seizure": {unit: written(2 * one)}}
+
+
+STRANGER = source(5, sender="us-cbp", to="in-ncb")
+
+
+@pytest.mark.parametrize("event", ["acknowledged", "no-objection", "objection", "suspended", "cleared", "arrival"])
+def test_who_is_no_party_to_a_notice_says_nothing_of_it(event: str) -> None:
+    """The number of a notification is no secret, and whoever knows it can write it on a packet of its own."""
+    said = {"substance": "NPP", "quantity": {"value": "25", "unit": "KGM"}} if event == "arrival" else {}
+    (row,) = told(notice(), fact(5, event, source=STRANGER, **said), now=DUE).notices
+    assert (row.state, row.arrived, row.troubles) == ("open", {}, ("overdue",))
+
+
+@pytest.mark.parametrize("event", ["no-objection", "objection", "acknowledged"])
+def test_the_exporting_side_does_not_answer_itself(event: str) -> None:
+    (row,) = told(notice(), fact(5, event, source=source(5, sender="in-ncb")), now=DUE).notices
+    assert (row.state, row.troubles) == ("open", ("overdue",))
+
+
+def test_a_strangers_notice_under_the_same_number_draws_nothing_to_itself() -> None:
+    other = notice(source=STRANGER)
+    found = told(notice(), other, AGREED, ARRIVED, now=DUE + DAY)
+    assert {row.sender: (row.state, row.troubles) for row in found.notices} == {
+        "in-ncb": ("no-objection", ()),
+        "us-cbp": ("open", ("overdue",)),
+    }
 
 
 def test_groups_take_up_what_names_no_notice_and_a_stage_that_names_no_substance() -> None:

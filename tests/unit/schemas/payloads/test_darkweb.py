@@ -77,7 +77,7 @@ def test_a_platform_has_a_sample_of_its_own(name: str) -> None:
         ),
         pytest.param("onion-market", "/pgp_fingerprint", "AB" * 19, "/pgp_fingerprint", "40 or 64", id="fingerprint"),
         pytest.param("onion-market", "/captured_at", GONE, "/captured_at", "found none", id="never-captured"),
-        pytest.param("onion-market", "/listed_since", "2026-02-13", "/listed_since", "not after", id="listed-later"),
+        pytest.param("onion-market", "/listed_since", "2026-02-14", "/listed_since", "not after", id="listed-later"),
         pytest.param("onion-market", "/ships_from", ["IND", "IND"], "/ships_from", "each once", id="from-twice"),
         pytest.param("onion-market", "/ships_to", ["USA", "USA"], "/ships_to", "each once", id="to-twice"),
         pytest.param("onion-market", "/ships_to", ["US"], "/ships_to/0", "alpha-3", id="to-two-letters"),
@@ -109,6 +109,7 @@ def test_an_account_may_not_be_named_twice() -> None:
     [
         pytest.param("onion-market", "/account_id", "4417", id="account-behind-the-vendor"),
         pytest.param("onion-market", "/listed_since", "2026-02-12", id="listed-that-day"),
+        pytest.param("onion-market", "/listed_since", "2026-02-13", id="where-the-day-has-begun"),
         pytest.param("onion-market", "/ships_worldwide", False, id="named-and-not-worldwide"),
         pytest.param("web-market", "/site", "xn--e1afmkfd.xn--p1ai", id="a-label"),
         pytest.param("messenger", "/vendor_handle", GONE, id="account-without-handle"),

@@ -1,6 +1,6 @@
 import pytest
 
-from schemas.payloads import accounts, identifiers
+from schemas.payloads import accounts, identifiers, values
 from schemas.payloads.identifiers import SHAPES
 from schemas.payloads.shape import Shape
 
@@ -23,7 +23,7 @@ def shape(name: str) -> Shape:
     found = {**SHAPES, **EXTRA}.get(name)
     if found:
         return found
-    kind = getattr(accounts, name, None) or getattr(identifiers, name)
+    kind = next(found for each in (accounts, identifiers, values) if (found := getattr(each, name, None)))
     return next(each for each in kind.__metadata__ if isinstance(each, Shape))
 
 
@@ -55,6 +55,17 @@ def shape(name: str) -> Shape:
         ("s10", "RR473124829IN"),
         ("air-waybill", "098-12345675"),
         ("Batch", "TPX26/0014"),
+        ("Batch", "l2305a+"),
+        ("email", "desk@xn--e1afmkfd.xn--p1ai"),
+        ("vehicle", "A1"),
+        ("handle", "_dealer_"),
+        ("handle", "$mr.pink!"),
+        ("HsDeclared", "293942000"),
+        ("HsDeclared", "293942000000"),
+        ("UnLocode", "XZDEM"),
+        ("Asset", "HRK"),
+        ("CountryCode", "XZZ"),
+        ("CountryCode", "XXA"),
         ("Gtin", "08901234567890"),
         ("Gtin", "5901234123457"),
         ("Gtin", "036000291452"),
@@ -114,7 +125,7 @@ def test_is_taken(scheme: str, value: str) -> None:
         pytest.param("s10", "RR473124829XX", id="s10-country"),
         pytest.param("air-waybill", "098-12345676", id="air-waybill-check-digit"),
         pytest.param("Batch", "TPX26 0014 OF THE BOX", id="batch-of-21-characters"),
-        pytest.param("Batch", "tpx26", id="batch-in-small-letters"),
+        pytest.param("Batch", " TPX26", id="batch-with-a-space-before"),
         pytest.param("Gtin", "08901234567891", id="gtin-check-digit"),
         pytest.param("Gtin", "5901234123458", id="ean-13-check-digit"),
         pytest.param("Gtin", "590-1234-123457", id="gtin-with-hyphens"),

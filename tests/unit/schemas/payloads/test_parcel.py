@@ -54,7 +54,7 @@ def test_a_status_is_read_as_its_own_model(status: str) -> None:
         pytest.param("in-transit", "/declaration/contents/0/hs", "3004.90", "/declaration/contents/0/hs", "without dots", id="hs-with-dot"),
         pytest.param("in-transit", "/declaration/contents/0/origin", "IN", "/declaration/contents/0/origin", "alpha-3", id="origin-of-two-letters"),
         pytest.param("in-transit", "/shipper_of_record", GONE, "/shipper_of_record", "found none", id="no-shipper"),
-        pytest.param("in-transit", "/shipper_of_record", {"kind": "person"}, "/shipper_of_record/names", "a name or an identifier", id="shipper-unknown"),
+        pytest.param("in-transit", "/shipper_of_record", {"kind": "person"}, "/shipper_of_record/names", "a name, an identifier or an address", id="shipper-unknown"),
         pytest.param("in-transit", "/real_sender/confidence", "sure", "/real_sender/confidence", "'low', 'moderate' or 'high'", id="confidence"),
         pytest.param("in-transit", "/real_sender/basis", GONE, "/real_sender/basis", "found none", id="attributed-without-basis"),
         pytest.param("detained", "/detained_at", GONE, "/detained_at", "found none", id="held-since-when"),

@@ -93,6 +93,14 @@ def test_a_movement_elsewhere_needs_no_note_and_a_form_does() -> None:
     assert fault("pen", document | {"form": "F"}).pointer == "/consignment_note"
 
 
+def test_a_movement_in_india_of_what_is_not_of_schedule_a_needs_no_note() -> None:
+    document = changed("pen", "moved", "/consignment_note", GONE)
+    document["substance"]["ndps_schedule"] = "B"
+    assert registry.check("pen", 1, document).to_object() == document
+    document["substance"]["ndps_schedule"] = "A"
+    assert fault("pen", document).pointer == "/consignment_note"
+
+
 def test_a_notice_asks_until_the_end_of_its_day() -> None:
     notice = registry.check("pen", 1, changed("pen", "notify", "/response_due", "2026-03-03"))
     due = int(datetime(2026, 3, 4, tzinfo=UTC).timestamp())

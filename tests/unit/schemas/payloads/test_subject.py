@@ -13,7 +13,14 @@ ENTRY = {"list": "SDN", "reference": "SDN-1"}
     ("sample", "pointer", "value", "at", "sentence"),
     [
         pytest.param("suspect", "/party", GONE, "/party", "found none", id="nobody"),
-        pytest.param("suspect", "/party", {"kind": "person"}, "/party/names", "a name or an identifier", id="nameless"),
+        pytest.param(
+            "suspect",
+            "/party",
+            {"kind": "person"},
+            "/party/names",
+            "a name, an identifier or an address",
+            id="nameless",
+        ),
         pytest.param("suspect", "/category", MARKER, "/category", "'suspect', 'associate'", id="category"),
         pytest.param("suspect", "/category", GONE, "/category", "found none", id="no-category"),
         pytest.param("suspect", "/summary", GONE, "/summary", "found none", id="no-summary"),

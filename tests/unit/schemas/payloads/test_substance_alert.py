@@ -129,6 +129,13 @@ def test_is_taken(sample: str, pointer: str, value: Any) -> None:
     assert registry.check("substance-alert", 1, document).to_object() == document
 
 
+def test_a_plant_has_no_structure() -> None:
+    document = changed("substance-alert", "nitazene", "/substance", {"name": "kratom leaf"})
+    document |= {"systematic_name": "Mitragyna speciosa", "substance_group": "plants-extracts"}
+    assert registry.check("substance-alert", 1, document).to_object() == document
+    assert fault("substance-alert", document | {"substance_group": "opioids"}).pointer == "/substance/inchikey"
+
+
 def test_an_alert_is_about_nobody() -> None:
     for sample in registry.samples("substance-alert").values():
         assert registry.check("substance-alert", 1, sample).people() == ()

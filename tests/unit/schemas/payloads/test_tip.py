@@ -60,12 +60,12 @@ SAMPLE = "bengali-market"
         pytest.param("/substances/0/purity", "100.1", "/substances/0/purity", "0 to 100", id="purity"),
         pytest.param("/substances/0/hs6", "2933.33", "/substances/0/hs6", "without a dot", id="hs-with-dot"),
         pytest.param("/substances/0/un_list", "1988-III", "/substances/0/un_list", "'1988-I'", id="un-list"),
-        pytest.param("/parties/0", {"kind": "person"}, "/parties/0/names", "a name or an identifier", id="nobody"),
+        pytest.param("/parties/0", {"kind": "person"}, "/parties/0/names", "a name, an identifier or an address", id="nobody"),
         pytest.param("/parties/0/identifiers/0/scheme", MARKER, "/parties/0/identifiers/0/scheme", "cas", id="scheme"),
         pytest.param("/parties/0/identifiers/0/value", MARKER, "/parties/0/identifiers/0/value", "E.164", id="phone"),
         pytest.param("/parties/2/identifiers/0/country", GONE, "/parties/2/identifiers/0/country", "issued", id="issuer"),
         pytest.param("/parties/1/ref", "supplier-1", "/parties", "each local name once", id="local-name-twice"),
-        pytest.param("/places/0/country", "XKX", "/places/0/country", "ISO 3166-1", id="country-not-assigned"),
+        pytest.param("/places/0/country", "XQQ", "/places/0/country", "ISO 3166-1", id="country-not-assigned"),
         pytest.param("/places/0/country", "IN", "/places/0/country", "alpha-3", id="country-of-two-letters"),
         pytest.param("/places/0/subdivision", "IN-XX", "/places/0/subdivision", "ISO 3166-2", id="subdivision"),
         pytest.param("/places/0/latitude", "91", "/places/0/latitude", "-90 to 90", id="latitude"),
@@ -105,6 +105,12 @@ def test_is_refused(pointer: str, value: Any, at: str, sentence: str) -> None:
             "/evaluation", {"scheme": "uk352", "source": "1", "information": "E", "handling": "C"}, id="uk352"
         ),
         pytest.param("/observed_until", GONE, id="an-instant"),
+        pytest.param("/places/0", {"country": "XZZ", "latitude": "8.5", "longitude": "71.25"}, id="on-the-high-seas"),
+        pytest.param(
+            "/parties/0",
+            {"kind": "person", "addresses": [{"lines": ["Shop 4"], "country": "IND"}]},
+            id="known-by-an-address-alone",
+        ),
     ],
 )
 def test_is_taken(pointer: str, value: Any) -> None:
