@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from broker.assembly.keys import Keys, keys_in
+from broker.assembly.keystore import keystore
 from broker.assembly.realm import held_realm, install_proposal, operator_keys
 from broker.cli.ceremony_files import (
     FileOption,
@@ -258,7 +259,11 @@ def _install(proposal: Proposal, settings: GatewaySettings, pinned: Path) -> Non
 
 
 def _keys(places: Sequence[Path]) -> Keys:
-    return [each for path in places for each in (keys_in(path) if path.is_dir() else [read_key_with_use(path)])]
+    return [
+        each
+        for path in places
+        for each in (keys_in(path) if path.is_dir() else [read_key_with_use(path, keystore().read)])
+    ]
 
 
 def _realm(pinned: Path) -> str:

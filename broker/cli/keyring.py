@@ -5,7 +5,8 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from broker.crypto.keyfile import read_key, write_key
+from broker.assembly.keystore import keystore
+from broker.crypto.keyfile import write_key
 from broker.crypto.keys import PrivateKey, generate
 from broker.crypto.suites import SUITES
 from broker.errors import IntegrityError
@@ -81,7 +82,7 @@ def _signers(folder: Path, use: str, wanted: list[tuple[str, str]], random: Rand
     made = []
     for name, alg in wanted:
         if (folder / name).exists():
-            made.append(read_key(folder / name, use))
+            made.append(keystore().key(folder / name, use))
             continue
         key = generate(alg, random)
         write_key(folder / name, key, use)
