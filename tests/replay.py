@@ -69,11 +69,13 @@ class Replay:
                     if (act["of"], each) in self._offered:
                         self._start(act["of"], each, "destruction", act["due"])
                     self._move(act["of"], each, "retracted")
+                    self._stop(act["of"], each, "answer")
 
     def _move(self, digest: str, recipient: str, state: str) -> None:
-        if state in FORWARD.get(self.states[digest, recipient], ()):
+        before = self.states[digest, recipient]
+        if state in FORWARD.get(before, ()):
             self.states[digest, recipient] = state
-            if state in ENDS:
+            if state in ENDS and (before, state) != ("offered", "expired"):
                 self._stop(digest, recipient, "answer")
 
     def _start(self, digest: str, recipient: str, word: str, due: int) -> None:

@@ -2,7 +2,7 @@
 
 1. The packet is in this ledger, and the sender has the part in it that the act needs. What is not there and what is not
    its to name get the same answer.
-2. The act fits: what is extended or answered asks, what is attested was withdrawn.
+2. The act fits: a drill's is about a drill's packet, what is extended or answered asks, what is attested was withdrawn.
 3. It comes to those whom it concerns: a recipient's word to the sender of the packet, a withdrawal to every recipient
    that the directory still lists as active, an extension to one whose answer is due, a decision to whom it is about.
 
@@ -71,7 +71,11 @@ class References:
         return state is not State.PENDING and was_offered(self._reader, packet.digest, agency)
 
     def _check_fit(self, act: object, packet: StoredPacket, header: Header) -> None:
-        if isinstance(act, Extends | Answers) and not isinstance(header_of(packet).act, Asks):
+        target = header_of(packet)
+        if target.exercise is not header.exercise:
+            named, found = ("drill", "real") if header.exercise else ("real", "drill")
+            raise _unfit(OF, f"a packet of {named} traffic, as this one is", f"{found} traffic", "Set `exercise` alike.")
+        if isinstance(act, Extends | Answers) and not isinstance(target.act, Asks):
             raise _unfit(OF, "a packet that asks for an answer", "one that asks for none", "Name the question.")
         if isinstance(act, Attests):
             owed = any(

@@ -163,9 +163,10 @@ class _Planner:
         return Appended(index)
 
     def _move(self, known: Known, recipient: str, state: State) -> None:
+        taken = state is State.EXPIRED and known.states[recipient] == State.OFFERED
         known.states[recipient] = state
         self._made.moves.append(Move(known.idx, recipient, state))
-        if state in ENDED:
+        if state in ENDED and not taken:
             self._clocks.stop(known.idx, recipient, Word.ANSWER)
 
     def _possible(self, effect: Effect) -> bool:
@@ -206,6 +207,7 @@ class _Planner:
         for recipient, state in known.states.items():
             if any(offer_key(effect.digest, recipient, channel) in self._used for channel in CHANNELS):
                 self._clocks.start(known.idx, recipient, Word.DESTRUCTION, effect.due)
+            self._clocks.stop(known.idx, recipient, Word.ANSWER)
             if State.RETRACTED in ADVANCES[State(state)]:
                 self._move(known, recipient, State.RETRACTED)
         self._made.ended.append((known.idx, int(datetime.fromisoformat(self._time).timestamp())))

@@ -38,7 +38,9 @@ ADVANCES: dict[State, frozenset[State]] = {
 """What may follow a state. All but pending, offered and received are terminal for delivery (G1)."""
 
 ENDED = frozenset({State.WITHHELD, State.EXPIRED, State.RETRACTED})
-"""States in which nothing is due of a recipient any more, but that it destroys what it was offered before."""
+"""States in which nothing is due of a recipient any more, but that it destroys what it was offered before, and that it
+answers what it was offered and let expire.
+"""
 
 SERVED = frozenset({State.PENDING, State.OFFERED, State.RECEIVED, State.OPENED, State.REJECTED})
 """States in which a recipient may still fetch the bytes; in all others a topic shows a tombstone."""

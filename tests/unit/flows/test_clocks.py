@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from broker.errors import CallerError, PacketError
-from schemas.act import Answers, Asks, Extends
+from schemas.act import Answers, Asks, Extends, Withdraws
 from tests.builders import NOW
 from tests.unit.flows.seen import clocks, timeline
 
@@ -136,6 +136,30 @@ async def test_the_clock_of_a_packet_that_ended_no_longer_runs(gateway):
     for each in (expired, withheld):
         assert clocks(gateway, each) == [("us-dea", "answer", DUE, "stopped")]
     assert await overdue_at(gateway, DUE) == []
+
+
+async def test_who_took_a_question_and_let_it_expire_still_owes_the_answer(gateway):
+    """Else nobody who does not acknowledge would ever be overdue with a question that is due after its packet ends."""
+    question, _ = await gateway.act(asks(), exp=NOW + 60)
+    await gateway.page()
+    gateway.clock.at += 61
+    await gateway.expire()
+    assert clocks(gateway, question) == [("us-dea", "answer", DUE, "running")]
+    assert await overdue_at(gateway, DUE) == [("us-dea", "answer", DUE)]
+    await gateway.act(answers(question), ("in-ncb",), sender="us-dea", exp=DUE + 60)
+    assert clocks(gateway, question) == [("us-dea", "answer", DUE, "stopped")]
+
+
+async def test_what_is_withdrawn_is_no_longer_asked_though_it_expired_before(gateway):
+    question, _ = await gateway.act(asks(), exp=NOW + 60)
+    await gateway.page()
+    gateway.clock.at += 61
+    await gateway.expire()
+    await gateway.act(Withdraws(does="withdraws", of=question.digest, due=LATER))
+    assert clocks(gateway, question) == [
+        ("us-dea", "answer", DUE, "stopped"),
+        ("us-dea", "destruction", LATER, "running"),
+    ]
 
 
 async def test_an_answer_that_comes_while_overdue_is_written_wins(gateway):

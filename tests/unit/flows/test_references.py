@@ -61,6 +61,17 @@ async def test_an_act_by_who_has_not_the_part_is_refused(gateway, sender, act):
     assert (found.value.code, found.value.pointer) == ("reference-unknown", "/act/of")
 
 
+@pytest.mark.parametrize("drill", [True, False])
+async def test_a_drill_does_nothing_to_a_real_packet_nor_the_other_way_round(gateway, drill):
+    first, _ = await gateway.send(exercise=not drill)
+    await gateway.page()
+    with pytest.raises(PacketError) as found:
+        await gateway.act(Withdraws(does="withdraws", of=first.digest, due=NOW + 60), exercise=drill)
+    assert (found.value.code, found.value.pointer) == ("reference-unknown", "/act/of")
+    assert gateway.reader.packet(first.digest).raw is not None
+    await gateway.act(Withdraws(does="withdraws", of=first.digest, due=NOW + 60), exercise=not drill)
+
+
 async def test_an_act_that_the_payload_does_not_say_is_refused_by_name(gateway):
     shown, _ = await _shown(gateway)
     with pytest.raises(PolicyError) as found:
