@@ -156,6 +156,8 @@ def test_another_users_file_is_refused(folders):
     write_key(keys / "a.key", private_key("Ed25519", "one"), "sign")
     os.chown(keys / "a.key", 12_345, -1)
     assert "another user" in refused(KeyStore().read, keys / "a.key")
+    os.chown(keys, 12_345, -1)
+    assert KeyStore().read(keys / "a.key"), "root looks after a service's folder"
 
 
 def test_a_sealed_tls_key_is_loaded_without_touching_a_disk(folders):
