@@ -48,7 +48,7 @@ COMMANDS = {
     "drill": Entry("drill", "Put faults into a cluster of one's own; check that nothing is lost.", EVERYBODY),
     "bench": Entry("bench", "Measure this machine: accepted packets beside what cryptography allows.", EVERYBODY),
     "echo": Entry("echo", "Be a practice partner: acknowledge exercises and answer them.", EVERYBODY),
-    "doctor": Entry("doctor", "Check a deployment; say what is wrong and what to do.", OPERATORS),
+    "doctor": Entry("doctor", "Check a gateway's or an agency's set-up; say what is wrong and what to do.", OPERATORS),
 }
 
 

@@ -1,96 +1,32 @@
 """What can be wrong with a deployment, one check for each thing, and what to do about it."""
 
-import fcntl
-import os
-import shutil
-import socket
 import stat
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
 
 from broker.assembly.keys import keys_in, log_keys_of, wrap_keys_of
 from broker.assembly.keystore import keystore
 from broker.assembly.policy import policy_in
-from broker.assembly.realm import local_directory
 from broker.assembly.store import look_at_store, shared_note
+from broker.cli.checks_around import check_clock, check_disk, check_kafka, check_listening, check_repository, check_tls
 from broker.cli.directory import expiries
-from broker.config import GatewaySettings, split_address
+from broker.cli.findings import DAY, SOON, Finding, Patient, State, dated, free_bytes, made
+from broker.config import GatewaySettings
 from broker.crypto.certificates import dates, pem_to_der
 from broker.crypto.keyfile import read_secret
 from broker.crypto.sealing import is_sealed
-from broker.directory.lookup import Snapshot
 from broker.errors import SetuError
-from broker.gateway.server import bind
 from broker.merkle.note import LogSigner, verify_checkpoint
 from schemas.directory import KeyState, Role
 
-DAY = 86_400
-SOON = 30 * DAY
-CLOCK_SKEW = 300
-EARLIEST = 1_767_225_600
-"""2026-01-01T00:00:00Z: this program did not exist before."""
 
-LITTLE_SPACE, NO_SPACE = 2**30, 100 * 2**20
-
-
-class State(StrEnum):
-    OK = "ok"
-    WARNING = "warning"
-    BAD = "bad"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """`found`: in one sentence; `advice`: what to do, empty where all is well."""
-
-    name: str
-    state: State
-    found: str
-    advice: str = ""
-
-
-Check = Callable[["Patient"], Iterator[Finding]]
-
-
-@dataclass(frozen=True, slots=True)
-class Patient:
-    """The deployment that is looked at."""
-
-    settings: GatewaySettings
-    now: Callable[[], float]
-
-    def at(self, place: Path) -> Path:
-        return self.settings.at(place)
-
-    def snapshot(self) -> Snapshot:
-        return local_directory(self.settings, now=self.now).current()
-
-
-def examine(settings: GatewaySettings, now: Callable[[], float] = time.time) -> Iterator[Finding]:
-    """All findings; a check that cannot be made is a bad finding itself."""
-    patient = Patient(settings, now)
-    for check in CHECKS:
-        name = check.__name__.removeprefix("_")
-        try:
-            yield from check(patient)
-        except SetuError as error:
-            yield Finding(name, State.BAD, error.message, error.advice or _RESTORE)
-        except OSError as error:
-            yield Finding(
-                name,
-                State.BAD,
-                f"Expected to read {error.filename or 'a file'}, found: {error.strerror}.",
-                _RESTORE,
-            )
-
-
-_RESTORE = "Restore what the settings name from its backup, or correct the settings."
+def examine(
+    settings: GatewaySettings, now: Callable[[], float] = time.time, *, free: Callable[[Path], int] = free_bytes
+) -> Iterator[Finding]:
+    """All findings; a check that cannot be made is a bad finding itself. `free`: bytes free where a path is."""
+    yield from made(CHECKS, Patient(settings, now, free))
 
 
 def _secrets(patient: Patient) -> Iterator[Finding]:
@@ -155,7 +91,7 @@ def _certificates(patient: Patient) -> Iterator[Finding]:
     named += [(f"clients' CA {n}", pem_to_der(pem + end)) for n, pem in enumerate(bundle, 1) if pem.strip()]
     for name, der in named:
         begins, ends = dates(der)
-        yield _dated("certificates", name, begins, ends, patient.now(), "Issue a new one and restart the gateway.")
+        yield dated("certificates", name, begins, ends, patient.now(), "Issue a new one and restart the gateway.")
 
 
 def _directory(patient: Patient) -> Iterator[Finding]:
@@ -297,101 +233,18 @@ def _shared_guard(patient: Patient) -> Iterator[Finding]:
     yield Finding("guard", State.OK, f"The shared guard's head, size {head.size}, is among the store's heads.")
 
 
-def _listening(patient: Patient) -> Iterator[Finding]:
-    listen = patient.settings.listen
-    if _served(patient):
-        url = f"http://{listen.operations}/readyz"
-        try:
-            with urllib.request.urlopen(url, timeout=3):
-                yield Finding("listening", State.OK, "A gateway is serving this deployment, and is ready.")
-        except (OSError, urllib.error.URLError):
-            yield Finding(
-                "listening",
-                State.BAD,
-                "A process holds this ledger and does not say that it is ready.",
-                f"Look at its log, and at {url}.",
-            )
-        return
-    addresses = [listen.operations] if listen.socket is not None else [listen.address, listen.operations]
-    for address in addresses:
-        host, port = split_address(address)
-        bind(host, port).close()
-    yield Finding("listening", State.OK, f"No gateway is running; {' and '.join(addresses)} are free.")
-
-
-def _clock(patient: Patient) -> Iterator[Finding]:
-    now = patient.now()
-    seen = look_at_store(patient.settings)
-    shown = f"{datetime.fromtimestamp(now, UTC):%Y-%m-%d %H:%M:%S}Z"
-    last = datetime.fromisoformat(seen.time).timestamp() if seen is not None and seen.time else 0.0
-    if now < EARLIEST or now < last - CLOCK_SKEW:
-        yield Finding(
-            "clock",
-            State.BAD,
-            f"Expected a clock at or after what was logged last, found {shown}.",
-            "Set the machine's clock, and keep it set with NTP.",
-        )
-    else:
-        yield Finding("clock", State.OK, f"{shown}, after all that was logged.")
-
-
-def _disk(patient: Patient) -> Iterator[Finding]:
-    if not patient.settings.embedded:
-        yield Finding("disk", State.OK, "Nothing grows on this machine: store and guard are elsewhere.")
-        return
-    for name, path in (("store", patient.settings.paths.store), ("guard", patient.settings.paths.guard)):
-        free = shutil.disk_usage(patient.at(path).parent).free
-        state = State.BAD if free < NO_SPACE else State.WARNING if free < LITTLE_SPACE else State.OK
-        yield Finding(
-            "disk",
-            state,
-            f"{free / 2**30:.1f} GiB free where the {name} is.",
-            "" if state is State.OK else "Make room: a full disk stops acceptance (nothing is lost).",
-        )
-
-
-def _dated(name: str, what: str, begins: float, ends: float, now: float, advice: str) -> Finding:
-    day, named = datetime.fromtimestamp(ends, UTC).date(), what[0].upper() + what[1:]
-    if not begins <= now < ends:
-        return Finding(
-            name, State.BAD, f"Expected {what} to be valid now, found that it ended or has not begun.", advice
-        )
-    if ends - now < SOON:
-        return Finding(name, State.WARNING, f"{named} ends on {day}.", advice)
-    return Finding(name, State.OK, f"{named} is valid until {day}.")
-
-
-def _served(patient: Patient) -> bool:
-    """Whether a process holds the guard's lock, or, where that is another machine's, answers the operator."""
-    if not patient.settings.embedded:
-        try:
-            socket.create_connection(split_address(patient.settings.listen.operations), 3).close()
-        except OSError:
-            return False
-        return True
-    path = patient.at(patient.settings.paths.guard)
-    try:
-        lock = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(lock)
-    return False
-
-
-CHECKS: Sequence[Check] = (
+CHECKS: Sequence[Callable[[Patient], Iterator[Finding]]] = (
     _secrets,
     _keys,
     _certificates,
+    check_tls,
+    check_repository,
     _directory,
     _policies,
     _store,
     _guard,
-    _listening,
-    _clock,
-    _disk,
+    check_listening,
+    check_kafka,
+    check_clock,
+    check_disk,
 )

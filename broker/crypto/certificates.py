@@ -198,6 +198,21 @@ def uri_of(der: bytes) -> str:
     return uris[0]
 
 
+def hosts_of(der: bytes) -> tuple[str, ...]:
+    """The DNS names and IP addresses that a server's certificate is for; none where it names none.
+
+    Raises:
+        CallerError: code `unknown-agency`; not a certificate.
+    """
+    certificate = _read(der)
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError):
+        return ()
+    addresses = tuple(str(each) for each in names.get_values_for_type(x509.IPAddress))
+    return (*names.get_values_for_type(x509.DNSName), *addresses)
+
+
 def dates(der: bytes) -> tuple[float, float]:
     """(not before, not after), seconds UTC; valid while not before <= now < not after.
 

@@ -34,7 +34,7 @@ MODES: Mapping[str, str] = _names("modes")
 
 
 NO_COUNTRY: Mapping[str, str] = _names("no-country")
-"""Codes for what ISO 3166-1 has no country for, of those it leaves to its users: `no-country.tsv` says whose they are."""
+"""Codes for what ISO 3166-1 has no country for, of those it leaves to its users: `no-country.tsv` says whose."""
 
 WITHDRAWN = frozenset(
     {

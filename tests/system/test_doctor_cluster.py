@@ -7,8 +7,9 @@ import pytest
 
 from broker.assembly.guard import shared_guard
 from broker.assembly.keys import keys_in, log_keys_of
-from broker.cli.checks import State, examine
+from broker.cli.checks import examine
 from broker.cli.deployment import create
+from broker.cli.findings import State
 from broker.cli.served import free_port
 from broker.ledger.committer import Committer
 from broker.merkle.note import LogSigner

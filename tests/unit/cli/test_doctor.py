@@ -5,8 +5,10 @@ import sqlite3
 
 import pytest
 
-from broker.cli.checks import EARLIEST, State, examine
+from broker.cli.checks import examine
+from broker.cli.checks_around import EARLIEST
 from broker.cli.deployment import create
+from broker.cli.findings import State
 from broker.cli.served import free_port
 from broker.gateway.server import bind
 from broker.store.sql import SqlStore
@@ -33,7 +35,7 @@ def test_a_new_deployment_is_well(setu, own):
     assert said.json()["ok"] is True
     assert {each["name"] for each in said.json()["findings"]} == {
         "settings", "secrets", "keys", "certificates", "directory", "policies", "store", "guard", "listening", "clock",
-        "disk",
+        "disk", "tls", "repository",
     }  # fmt: skip
     assert "0 bad." in setu("doctor", "--config", own.config).out
 
@@ -102,7 +104,7 @@ def no_store_folder(own):
         pytest.param(another_gateways_log_keys, {("keys", "bad")}, id="another-gateways-log-keys"),
         pytest.param(another_gateways_wrap_key, {("keys", "bad")}, id="another-gateways-wrap-key"),
         pytest.param(no_certificate, {("certificates", "bad")}, id="no-certificate"),
-        pytest.param(no_pem, {("certificates", "bad")}, id="no-pem"),
+        pytest.param(no_pem, {("certificates", "bad"), ("tls", "bad")}, id="no-pem"),
         pytest.param(
             a_changed_directory, {("keys", "bad"), ("directory", "bad"), ("guard", "bad")}, id="a-changed-directory"
         ),
@@ -127,12 +129,12 @@ def test_what_is_wrong_is_named(setu, own, harm, expected):
         pytest.param(0.5 * 86_400, set(), id="half-a-day-on"),
         pytest.param(
             2 * 86_400,
-            {("keys", "bad"), ("directory", "bad"), ("guard", "bad")},
+            {("keys", "bad"), ("repository", "bad"), ("directory", "bad"), ("guard", "bad")},
             id="the-operator-was-away-for-two-days",
         ),
         pytest.param(
             398 * 86_400,
-            {("keys", "bad"), ("certificates", "bad"), ("directory", "bad"), ("guard", "bad")},
+            {("keys", "bad"), ("certificates", "bad"), ("repository", "bad"), ("directory", "bad"), ("guard", "bad")},
             id="nobody-came-for-a-year",
         ),
     ],

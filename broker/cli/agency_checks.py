@@ -1,0 +1,213 @@
+"""What can be wrong with an agency's own set-up: its files first, then its gateway, then what the directory says of it.
+
+A check that fails where the next ones would only fail for the same reason ends the examination.
+"""
+
+import json
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from broker.assembly.agency import remote_directory, transport_of
+from broker.assembly.keys import keys_in, pinned_root, signer_of
+from broker.cli.findings import RESTORE, SOON, Finding, State, dated
+from broker.cli.reaching import reached
+from broker.cli.weighing import foreign_root, is_past, pair_fault, stale_timestamp
+from broker.config import AgencySettings
+from broker.crypto.certificates import dates, pem_to_der, uri_of
+from broker.crypto.keyfile import read_secret
+from broker.crypto.keys import PrivateKey
+from broker.directory.lookup import Snapshot
+from broker.errors import PacketError, SetuError
+from broker.sdk.http import Http
+from broker.sdk.outbox import Outbox
+from schemas.directory import Agency, Key, KeyState, KeyUse, Role
+
+ENROL = "Have the countries enrol this key, or put back the keys that they enrolled."
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """The agency that is looked at."""
+
+    settings: AgencySettings
+    now: Callable[[], float]
+
+    def at(self, place: Path) -> Path:
+        return self.settings.at(place)
+
+
+def examine_agency(settings: AgencySettings, now: Callable[[], float] = time.time) -> Iterator[Finding]:
+    """All findings, in order; nothing is changed, here or at the gateway, but that it logs requests."""
+    member = Member(settings, now)
+    for name, check in (("secrets", _secrets), ("certificate", _certificate), ("gateway", _gateway), ("realm", _realm)):
+        found = list(_of(name, check, member))
+        yield from found
+        if any(each.state is State.BAD for each in found):
+            return
+
+
+def _of(name: str, check: Callable[[Member], Iterator[Finding]], member: Member) -> Iterator[Finding]:
+    try:
+        yield from check(member)
+    except SetuError as error:
+        yield Finding(name, State.BAD, error.message, error.advice or RESTORE)
+    except OSError as error:
+        found = f"Expected to read {error.filename or 'a file'}, found: {error.strerror}."
+        yield Finding(name, State.BAD, found, RESTORE)
+
+
+def _secrets(member: Member) -> Iterator[Finding]:
+    settings = member.settings
+    files = [*sorted(member.at(settings.keys).glob("*.key")), member.at(settings.certificate_key)]
+    for path in files:
+        read_secret(path)
+    signer_of(keys_in(member.at(settings.keys)))
+    yield Finding("secrets", State.OK, f"{len(files)} private key files, each readable by its owner alone.")
+
+
+def _certificate(member: Member) -> Iterator[Finding]:
+    settings = member.settings
+    certificate, key = member.at(settings.certificate), member.at(settings.certificate_key)
+    der = pem_to_der(certificate.read_bytes())
+    if (wrong := pair_fault(certificate, key)) is not None:
+        yield Finding(
+            "certificate",
+            State.BAD,
+            f"Expected the key of the certificate {certificate.name} in {key.name}, found {wrong}.",
+            "Name the certificate and the key that belong together.",
+        )
+        return
+    named = uri_of(der).removeprefix("urn:setu:agency:").rpartition(":")[0]
+    if named != settings.agency:
+        yield Finding(
+            "certificate",
+            State.BAD,
+            f"Expected a certificate of {settings.agency}, found one of {named}.",
+            "Name the agency's own certificate, or correct `agency`.",
+        )
+        return
+    begins, ends = dates(der)
+    yield dated("certificate", "the certificate", begins, ends, member.now(), "Have a new one issued and enrolled.")
+
+
+def _gateway(member: Member) -> Iterator[Finding]:
+    for url in member.settings.url:
+        yield reached(member.settings, url)
+
+
+def _realm(member: Member) -> Iterator[Finding]:
+    settings = member.settings
+    with transport_of(settings) as transport:
+        http = Http(transport, gateways=settings.url)
+        pinned, served = pinned_root(member.at(settings.root)), _served(http, "1.root.json")
+        if pinned != served:
+            yield foreign_root("directory", pinned, served)
+            return
+        expires = str(json.loads(_served(http, "timestamp.json"))["signed"]["expires"])
+        if is_past(expires, member.now()):
+            advice = "Tell the gateway's operator, who signs it; and look whether this machine's clock is right."
+            yield stale_timestamp("directory", expires, advice)
+            return
+        snapshot = _snapshot(settings, transport, member.now)
+    yield Finding("directory", State.OK, f"Version {snapshot.ref.version} verifies from the pinned root.")
+    yield from _row(member, snapshot)
+    yield from _policies(member)
+    yield from _outbox(member)
+
+
+def _served(http: Http, name: str) -> bytes:
+    return http.request("GET", f"/v1/directory/metadata/{name}", accept="*/*").body
+
+
+def _snapshot(settings: AgencySettings, transport: httpx.Client, now: Callable[[], float]) -> Snapshot:
+    """Into a cache of its own, so that the agency's stays as it is."""
+    with tempfile.TemporaryDirectory(prefix="setu-doctor-") as folder:
+        apart = settings.model_copy(update={"cache": Path(folder)})
+        return remote_directory(apart, transport, now=now).refresh()
+
+
+def _row(member: Member, snapshot: Snapshot) -> Iterator[Finding]:
+    settings, now = member.settings, int(member.now())
+    try:
+        snapshot.active(settings.gateway, Role.GATEWAY)
+    except PacketError:
+        there = ", ".join(each.id for each in snapshot.document.agencies if Role.GATEWAY in each.roles)
+        yield Finding(
+            "gateway",
+            State.BAD,
+            f"Expected `gateway` to be a gateway of this realm, found {settings.gateway}; there is {there}.",
+            "Correct `gateway` in agency.toml.",
+        )
+        return
+    row = snapshot.agency(settings.agency)
+    if row is None:
+        yield Finding("keys", State.BAD, f"Expected {settings.agency} in the directory, found no row.", ENROL)
+        return
+    wrong = False
+    for use, key in keys_in(member.at(settings.keys)):
+        for finding in _key(snapshot, row, use, key, now):
+            wrong = wrong or finding.state is State.BAD
+            yield finding
+    if not wrong:
+        yield Finding("keys", State.OK, f"The keys are those that the directory lists for {row.id}.")
+
+
+def _key(snapshot: Snapshot, row: Agency, use: str, key: PrivateKey, now: int) -> Iterator[Finding]:
+    """What is wrong with one of the agency's keys."""
+    what, kid = f"the {use} key {key.alg}", key.public.kid
+    owners = [(agency, each) for agency in snapshot.document.agencies for each in agency.keys if each.kid == kid]
+    if not owners:
+        yield Finding(
+            "keys", State.BAD, f"Expected {what} in the directory's row of {row.id}, found none there.", ENROL
+        )
+        return
+    ((owner, listed),) = owners
+    if owner.id != row.id:
+        yield Finding("keys", State.BAD, f"Expected {what} of {row.id}, found the one of {owner.id}.", ENROL)
+    elif listed.state is KeyState.REVOKED or (listed.state is KeyState.RETIRED and use == KeyUse.SIGN):
+        yield Finding(
+            "keys",
+            State.BAD,
+            f"Expected {what} to be active, found it {listed.state} in directory version {snapshot.ref.version}.",
+            "Use the agency's current keys; a retired wrap key stays, to open older packets.",
+        )
+    else:
+        yield from _in_time(what, listed, now)
+
+
+def _in_time(what: str, listed: Key, now: int) -> Iterator[Finding]:
+    advice = "Enrol the next one, and put it beside this one."
+    if not listed.not_before <= now < listed.not_after or listed.not_after - now < SOON:
+        yield dated("keys", what, listed.not_before, listed.not_after, now, advice)
+
+
+def _policies(member: Member) -> Iterator[Finding]:
+    settings = member.settings
+    if settings.policies is None:
+        said = "No release rules are named: the gateway alone judges, and what it would refuse is sealed first."
+        yield Finding("policies", State.WARNING, said, "Name the realm's rules as `policies` in agency.toml.")
+        return
+    # Imported where it is wanted: an agency that judges nothing itself needs no policy engine.
+    from broker.assembly.policy import policy_in  # noqa: PLC0415
+
+    try:
+        policy = policy_in(member.at(settings.policies))
+    except SetuError as error:
+        yield Finding("policies", State.BAD, error.message, error.advice)
+        return
+    yield Finding("policies", State.OK, f"{len(policy.rules)} rules, version {policy.version[:16]}.")
+
+
+def _outbox(member: Member) -> Iterator[Finding]:
+    folder = member.at(member.settings.cache) / "outbox"
+    waiting = sum(1 for _ in Outbox(folder, member.settings.agency).waiting()) if folder.is_dir() else 0
+    if waiting:
+        said = f"{waiting} packets in the outbox have no receipt: whether they were accepted is unknown."
+        yield Finding("outbox", State.WARNING, said, "Run `setu packet resend`; the same bytes are always safe.")
+    else:
+        yield Finding("outbox", State.OK, "Every packet that was sent has its receipt.")
