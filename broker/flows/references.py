@@ -74,7 +74,7 @@ class References:
         target = header_of(packet)
         if target.exercise is not header.exercise:
             named, found = ("drill", "real") if header.exercise else ("real", "drill")
-            raise _unfit(OF, f"a packet of {named} traffic, as this one is", f"{found} traffic", "Set `exercise` alike.")
+            raise _unfit(OF, f"a packet of {named} traffic, as this is", f"{found} traffic", "Set `exercise` alike.")
         if isinstance(act, Extends | Answers) and not isinstance(target.act, Asks):
             raise _unfit(OF, "a packet that asks for an answer", "one that asks for none", "Name the question.")
         if isinstance(act, Attests):

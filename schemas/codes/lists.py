@@ -33,19 +33,8 @@ MODES: Mapping[str, str] = _names("modes")
 """Code -> name, UNECE Recommendation 19."""
 
 
-NO_COUNTRY: Mapping[str, str] = MappingProxyType(
-    {
-        "XKX": "Kosovo",
-        "XXA": "stateless person (1954 Convention)",
-        "XXB": "refugee (1951 Convention)",
-        "XXC": "refugee, other",
-        "XXX": "nationality not known or not specified",
-        "XZZ": "international waters, no country's",
-    }
-)
-"""Codes for what ISO 3166-1 has no country for, of those it leaves to its users (XAA to XZZ): the European Union's list
-of countries (XKX), ICAO Doc 9303, part 3, section 5 (XXA to XXX), and XZZ after XZ, UN/LOCODE's international waters.
-"""
+NO_COUNTRY: Mapping[str, str] = _names("no_country")
+"""Code -> name, for what ISO 3166-1 has no country for: of the codes that it leaves to its users."""
 
 WITHDRAWN = frozenset(
     {
