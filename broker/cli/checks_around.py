@@ -8,6 +8,7 @@ import urllib.request
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
+from broker.assembly.keystore import keystore
 from broker.assembly.store import look_at_store
 from broker.cli.directory import expiries
 from broker.cli.findings import Finding, Patient, State
@@ -29,7 +30,7 @@ def check_tls(patient: Patient) -> Iterator[Finding]:
     if listen.identity != "tls":
         return
     certificate, key = patient.at(paths.certificate), patient.at(paths.certificate_key)
-    if not (certificate.exists() and key.exists()):
+    if not (certificate.exists() and keystore().find(key).exists()):
         return  # told by the checks of secrets and certificates
     if (wrong := pair_fault(certificate, key)) is not None:
         yield Finding(

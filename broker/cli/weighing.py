@@ -5,6 +5,7 @@ import ssl
 from datetime import datetime
 from pathlib import Path
 
+from broker.assembly.keystore import keystore
 from broker.cli.findings import Finding, State
 
 
@@ -12,7 +13,7 @@ def pair_fault(certificate: Path, key: Path) -> str | None:
     """Why a certificate and a key, both PEM, cannot be used together; None where they can."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
-        context.load_cert_chain(certificate, key)
+        keystore().load_chain(context, certificate, key)
     except ssl.SSLError as error:
         return "another certificate's" if error.reason == "KEY_VALUES_MISMATCH" else "no PEM of such a pair"
     return None

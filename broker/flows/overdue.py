@@ -1,4 +1,4 @@
-"""What a recipient owed and did not give in time becomes an entry: one each time its clock ran out."""
+"""What a recipient owed and did not give in time becomes an entry, whoever writes it: one each time a clock ran out."""
 
 import asyncio
 from collections.abc import Callable

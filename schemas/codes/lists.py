@@ -33,8 +33,8 @@ MODES: Mapping[str, str] = _names("modes")
 """Code -> name, UNECE Recommendation 19."""
 
 
-NO_COUNTRY: Mapping[str, str] = _names("no-country")
-"""Codes for what ISO 3166-1 has no country for, of those it leaves to its users: `no-country.tsv` says whose."""
+NO_COUNTRY: Mapping[str, str] = _names("no_country")
+"""Code -> name, for what ISO 3166-1 has no country for: of the codes that it leaves to its users."""
 
 WITHDRAWN = frozenset(
     {
