@@ -118,7 +118,7 @@ def test_an_older_store_comes_to_know_when_its_packets_are_to_be_purged(store: S
         ):
             connection.exec_driver_sql(statement)
     engines.dispose()
-    assert upgrade(url) == ("0003", "0004")
+    assert upgrade(url) == ("0003", "0005")
     again = SqlStore(url)
     assert again.purge_due() == datetime(2030, 1, 2, tzinfo=UTC).timestamp()
     assert again.purgeable(2**40, 9) == ["digest-1"]
