@@ -131,7 +131,7 @@ class Gateway:
         stack.push_async_callback(refusals.flush, everything=True)
 
         identify = Identify(in_force, now)
-        health = Health(in_force, reader, lambda: _check_signing(books.signer, committer))
+        health = Health(in_force, reader, lambda: _check_signing(books.signer, committer), now)
         audit = Audit(in_force, committer, reader)
         services = Services(
             identify=identify,
@@ -145,8 +145,11 @@ class Gateway:
                 now=now,
                 max_lifetime=settings.acceptance.lifetime,
                 probe=probe,
+                grace=settings.acceptance.deny_grace,
             ),
-            acknowledge=Acknowledge(in_force, committer, reader, refusals, workers, now=now),
+            acknowledge=Acknowledge(
+                in_force, committer, reader, refusals, workers, now=now, grace=settings.acceptance.deny_grace
+            ),
             subscribe=Subscribe(
                 in_force,
                 committer,

@@ -137,8 +137,8 @@ class InForce:
         changes: list[tuple[EntryType, str | None]] = []
         now = (view.basis.directory, view.basis.denied)
         if before is None or (before.directory, before.denied) != now:
-            once = f"directory/{now[0]}" + (f"/{now[1]}" if now[1] else "")
-            changes.append((EntryType.DIRECTORY_CHANGED, once))
+            key = f"directory/{now[0]}" + (f"/{now[1]}" if now[1] else "")
+            changes.append((EntryType.DIRECTORY_CHANGED, key))
         if before is None or before.policy != view.basis.policy:
             changes.append((EntryType.POLICY_CHANGED, None))
         for kind, once in changes:

@@ -30,8 +30,19 @@ def check_standing(caller: Caller, snapshot: Snapshot, now: float, grace: float)
             raise UnavailableError(
                 f"Expected a deny list of {each.name} that is fresh, found {_age(each.expires, now)}: "
                 "until that country signs it anew, nothing is accepted from it.",
+                retry_after=60,
                 advice="Ask who keeps your country's deny list to renew it, then send the same bytes again.",
             )
+
+
+def warnings(snapshot: Snapshot, now: float) -> list[str]:
+    """What is wrong with the deny lists in force, a sentence each."""
+    found = [
+        f"Expected the deny list {each.name} to be fresh, found {_age(each.expires, now)}."
+        for each in snapshot.lists
+        if each.stale(now)
+    ]
+    return found + [each.trouble for each in snapshot.lists if each.trouble is not None]
 
 
 def _age(expires: float, now: float) -> str:
