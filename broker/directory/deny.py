@@ -77,6 +77,8 @@ def _next(found: Found, held: Listed | None, directory: Directory, realm: str) -
     document = read_list(found.raw, found.name)
     if held is not None and found.version < held.version:
         raise _refused(found.name, f"version {held.version} or newer", f"version {found.version}")
+    if held is not None and held.document is not None and found.version == held.version and document != held.document:
+        raise _refused(found.name, f"what it said as version {held.version}", "another list of that version")
     places = check_list(document, directory, realm, found.name)
     made = Listed(found.name, found.version, found.expires, document, places)
     if held is not None and held.places:

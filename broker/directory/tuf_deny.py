@@ -39,7 +39,7 @@ class DenyKeys:
 
 
 def delegations_for(keys: DenyKeys) -> Delegations | None:
-    """As targets metadata has them; None for nobody."""
+    """As targets metadata has them; None for nobody. Raises IntegrityError (code `directory-invalid`)."""
     wanted: dict[str, list[Key]] = {
         name: [tuf_key(each, name) for each in pair] for name, pair in sorted(keys.countries.items())
     }
@@ -47,6 +47,9 @@ def delegations_for(keys: DenyKeys) -> Delegations | None:
         wanted[OPERATOR] = [tuf_key(keys.operator)]
     if not wanted:
         return None
+    keyids = [each.keyid for theirs in wanted.values() for each in theirs]
+    if len(set(keyids)) != len(keyids):
+        raise _unsound("one key in two places")
     roles = {
         role_of(name): DelegatedRole(
             role_of(name), [each.keyid for each in theirs], len(theirs), terminating=True, paths=[target_of(name)]

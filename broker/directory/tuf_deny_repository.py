@@ -27,15 +27,21 @@ def newest_lists(folder: Path, snapshot: Snapshot | None) -> list[SignedList]:
 
 
 def check_lists(
-    held: Iterable[SignedList], new: Iterable[SignedList], targets: Targets, document: Directory, realm: str
+    held: Iterable[SignedList],
+    new: Iterable[SignedList],
+    targets: Targets,
+    document: Directory,
+    realm: str,
+    *,
+    again: bool,
 ) -> None:
-    """Refuse lists that a reader would not take beside this directory: those held, and new ones in their place.
+    """Refuse new lists that a reader would not take beside this directory; and held ones, where it is new (`again`).
 
     Raises:
         IntegrityError: code `directory-invalid`.
     """
     before = {each.name: each for each in held}
-    after = before | {each.name: each for each in new}
+    after = (before if again else {}) | {each.name: each for each in new}
     for name, each in after.items():
         if name not in lists_of(targets):
             if each is not before.get(name):

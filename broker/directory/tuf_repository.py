@@ -234,7 +234,8 @@ class Repository:
         if signed.signed.delegations is not None or lists:
             first = self._load("1.root.json") if before else root or b""
             in_force = document if document is not None else self._in_force(signed.signed)
-            check_lists(self.lists(), lists, signed.signed, in_force, b64u(hashlib.sha384(first).digest()))
+            realm = b64u(hashlib.sha384(first).digest())
+            check_lists(self.lists(), lists, signed.signed, in_force, realm, again=document is not None)
         files += [file for each in lists for file in each.files()]
 
         metas = {**(before.meta if before else {}), **{f"{role_of(each.name)}.json": each.meta() for each in lists}}
