@@ -5,7 +5,7 @@ lacks one, or has another in its place, is seen. What stands in `schemas/spec/di
 """
 
 import hashlib
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -77,6 +77,16 @@ class DenyList(Model):
             digest = hashlib.sha384(unb64u(found[-1].hash) + denial.canonical()).digest()
             found.append(DenyPlace(serial=found[-1].serial + 1, hash=b64u(digest)))
         return tuple(found)
+
+
+class SignedDenyList(Model):
+    """A list on its way from who signed it to the operator: `metadata` is the TUF metadata of its role, `document` the
+    list. The file may travel by any means: nothing of it can be changed.
+    """
+
+    v: Literal["setu1.signed-deny"] = "setu1.signed-deny"
+    metadata: dict[str, Any]
+    document: DenyList
 
 
 def genesis(realm: str, name: str) -> DenyPlace:

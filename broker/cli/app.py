@@ -41,6 +41,7 @@ COMMANDS = {
     "guard": Entry("guard", "Run the rollback guard that several gateways share.", OPERATORS),
     "store": Entry("store", "Show, upgrade and move the database that keeps the ledger.", OPERATORS),
     "directory": Entry("directory", "Show, verify, renew the agency directory; publish a new version.", OPERATORS),
+    "deny": Entry("deny", "Suspend agencies, keys and certificates at once, by a country's own deny list.", OPERATORS),
     "topics": Entry("topics", "Make Kafka's topics and ACLs what the directory says.", OPERATORS),
     "demo": Entry("demo", "Two countries exchange packets on this machine; attacks on it are refused.", EVERYBODY),
     "drill": Entry("drill", "Put faults into a cluster of one's own; check that nothing is lost.", EVERYBODY),

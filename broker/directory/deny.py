@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from broker.errors import IntegrityError
 from schemas.canonical import MalformedJsonError
-from schemas.deny import OPERATOR, DenyList, DenyPlace, DenyRef, genesis
+from schemas.deny import OPERATOR, Denial, DenyList, DenyPlace, DenyRef, genesis
 from schemas.directory import Agency, AgencyState, Directory, KeyState
 from schemas.problem import Code
 
@@ -119,6 +119,24 @@ def lifted(directory: Directory, realm: str, name: str) -> DenyRef:
             return each
     start = genesis(realm, name)
     return DenyRef(list=name, serial=start.serial, hash=start.hash)
+
+
+def following(
+    held: Listed | None, directory: Directory, realm: str, name: str, denials: Sequence[Denial] = ()
+) -> DenyList:
+    """The list to sign next: what is in force and was not lifted, and these behind it.
+
+    Raises:
+        IntegrityError: code `directory-invalid`; see `check_list`.
+    """
+    up_to = lifted(directory, realm, name)
+    kept: tuple[Denial, ...] = ()
+    if held is not None and held.document is not None and held.document.serial > up_to.serial:
+        kept = held.document.denials[max(0, up_to.serial - held.document.base.serial) :]
+    base = DenyPlace(serial=up_to.serial, hash=up_to.hash)
+    made = DenyList(realm=realm, list=name, base=base, denials=(*kept, *denials))
+    check_list(made, directory, realm, name)
+    return made
 
 
 def check_passes(places: Sequence[DenyPlace], known: DenyRef) -> None:

@@ -16,7 +16,7 @@ from tuf.api.metadata import DelegatedRole, Delegations, Key, Metadata, MetaFile
 from tuf.api.serialization.json import JSONSerializer
 
 from broker.crypto.keys import PrivateKey, PublicKey
-from broker.directory.deny import Found
+from broker.directory.deny import Found, read_list
 from broker.directory.files import write_whole
 from broker.directory.tuf_keys import COUNTRY, ED25519, ML_DSA_65, OwnSigner, public_of, tuf_key
 from broker.errors import IntegrityError, NotFoundError, SignatureError
@@ -117,6 +117,15 @@ class SignedList:
     @property
     def version(self) -> int:
         return read_metadata(self.name, self.metadata).signed.version
+
+    @property
+    def expires(self) -> float:
+        """Unix seconds."""
+        return read_metadata(self.name, self.metadata).signed.expires.timestamp()
+
+    def read(self) -> DenyList:
+        """Raises IntegrityError (code `directory-invalid`)."""
+        return read_list(self.document, self.name)
 
     def files(self) -> list[tuple[str, bytes]]:
         """In the order to write them."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tuf.api.metadata import Snapshot, Targets
 
-from broker.directory.deny import check_list, check_passes, read_list
+from broker.directory.deny import check_list, check_passes
 from broker.directory.tuf_deny import PREFIX, SignedList, lists_of, read_metadata, verified
 from broker.errors import IntegrityError
 from schemas.deny import DenyRef, target_of
@@ -48,13 +48,13 @@ def check_lists(
                 raise _refused(name, "one that the directory's signers gave keys to", "none of its keys")
             continue
         found = verified(each, targets)
-        places = check_list(read_list(each.document, name), document, realm, name)
+        places = check_list(each.read(), document, realm, name)
         known = before.get(name)
         if known is None or known is each:
             continue
         if found.version <= known.version:
             raise _refused(name, f"version {known.version + 1}", f"version {found.version}")
-        last = read_list(known.document, name).places()[-1]
+        last = known.read().places()[-1]
         check_passes(places, DenyRef(list=name, serial=last.serial, hash=last.hash))
 
 
