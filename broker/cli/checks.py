@@ -18,6 +18,7 @@ from broker.assembly.keys import keys_in, log_keys_of, wrap_keys_of
 from broker.assembly.policy import policy_in
 from broker.assembly.realm import local_directory
 from broker.assembly.store import look_at_store, shared_note
+from broker.cli.deny_shown import deny_findings
 from broker.cli.directory import expiries
 from broker.config import GatewaySettings, split_address
 from broker.crypto.certificates import dates, pem_to_der
@@ -170,6 +171,8 @@ def _directory(patient: Patient) -> Iterator[Finding]:
         short = role in ("snapshot", "timestamp")
         if left < (DAY / 4 if short else SOON) and not (short and renews and left > 0):
             yield Finding("directory", State.WARNING, f"The {role} metadata expires at {text}.", advice[role])
+    for state, found, what in deny_findings(snapshot, now, settings.acceptance.deny_grace):
+        yield Finding("directory", State(state), found, what)
     for agency in snapshot.document.agencies:
         ends = [key.not_after for key in agency.keys if key.state is KeyState.ACTIVE]
         ends += [each.not_after for each in agency.certificates if each.state is KeyState.ACTIVE]

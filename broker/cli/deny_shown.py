@@ -1,12 +1,17 @@
-"""Deny lists, shown: for programs and for people."""
+"""Deny lists, shown: for programs, for people, and for `setu doctor`."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 
 from broker.directory.deny import Listed, lifted
 from broker.directory.lookup import Snapshot
+from broker.flows.standing import warnings
+from schemas.deny import OPERATOR
+
+_ADVICE = "Have who keeps that list sign it anew (`setu deny renew`), and put it in force (`setu deny publish`)."
 
 
 def document_of(snapshot: Snapshot, now: float) -> dict[str, Any]:
@@ -54,3 +59,16 @@ def show_lists(console: Console, found: dict[str, Any]) -> None:
             console.print(f"  {entry.get('note', '')}".rstrip(), style="dim")
         if not each["entries"]:
             console.print("  suspends nobody")
+
+
+def deny_findings(snapshot: Snapshot, now: float, grace: int) -> Iterator[tuple[Literal["warning", "bad"], str, str]]:
+    """What is wrong with the lists: state, what was found, what to do."""
+    doubts = warnings(snapshot, now)
+    for each in doubts:
+        yield "warning", each, _ADVICE
+    unheard = [each.name for each in snapshot.lists if each.name != OPERATOR and each.stale(now, grace)]
+    if unheard:
+        yield "bad", f"Expected deny lists within the grace, found {', '.join(unheard)} beyond it: not heard.", _ADVICE
+    if not snapshot.lists:
+        told = "No deny list is agreed on: a suspension waits for a ceremony."
+        yield "warning", told, "Have the countries give keys to deny lists at the next ceremony."
