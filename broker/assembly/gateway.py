@@ -117,7 +117,7 @@ class Gateway:
         books.heard.append(bell.ring)
         committer, reader = books.committer, books.reader
 
-        in_force = InForce(directory, policy, committer, reader, gateway=settings.gateway)
+        in_force = InForce(directory, policy, committer, reader, gateway=settings.gateway, moved=bell.everybody)
         await in_force.start()
         look = watch_directory(metrics, in_force, now)
         asked: list[Asked[Any]] = [watch_ledger(metrics, settings, books, now)]

@@ -34,6 +34,9 @@ class View:
 class InForce:
     """Holds the view in force. It moves only after the entry that says so is committed, so that what was decided
     under the old one is either committed before that entry, or refused by the committer and decided again.
+
+    Args:
+        moved: called on the event loop each time that the view has moved.
     """
 
     def __init__(
@@ -44,8 +47,10 @@ class InForce:
         reader: LedgerReader,
         *,
         gateway: str,
+        moved: Callable[[], None] = lambda: None,
     ) -> None:
         self._directory = directory
+        self._tell = moved
         self._policy = policy
         self._ledger = ledger
         self._reader = reader
@@ -113,6 +118,7 @@ class InForce:
             self._view = view
             self.behind = False
             self._moved.set()
+            self._tell()
             return
         raise UnavailableError("Expected to put the directory in force, found that other gateways are changing it.")
 

@@ -161,6 +161,16 @@ async def test_an_open_stream_of_a_suspended_agency_ends(gateway):
         await asyncio.wait_for(anext(stream), 3)
 
 
+async def test_who_waits_is_asked_at_once_and_not_when_it_would_look_again(gateway):
+    identify = Identify(gateway.in_force, gateway.now)
+    mine = gateway.realm.client("us-dea")
+    with gateway.bell.listen(("us-dea", "tip")) as listener:
+        await deny(gateway, denial("us-dea"), name="USA")
+        await asyncio.wait_for(listener.wait(30), 3)
+    with pytest.raises(CallerError):
+        identify(mine)
+
+
 async def test_policy_does_not_answer_from_before(gateway):
     await gateway.send()
     await deny(gateway, denial("in-setu"), name="operator")
