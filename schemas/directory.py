@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from schemas.base import AgencyId, Count, Country, Digest, Kid, Kind, Line, Model, Seconds, Sha256Hex
+from schemas.deny import DenyRef
 from schemas.handling import Classification, LegalBasis, Purpose
 from schemas.packet import B64u, SuiteName
 
@@ -155,13 +156,19 @@ class Directory(Model):
     agencies: tuple[Agency, ...]
     communities: tuple[Community, ...] = ()
     logs: Annotated[tuple[Log, ...], Field(min_length=1)]
+    lifted: tuple[DenyRef, ...] | None = None
+    """How far this version took account of each deny list: what one says up to there is lifted, and what of it is to
+    stay stands in this document itself.
+    """
 
     @model_validator(mode="after")
     def _unique(self) -> Self:
         ids = [agency.id for agency in self.agencies]
         kids = [key.kid for agency in self.agencies for key in agency.keys]
         prints = [each.sha256 for agency in self.agencies for each in agency.certificates]
-        for what, values in (("agency id", ids), ("kid", kids), ("certificate fingerprint", prints)):
+        lists = [each.list for each in self.lifted or ()]
+        uniques = (("agency id", ids), ("kid", kids), ("certificate fingerprint", prints), ("lifted deny list", lists))
+        for what, values in uniques:
             if len(set(values)) != len(values):
                 raise ValueError(f"expected each {what} once in the directory, found one twice")
         return self

@@ -12,6 +12,7 @@ from pydantic import Field, StringConstraints
 from schemas.act import Act
 from schemas.base import AgencyId, Count, Digest, Instant, Kid, Kind, Line, Model, Seconds, Uuid7
 from schemas.canonical import canonical
+from schemas.deny import DenyRef
 from schemas.directory import DirectoryRef
 from schemas.handling import Classification, Purpose, Releasable, Tlp
 from schemas.packet import Audience, B64u, Packet, Signature
@@ -93,7 +94,8 @@ class Entry(Model):
     `actor` is the agency whose act is recorded, `recipient` the one it concerns where that is another, `act` and
     `sources` are those of an accepted packet's header (`act` also where an entry says what it did to another packet),
     `evidence` is the SHA-384 of the signatures somebody else made (a packet's, an acknowledgement's), `word` what was
-    due at `due` and was not given.
+    due at `due` and was not given. `denied`, in a `directory_changed` entry alone: the place of each deny list that has
+    entries and is in force from here on.
     """
 
     v: Literal["setu1.entry"] = "setu1.entry"
@@ -108,6 +110,7 @@ class Entry(Model):
     act: Act | None = None
     sources: tuple[Digest, ...] | None = None
     directory: DirectoryRef
+    denied: tuple[DenyRef, ...] | None = None
     policy: str
     decision: Decided | None = None
     code: Code | None = None

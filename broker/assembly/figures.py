@@ -50,6 +50,7 @@ def watch_directory(figures: Figures, in_force: InForce, now: Clock) -> Callable
     figures.watch("setu_directory_version", lambda: in_force.view().snapshot.ref.version)
     figures.watch("setu_directory_age_seconds", lambda: _age(verified, now))
     figures.watch("setu_directory_trouble", lambda: in_force.trouble is not None)
+    figures.watch_deny_lists(lambda: {each.name: each.expires for each in in_force.view().snapshot.lists})
     return poll
 
 

@@ -118,7 +118,7 @@ class Gateway:
         books.heard.append(bell.ring)
         committer, reader = books.committer, books.reader
 
-        in_force = InForce(directory, policy, committer, reader, gateway=settings.gateway)
+        in_force = InForce(directory, policy, committer, reader, gateway=settings.gateway, moved=bell.everybody)
         await in_force.start()
         look = watch_directory(metrics, in_force, now)
         asked: list[Asked[Any]] = [watch_ledger(metrics, settings, books, now)]
@@ -132,7 +132,7 @@ class Gateway:
         stack.push_async_callback(refusals.flush, everything=True)
 
         identify = Identify(in_force, now)
-        health = Health(in_force, reader, lambda: _check_signing(books.signer, committer))
+        health = Health(in_force, reader, lambda: _check_signing(books.signer, committer), now)
         audit = Audit(in_force, committer, reader)
         services = Services(
             identify=identify,
@@ -146,8 +146,11 @@ class Gateway:
                 now=now,
                 max_lifetime=settings.acceptance.lifetime,
                 probe=probe,
+                grace=settings.acceptance.deny_grace,
             ),
-            acknowledge=Acknowledge(in_force, committer, reader, refusals, workers, now=now),
+            acknowledge=Acknowledge(
+                in_force, committer, reader, refusals, workers, now=now, grace=settings.acceptance.deny_grace
+            ),
             subscribe=Subscribe(
                 in_force,
                 committer,

@@ -4,16 +4,19 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from broker.assembly.deny import renew_lists
 from broker.assembly.keys import keys_in, pinned_root
 from broker.assembly.keystore import keystore
 from broker.config import GatewaySettings
 from broker.crypto.keys import PrivateKey, PublicKey
 from broker.directory.tuf import LocalDirectory
+from broker.directory.tuf_deny import DenyKeys
 from broker.directory.tuf_drafts import CountryKeys, RealmKeys
 from broker.directory.tuf_held import Held, held_in
 from broker.directory.tuf_proposal import Proposal
 from broker.directory.tuf_repository import Operator, Repository
 from broker.errors import IntegrityError
+from schemas.deny import OPERATOR
 from schemas.directory import Directory
 from schemas.problem import Code
 
@@ -33,17 +36,18 @@ def found_realm(
     countries: Mapping[str, Share],
     operator: tuple[PrivateKey, PrivateKey],
     *,
+    deny: Mapping[str, Sequence[PrivateKey]] | None = None,
     now: Callable[[], float] = time.time,
 ) -> bytes:
     """A new repository, signed by every key of every country; returns the first root, to be pinned by everybody.
 
-    `countries`: ISO 3166-1 alpha-3 -> its share; `operator`: the snapshot and the timestamp key. Raises IntegrityError
-    (code `directory-invalid`).
+    `countries`: ISO 3166-1 alpha-3 -> its share; `operator`: the snapshot and the timestamp key; `deny`: deny list ->
+    its keys. Raises IntegrityError (code `directory-invalid`).
     """
     snapshot, timestamp = operator
     shares = {country: CountryKeys(_four(root), _two(targets)) for country, (root, targets) in countries.items()}
     return Repository(folder, now).create(
-        RealmKeys(shares, snapshot.public, timestamp.public),
+        RealmKeys(shares, snapshot.public, timestamp.public, _deny_keys(deny or {})),
         document,
         root_signers=[key for root, _ in countries.values() for key in root],
         target_signers=[key for _, targets in countries.values() for key in targets],
@@ -121,8 +125,17 @@ def keep_fresh(settings: GatewaySettings, *, now: Callable[[], float] = time.tim
     folder = settings.at(settings.paths.realm_keys)
     if not keystore().paths(folder, "timestamp*.key"):
         return False
-    renew_directory(settings.at(settings.paths.directory), operator_keys(folder), now=now)
+    repository, operator = settings.at(settings.paths.directory), operator_keys(folder)
+    renew_directory(repository, operator, now=now)
+    renew_lists(repository, pinned_root(settings.at(settings.paths.root)), folder, operator, now=now)
     return True
+
+
+def _deny_keys(deny: Mapping[str, Sequence[PrivateKey]]) -> DenyKeys:
+    own = deny.get(OPERATOR)
+    return DenyKeys(
+        {name: _two(keys) for name, keys in deny.items() if name != OPERATOR}, own[0].public if own else None
+    )
 
 
 def _four(keys: Sequence[PrivateKey]) -> tuple[PublicKey, PublicKey, PublicKey, PublicKey]:

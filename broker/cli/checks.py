@@ -11,6 +11,7 @@ from broker.assembly.keystore import keystore
 from broker.assembly.policy import policy_in
 from broker.assembly.store import look_at_store, shared_note
 from broker.cli.checks_around import check_clock, check_disk, check_kafka, check_listening, check_repository, check_tls
+from broker.cli.deny_shown import deny_findings
 from broker.cli.directory import expiries
 from broker.cli.findings import DAY, SOON, Finding, Patient, State, dated, free_bytes, made
 from broker.config import GatewaySettings
@@ -110,6 +111,8 @@ def _directory(patient: Patient) -> Iterator[Finding]:
         short = role in ("snapshot", "timestamp")
         if left < (DAY / 4 if short else SOON) and not (short and renews and left > 0):
             yield Finding("directory", State.WARNING, f"The {role} metadata expires at {text}.", advice[role])
+    for state, found, what in deny_findings(snapshot, now, settings.acceptance.deny_grace):
+        yield Finding("directory", State(state), found, what)
     for agency in snapshot.document.agencies:
         ends = [key.not_after for key in agency.keys if key.state is KeyState.ACTIVE]
         ends += [each.not_after for each in agency.certificates if each.state is KeyState.ACTIVE]

@@ -11,7 +11,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from broker import assembly
-from broker.cli.keyring import Made, Random, write_agency_keys, write_country_keys, write_log_keys, write_operator_keys
+from broker.assembly.deny import renew_lists
+from broker.cli.keyring import (
+    Made,
+    Random,
+    write_agency_keys,
+    write_country_keys,
+    write_deny_keys,
+    write_log_keys,
+    write_operator_keys,
+)
 from broker.cli.realm import COUNTRIES, DEMO, GATEWAY, OPERATOR, Enrolled, Member, document
 from broker.cli.sharing import Shared, agency_settings, further_settings, gateway_settings, write_guard
 from broker.config import AgencySettings, GatewaySettings, load
@@ -22,6 +31,7 @@ from broker.errors import IntegrityError
 from broker.merkle.note import LogSigner
 from broker.policy.cases import default_cases
 from broker.policy.load import default_rules
+from schemas.deny import OPERATOR as DENY_OPERATOR
 from schemas.directory import Channel, Directory, KeyUse, Log
 from schemas.packet import SuiteName
 from schemas.problem import Code
@@ -243,7 +253,10 @@ class _Making:
         countries = {COUNTRIES[country]: write_country_keys(folder, country, self.random) for country in COUNTRIES}
         operator = write_operator_keys(folder, self.random)
         made = self._document(enrolled, log)
-        return assembly.found_realm(self._folder("directory"), made, countries, operator, now=self.now)
+        deny = {name: write_deny_keys(folder, name, self.random) for name in (*COUNTRIES.values(), DENY_OPERATOR)}
+        root = assembly.found_realm(self._folder("directory"), made, countries, operator, deny=deny, now=self.now)
+        renew_lists(self.path / "directory", root, folder, operator, now=self.now)
+        return root
 
     def _draft(self, enrolled: Sequence[Enrolled], log: Log) -> None:
         self._folder("directory")

@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from broker.assembly.deny import list_in
 from broker.assembly.realm import local_directory, operator_keys, put_in_force, renew_directory
 from broker.cli import admit
 from broker.cli.inputs import FileArgument, model_of, read_json
@@ -23,6 +24,7 @@ from broker.config import GatewaySettings, load
 from broker.directory.lookup import Snapshot
 from broker.errors import MalformedError
 from schemas.canonical import unb64u
+from schemas.deny import DenyRef
 from schemas.directory import Agency, AgencyState, Channel, Directory
 from schemas.problem import Code
 
@@ -45,13 +47,17 @@ def show(
     ] = False,
     _json: JsonOption = False,
 ) -> None:
-    """Show who takes part: agencies, roles, clearance, mandates, keys; the ledgers and their keys."""
+    """Show who takes part: agencies, roles, clearance, mandates, keys; the ledgers and their keys.
+
+    Whom a deny list suspends is shown as suspended; the document itself (--document) is what the countries signed.
+    """
     with trusting(profile, config, directory) as trust:
         snapshot = trust.named().current()
     if document and not wants_json(ctx):
         sys.stdout.buffer.write(snapshot.raw)
         return
     found = _identity(trust, snapshot) | {"directory": snapshot.document.to_object()}
+    found["denied"] = [ref.to_object() for each in snapshot.lists if (ref := each.ref) is not None]
     emit(ctx, found, lambda console: _show(console, snapshot))
 
 
@@ -118,7 +124,7 @@ def publish(
     """
     settings = load(GatewaySettings, config)
     document = model_of(Directory, read_json(file), "a directory document")
-    before = local_directory(settings).current().document
+    before = local_directory(settings).current().signed
     changes = differences(before, document)
     if not dry_run:
         put_in_force(settings, document)
@@ -144,6 +150,10 @@ def change(
         list[Channel] | None, typer.Option(help="A way it reads its topics; may be repeated, and replaces what was.")
     ] = None,
     state: Annotated[AgencyState | None, typer.Option(help="Whether it takes part.")] = None,
+    lift: Annotated[
+        list[str] | None,
+        typer.Option(help="A deny list of which all that it says now is lifted; name --state for whom it named."),
+    ] = None,
     _json: JsonOption = False,
 ) -> None:
     """Change by which ways agencies read, or whether they take part, and put that in force.
@@ -151,10 +161,11 @@ def change(
     As `publish`, for realms whose keys are all in one place. Where Kafka is a way, `setu topics apply` comes next.
     """
     settings = load(GatewaySettings, config)
-    before = local_directory(settings).current().document
+    snapshot = local_directory(settings).current()
+    before = snapshot.signed
     asked: dict[str, Any] = {} if channel is None else {"channels": tuple(sorted(set(channel)))}
     asked |= {} if state is None else {"state": state}
-    document = _changed(before, frozenset(agency), asked)
+    document = _changed(before, frozenset(agency), asked, _lifted(snapshot, frozenset(lift or ())))
     changes = differences(before, document)
     if changes:
         put_in_force(settings, document)
@@ -172,17 +183,27 @@ def change(
 app.command("add", epilog=admit.EXAMPLE)(admit.add)
 
 
-def _changed(before: Directory, names: frozenset[str], asked: Mapping[str, Any]) -> Directory:
+def _lifted(snapshot: Snapshot, names: frozenset[str]) -> tuple[DenyRef, ...] | None:
+    """What the next version says of the deny lists: as before, but these up to where they are now."""
+    refs = {each.list: each for each in snapshot.signed.lifted or ()}
+    refs |= {name: ref for name in names if (ref := list_in(snapshot, name).ref) is not None}
+    return tuple(refs[name] for name in sorted(refs)) or None
+
+
+def _changed(
+    before: Directory, names: frozenset[str], asked: Mapping[str, Any], lifted: tuple[DenyRef, ...] | None
+) -> Directory:
     missing = sorted(names - {each.id for each in before.agencies})
-    if missing or not asked:
+    if missing or not (asked or lifted != before.lifted):
         raise MalformedError(
             Code.BAD_REQUEST,
             "Expected agencies of the directory and what to change, found "
             + (f"{len(missing)} of {len(names)} that are not in it." if missing else "nothing to change."),
-            advice="`setu directory show` lists them; name --channel or --state.",
+            advice="`setu directory show` lists them; name --channel, --state or --lift.",
         )
     agencies = tuple(each.model_copy(update=asked) if each.id in names else each for each in before.agencies)
-    return before.model_copy(update={"version": before.version + 1, "agencies": agencies})
+    changed = {"version": before.version + 1, "agencies": agencies, "lifted": lifted}
+    return before.model_copy(update=changed)
 
 
 def differences(before: Directory, after: Directory) -> list[str]:
@@ -194,6 +215,12 @@ def differences(before: Directory, after: Directory) -> list[str]:
         members = [name for name in Agency.model_fields if getattr(old[each], name) != getattr(new[each], name)]
         if members:
             changes.append(f"{each}: {', '.join(members)}")
+    up_to = {each.list: each.serial for each in before.lifted or ()}
+    changes += [
+        f"deny list {each.list}: lifted up to entry {each.serial}"
+        for each in after.lifted or ()
+        if up_to.get(each.list) != each.serial
+    ]
     return changes
 
 

@@ -5,11 +5,13 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from broker.assembly.deny import deny_use
 from broker.assembly.keystore import keystore
 from broker.crypto.keyfile import write_key
 from broker.crypto.keys import PrivateKey, generate
 from broker.crypto.suites import SUITES
 from broker.errors import IntegrityError
+from schemas.deny import OPERATOR as DENY_OPERATOR
 from schemas.directory import KeyUse
 from schemas.packet import SuiteName
 from schemas.problem import Code
@@ -65,6 +67,12 @@ def write_operator_keys(folder: Path, random: Random = os.urandom) -> tuple[Priv
     (snapshot,) = _signers(folder, "snapshot", [(_name("snapshot"), CLASSICAL)], random)
     (timestamp,) = _signers(folder, "timestamp", [(_name("timestamp"), CLASSICAL)], random)
     return snapshot, timestamp
+
+
+def write_deny_keys(folder: Path, name: str, random: Random = os.urandom) -> Sequence[PrivateKey]:
+    """The keys that sign a deny list: a country's two (`name`: its alpha-3), or the operator's one."""
+    algs = (CLASSICAL,) if name == DENY_OPERATOR else (CLASSICAL, POST_QUANTUM)
+    return _signers(folder, deny_use(name), [(_name("deny", name, alg), alg) for alg in algs], random)
 
 
 def spoken(digest: bytes) -> str:

@@ -1,7 +1,9 @@
 """Which agency, key or certificate was valid: pure look-ups in one version of the directory."""
 
 import hashlib
+from collections.abc import Sequence
 
+from broker.directory.deny import Listed, suspended, words_of
 from broker.errors import IntegrityError, PacketError, SignatureError
 from schemas.canonical import b64u
 from schemas.directory import (
@@ -21,13 +23,24 @@ from schemas.problem import Code
 
 
 class Snapshot:
-    """One verified version of the directory, indexed. Immutable."""
+    """One verified version of the directory, indexed. Immutable.
 
-    def __init__(self, document: Directory, *, raw: bytes, realm: str) -> None:
-        self.document = document
+    document: with what deny lists suspend beside it; signed: as the countries signed it. ref: the signed one's.
+    denied: the places of `lists`, as one line. standing: identifies `document`, for caches.
+    """
+
+    def __init__(self, document: Directory, *, raw: bytes, realm: str, lists: Sequence[Listed] = ()) -> None:
+        self.signed = document
+        self.document = document = suspended(document, lists, realm)
         self.raw = raw
         self.realm = realm
+        self.lists = tuple(lists)
+        self.denied = words_of(lists)
         self.ref = DirectoryRef(version=document.version, hash=b64u(hashlib.sha384(raw).digest()))
+        self.standing = self.ref
+        if self.denied:
+            both = f"{self.ref.hash} {self.denied}".encode()
+            self.standing = DirectoryRef(version=document.version, hash=b64u(hashlib.sha384(both).digest()))
         self._agencies = {agency.id: agency for agency in document.agencies}
         self._keys = {key.kid: (agency, key) for agency in document.agencies for key in agency.keys}
         self._certificates = {

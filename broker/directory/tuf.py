@@ -15,6 +15,7 @@ from threading import Lock
 import pydantic
 
 from broker.directory.check import check_document
+from broker.directory.deny import Found, Listed, put_in_force
 from broker.directory.lookup import Snapshot
 from broker.directory.tuf_client import Fetch, TufReader, Verified
 from broker.errors import IntegrityError, NotFoundError, SetuError, UnavailableError
@@ -36,6 +37,8 @@ class _Held:
         self.realm = b64u(hashlib.sha384(root).digest())
         self._current: Snapshot | None = None
         self._versions: dict[int, Snapshot] = {}
+        self._found: tuple[Found, ...] = ()
+        self._lists: dict[str, Listed] = {}
         self._lock = Lock()
 
     def current(self) -> Snapshot:
@@ -44,10 +47,15 @@ class _Held:
         return self._current
 
     def adopt(self, found: Verified) -> Snapshot:
-        """Put what was verified in force, if the document in it is sound."""
+        """Put what was verified in force, if the document in it is sound; and each deny list that is."""
         with self._lock:
-            if self._current is None or self._current.raw != found.raw:
-                self._current = self._hold(found.version, found.raw)
+            if self._current is None or self._current.raw != found.raw or self._found != found.lists:
+                signed = self._hold(found.version, found.raw)
+                lists = put_in_force(found.lists, self._lists, signed.document, self.realm)
+                self._current = (
+                    Snapshot(signed.document, raw=found.raw, realm=self.realm, lists=lists) if lists else signed
+                )
+                self._found, self._lists = found.lists, {each.name: each for each in lists}
             return self._current
 
     def at(self, version: int) -> Snapshot:
@@ -59,7 +67,7 @@ class _Held:
             )
         held = self._versions.get(version)
         if held is not None:
-            return held
+            return held  # as the countries signed it, whatever deny lists say since
         raw = self._reader.history(version)
         with self._lock:
             return self._hold(version, raw)

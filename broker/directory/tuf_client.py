@@ -12,7 +12,9 @@ from tuf.api.metadata import Metadata, Root, Targets
 from tuf.ngclient import FetcherInterface, Updater
 
 from broker.directory.alarm import check_same
+from broker.directory.deny import Found
 from broker.directory.files import one_at_a_time, write_whole
+from broker.directory.tuf_deny import ListReader, check_delegations
 from broker.directory.tuf_keys import check_root
 from broker.errors import IntegrityError, NotFoundError, SetuError, UnavailableError
 from schemas.canonical import b64u
@@ -30,12 +32,13 @@ _METADATA_LIMIT = 5_000_000
 @dataclass(frozen=True, slots=True)
 class Verified:
     """A directory document's bytes, and the version the countries signed it as. `expires` (unix seconds): when the
-    first of the four signed files that lead to it does.
+    first of the four signed files that lead to it does. `lists`: the deny lists beside it, at any age.
     """
 
     raw: bytes
     version: int
     expires: float
+    lists: tuple[Found, ...] = ()
 
 
 class _Fetcher(FetcherInterface):
@@ -48,6 +51,13 @@ class _Fetcher(FetcherInterface):
         except NotFoundError:
             raise DownloadHTTPError(f"no {url}", 404) from None
 
+    def found(self, name: str, limit: int) -> bytes:
+        """Raises NotFoundError, also where there is more than so many bytes."""
+        try:
+            return self.download_bytes(name, limit)
+        except (DownloadHTTPError, DownloadLengthMismatchError):
+            raise NotFoundError from None
+
 
 class _Updater(Updater):
     """tuf's client. It asks the system for its reference time when it is made, and offers no way to give it one but to
@@ -59,6 +69,7 @@ class _Updater(Updater):
             str(cache / "metadata"), "metadata/", str(cache / "targets"), "targets/", _Fetcher(fetch), bootstrap=root
         )
         self._trusted_set.reference_time = datetime.fromtimestamp(now, UTC)
+        self._lists = ListReader(_Fetcher(fetch).found, cache / "deny")
 
     def run(self) -> Verified:
         self.refresh()
@@ -71,8 +82,10 @@ class _Updater(Updater):
         path = Path(self.find_cached_target(file) or self.download_target(file))
         raw = path.read_bytes()
         file.verify_length_and_hashes(raw)
+        check_delegations(trusted.targets, trusted.root)
         signed = (trusted.root, trusted.timestamp, trusted.snapshot, trusted.targets)
-        return Verified(raw, trusted.targets.version, min(each.expires for each in signed).timestamp())
+        lists = self._lists.read(trusted.targets, trusted.snapshot)
+        return Verified(raw, trusted.targets.version, min(each.expires for each in signed).timestamp(), lists)
 
 
 class TufReader:
@@ -94,7 +107,7 @@ class TufReader:
         self._cache = cache
         self._now = now
         self._past = cache / "history"
-        for folder in (cache / "metadata", cache / "targets", self._past):
+        for folder in (cache / "metadata", cache / "targets", cache / "deny", self._past):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         _judged(lambda: _first(root))
 

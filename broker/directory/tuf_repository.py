@@ -5,6 +5,7 @@ that one are named by version or hash and never change. Who owns the repository'
 withhold what is newer; who also owns the operator's keys can show two readers two versions that the countries signed.
 """
 
+import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,14 +13,17 @@ from pathlib import Path
 from typing import TypeVar
 
 from tuf.api.exceptions import RepositoryError
-from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, Targets, Timestamp
+from tuf.api.metadata import Delegations, Metadata, MetaFile, Root, Snapshot, Targets, Timestamp
 
 from broker.crypto.keys import PrivateKey
 from broker.directory.check import check_document
 from broker.directory.files import one_at_a_time, write_whole
+from broker.directory.tuf_deny import DenyKeys, SignedList, check_delegations, delegations_for, role_of
+from broker.directory.tuf_deny_repository import check_lists, newest_lists
 from broker.directory.tuf_drafts import COMPACT, HASHES, RealmKeys, cosign, root_draft, targets_draft
 from broker.directory.tuf_keys import OwnSigner, check_root
 from broker.errors import IntegrityError
+from schemas.canonical import b64u
 from schemas.directory import TARGET, Directory
 from schemas.problem import Code
 
@@ -79,13 +83,16 @@ class Repository:
         """
         return root_draft(keys, self._newest_root() + 1, self._until(self._lifetimes.root))
 
-    def draft(self, document: Directory) -> bytes:
+    def draft(self, document: Directory, deny: DenyKeys | None = None) -> bytes:
         """Unsigned targets metadata for this document; its version is the document's.
+
+        `deny`: who keeps deny lists from then on; without it, who does now.
 
         Raises:
             IntegrityError: code `directory-invalid`; the document is unsound.
         """
-        return targets_draft(document, self._until(self._lifetimes.targets))
+        delegations = delegations_for(deny) if deny is not None else self._delegations()
+        return targets_draft(document, self._until(self._lifetimes.targets), delegations)
 
     # changes
 
@@ -106,7 +113,8 @@ class Repository:
         if self._newest_root():
             raise _refused("no realm here yet", "one")
         root = _signed(self.draft_root(keys), root_signers)
-        self.install(operator, root=root, document=document, targets=_signed(self.draft(document), target_signers))
+        targets = _signed(self.draft(document, keys.deny), target_signers)
+        self.install(operator, root=root, document=document, targets=targets)
         return root
 
     def publish(self, document: Directory, *, target_signers: Iterable[PrivateKey], operator: Operator) -> None:
@@ -132,8 +140,10 @@ class Repository:
         root: bytes | None = None,
         document: Directory | None = None,
         targets: bytes | None = None,
+        lists: Sequence[SignedList] = (),
     ) -> None:
-        """Put signed metadata in force: a new root, a new document with its targets metadata, both or neither.
+        """Put signed metadata in force: a new root, a new document with its targets metadata, both or neither; and
+        deny lists signed anew.
 
         Raises:
             IntegrityError: code `directory-invalid`; nothing was changed.
@@ -142,14 +152,19 @@ class Repository:
             raise _refused("a document and its signed targets metadata", "one without the other")
         with one_at_a_time(self._folder):
             try:
-                files = self._change(operator, root, document, targets)
+                files = self._change(operator, root, document, targets, lists)
             except (RepositoryError, OSError) as error:
                 raise _refused("metadata that verifies from the root", str(error)) from error
             for path, content in files:
                 self._write(path, content)
 
     def _change(
-        self, operator: Operator, root: bytes | None, document: Directory | None, targets: bytes | None
+        self,
+        operator: Operator,
+        root: bytes | None,
+        document: Directory | None,
+        targets: bytes | None,
+        lists: Sequence[SignedList],
     ) -> Sequence[tuple[Path, bytes]]:
         """The files of the change, in the order to write them; everything in them verified from the root."""
         files: list[tuple[str, bytes]] = []
@@ -165,10 +180,17 @@ class Repository:
             files.append((f"metadata/{trusted.version}.root.json", root))
         signed = _read(Targets, targets)
         trusted.verify_delegate(Targets.type, signed.signed_bytes, signed.signatures)
+        check_delegations(signed.signed, trusted)
+        if signed.signed.delegations is not None or lists:
+            first = self._load("1.root.json") if before else root or b""
+            in_force = document if document is not None else self._in_force(signed.signed)
+            realm = b64u(hashlib.sha384(first).digest())
+            check_lists(self.lists(), lists, signed.signed, in_force, realm, again=document is not None)
+        files += [file for each in lists for file in each.files()]
 
-        snapshot = self._next_snapshot(
-            before, MetaFile.from_data(signed.signed.version, targets, HASHES), trusted, operator
-        )
+        metas = {**(before.meta if before else {}), **{f"{role_of(each.name)}.json": each.meta() for each in lists}}
+        metas[_TARGETS] = MetaFile.from_data(signed.signed.version, targets, HASHES)
+        snapshot = self._next_snapshot(before, metas, trusted, operator)
         files.append((f"metadata/{snapshot.signed.version}.snapshot.json", snapshot.to_bytes(COMPACT)))
         trusted.verify_delegate(Snapshot.type, snapshot.signed_bytes, snapshot.signatures)
 
@@ -209,17 +231,31 @@ class Repository:
         name = file.get_prefixed_paths()[0]
         return [(f"targets/{name}", raw), (f"metadata/{document.version}.targets.json", targets)]
 
+    def lists(self) -> list[SignedList]:
+        """The newest of each deny list here."""
+        return newest_lists(self._folder, self._snapshot())
+
+    def _delegations(self) -> Delegations | None:
+        before = self._snapshot()
+        if before is None:
+            return None
+        return _read(Targets, self._load(f"{before.meta[_TARGETS].version}.targets.json")).signed.delegations
+
+    def _in_force(self, targets: Targets) -> Directory:
+        file = self._folder / "targets" / targets.targets[TARGET].get_prefixed_paths()[0]
+        return Directory.from_json(file.read_bytes())
+
     def _next_snapshot(
-        self, before: Snapshot | None, targets: MetaFile, root: Root, operator: Operator
+        self, before: Snapshot | None, metas: dict[str, MetaFile], root: Root, operator: Operator
     ) -> Metadata[Snapshot]:
-        if before is not None and before.meta[_TARGETS] == targets:
+        if before is not None and before.meta == metas:
             held = _read(Snapshot, self._load(f"{before.version}.snapshot.json"))
             lasts = before.expires > self._until(self._lifetimes.snapshot // 2)
             if lasts and root.get_verification_result(Snapshot.type, held.signed_bytes, held.signatures):
                 return held
         version = before.version + 1 if before else 1
         until = self._until(self._lifetimes.snapshot)
-        made = Metadata(Snapshot(version, None, until, {_TARGETS: targets}))
+        made = Metadata(Snapshot(version, None, until, metas))
         made.sign(OwnSigner(operator.snapshot))
         return made
 

@@ -12,6 +12,7 @@ from broker.flows.inforce import InForce, View, under_view
 from broker.flows.offer import was_offered
 from broker.flows.record import entry, header_of, packet_ref
 from broker.flows.refusals import Refusals
+from broker.flows.standing import GRACE, check_standing
 from broker.flows.submit import CLOCK_SKEW, Submitted
 from broker.flows.workers import Workers
 from broker.ledger.port import ENDED, Ledger, LedgerReader, Proposal, State, StoredPacket, Transition
@@ -41,6 +42,7 @@ class Acknowledge:
         workers: Workers,
         *,
         now: Callable[[], float],
+        grace: int = GRACE,
     ) -> None:
         self._in_force = in_force
         self._ledger = ledger
@@ -48,6 +50,7 @@ class Acknowledge:
         self._refusals = refusals
         self._workers = workers
         self._now = now
+        self._grace = grace
 
     async def __call__(self, caller: Caller, raw: bytes, trace: str | None = None) -> Submitted:
         """Raises RequestError (too large), PacketError (refused), NotFoundError (no such packet for this caller),
@@ -73,6 +76,7 @@ class Acknowledge:
             raise
 
         async def attempt(view: View) -> Submitted:
+            check_standing(caller, view.snapshot, self._now(), self._grace)
             return await self._check_and_commit(parsed, packet, named, view, trace)
 
         return await under_view(self._in_force, attempt)

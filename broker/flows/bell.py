@@ -24,6 +24,10 @@ class Bell:
         if topics and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._ring, topics)
 
+    def everybody(self) -> None:
+        """Wake everybody, on the event loop: who waits asks again whether it may."""
+        self._ring(frozenset(self._waiting))
+
     def close(self) -> None:
         """Wake everybody for the last time: who waits then answers with what there is."""
         self._closed = True

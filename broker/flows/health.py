@@ -1,21 +1,26 @@
 """Whether this gateway could accept a packet now: it signs, and writes and reads a row, never the log."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
 
 from broker.errors import UnavailableError
 from broker.flows.inforce import InForce
+from broker.flows.standing import warnings
 from broker.ledger.port import LedgerReader
 
 
 class Health:
-    """Args: sign: signs and verifies something with the log's keys; raises where it cannot."""
+    """Args: sign: signs and verifies something with the log's keys; raises where it cannot. now: unix seconds."""
 
-    def __init__(self, in_force: InForce, reader: LedgerReader, sign: Callable[[], None]) -> None:
+    def __init__(
+        self, in_force: InForce, reader: LedgerReader, sign: Callable[[], None], now: Callable[[], float] = time.time
+    ) -> None:
         self._in_force = in_force
         self._reader = reader
         self._sign = sign
+        self._now = now
 
     async def ready(self) -> dict[str, Any]:
         """What was found; raises UnavailableError or IntegrityError where a packet could not be accepted."""
@@ -34,6 +39,9 @@ class Health:
             "policy": view.policy.version,
             "ledger_size": size,
         }
+        doubts = warnings(view.snapshot, self._now())
         if self._in_force.trouble is not None:
-            found["warning"] = self._in_force.trouble
+            doubts.insert(0, self._in_force.trouble)
+        if doubts:
+            found["warning"] = " ".join(doubts)
         return found

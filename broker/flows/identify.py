@@ -63,12 +63,7 @@ class Identify:
             raise _unknown("found one whose URI name is not the registered one")
         if not max(not_before, certificate.not_before) <= now < min(not_after, certificate.not_after):
             raise _unknown("found one outside its dates")
-        if agency.state is not AgencyState.ACTIVE or certificate.state is not KeyState.ACTIVE:
-            raise CallerError(
-                Code.AGENCY_SUSPENDED,
-                "Expected an active agency and certificate, found one that the directory suspends.",
-                advice="Speak with your country's operator of the directory.",
-            )
+        require_active(agency, certificate)
         return Caller(agency, certificate)
 
     def _read(self, fingerprint: str, der: bytes) -> tuple[str, int, int]:
@@ -80,6 +75,16 @@ class Identify:
                 self._facts.clear()
             self._facts[fingerprint] = facts
         return facts
+
+
+def require_active(agency: Agency, certificate: Certificate) -> None:
+    """Raises CallerError (code `agency-suspended`)."""
+    if agency.state is not AgencyState.ACTIVE or certificate.state is not KeyState.ACTIVE:
+        raise CallerError(
+            Code.AGENCY_SUSPENDED,
+            "Expected an active agency and certificate, found one that the directory or a deny list suspends.",
+            advice="Speak with who keeps your country's part of the directory.",
+        )
 
 
 def _unknown(found: str) -> CallerError:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from broker.directory.deny import check_continues, refs_of
 from broker.directory.lookup import Snapshot
 from broker.directory.port import DirectorySource
 from broker.errors import IntegrityError, SetuError, UnavailableError
@@ -33,6 +34,9 @@ class View:
 class InForce:
     """Holds the view in force. It moves only after the entry that says so is committed, so that what was decided
     under the old one is either committed before that entry, or refused by the committer and decided again.
+
+    Args:
+        moved: called on the event loop each time that the view has moved.
     """
 
     def __init__(
@@ -43,8 +47,10 @@ class InForce:
         reader: LedgerReader,
         *,
         gateway: str,
+        moved: Callable[[], None] = lambda: None,
     ) -> None:
         self._directory = directory
+        self._tell = moved
         self._policy = policy
         self._ledger = ledger
         self._reader = reader
@@ -69,7 +75,7 @@ class InForce:
         """
         try:
             snapshot = await asyncio.to_thread(self._directory.refresh)
-            if snapshot.ref != self._view.snapshot.ref:
+            if snapshot is not self._view.snapshot:
                 await self._adopt(snapshot)
             self.trouble = None
         except SetuError as error:
@@ -112,6 +118,7 @@ class InForce:
             self._view = view
             self.behind = False
             self._moved.set()
+            self._tell()
             return
         raise UnavailableError("Expected to put the directory in force, found that other gateways are changing it.")
 
@@ -131,9 +138,13 @@ class InForce:
                 f"Expected directory version {before.directory} or newer, found {view.basis.directory}.",
                 advice="The directory repository was rolled back: restore its newest state.",
             )
+        snapshot = view.snapshot
+        check_continues(refs_of(before.denied if before else ""), snapshot.lists, snapshot.signed)
         changes: list[tuple[EntryType, str | None]] = []
-        if before is None or before.directory != view.basis.directory:
-            changes.append((EntryType.DIRECTORY_CHANGED, f"directory/{view.basis.directory}"))
+        now = (view.basis.directory, view.basis.denied)
+        if before is None or (before.directory, before.denied) != now:
+            key = f"directory/{now[0]}" + (f"/{now[1]}" if now[1] else "")
+            changes.append((EntryType.DIRECTORY_CHANGED, key))
         if before is None or before.policy != view.basis.policy:
             changes.append((EntryType.POLICY_CHANGED, None))
         for kind, once in changes:
@@ -142,16 +153,18 @@ class InForce:
                 "type": kind,
                 "actor": self.gateway,
                 "aud": self.audience.to_object(),
-                "directory": view.snapshot.ref.to_object(),
+                "directory": snapshot.ref.to_object(),
                 "policy": view.policy.version,
             }
+            if kind is EntryType.DIRECTORY_CHANGED and view.basis.denied:
+                entry["denied"] = [each.to_object() for each in refs_of(view.basis.denied)]
             change = Proposal(entry, once=once, basis=before, puts_in_force=view.basis)
             if not (await asyncio.wrap_future(self._ledger.propose(change))).fresh:
                 raise StaleBasis  # another's entry said so, and of its policy, not of ours
             before = view.basis
 
     def _view_of(self, snapshot: Snapshot) -> View:
-        return View(snapshot, self._policy, Basis(snapshot.ref.version, self._policy.version))
+        return View(snapshot, self._policy, Basis(snapshot.ref.version, self._policy.version, snapshot.denied))
 
 
 async def under_view(in_force: InForce, decide: Callable[[View], Awaitable[T]], *, tries: int = 4) -> T:

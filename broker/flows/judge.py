@@ -79,7 +79,7 @@ class Judge:
             sender=sender,
             recipient=recipient,
             directory=view.snapshot.document,
-            ref=view.snapshot.ref,
+            ref=view.snapshot.standing,
             at=int(self._now()),
             via=via,
         )

@@ -12,6 +12,7 @@ from broker.flows.inforce import View
 from broker.flows.judge import Judge
 from broker.flows.record import purge_time
 from broker.flows.references import References
+from broker.flows.standing import GRACE, check_standing
 from schemas import registry
 from schemas.directory import Agency, KeyUse, Role
 from schemas.packet import MAX_RECIPIENTS, Audience
@@ -27,6 +28,7 @@ class Steps:
         audience: this realm and gateway.
         keys: the gateway's own wrap keys by kid, to open packets that name it as a reader.
         max_lifetime: longest `exp - iat`, seconds.
+        grace: see `broker.flows.standing.check_standing`.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class Steps:
         keys: Mapping[str, PrivateKey],
         now: Callable[[], float],
         max_lifetime: int,
+        grace: int = GRACE,
     ) -> None:
         self._audience = audience
         self._references = references
@@ -45,6 +48,7 @@ class Steps:
         self._keys = keys
         self._now = now
         self._max_lifetime = max_lifetime
+        self._grace = grace
         self._known = {(kind, version) for kind in registry.kinds() for version in registry.versions(kind)}
 
     def check_addressed(self, parsed: Parsed, caller: Caller, view: View) -> None:
@@ -66,8 +70,14 @@ class Steps:
                 advice="Only agencies send; auditors, witnesses and operators read.",
             )
 
-    def check_signatures(self, parsed: Parsed, view: View) -> None:
-        """Step 6. Raises SignatureError."""
+    def check_signatures(self, parsed: Parsed, caller: Caller, view: View) -> None:
+        """Step 6. When the packet says that it was made does not count: who is suspended now, sends nothing now.
+
+        Raises:
+            SignatureError: a signature does not verify, or by keys that do not count.
+            CallerError, UnavailableError: as `broker.flows.standing.check_standing`.
+        """
+        check_standing(caller, view.snapshot, self._now(), self._grace)
         check_signatures(parsed, keys_of(view.snapshot, parsed.header.from_, int(self._now())))
 
     def judge(self, parsed: Parsed, view: View) -> tuple[str, ...]:

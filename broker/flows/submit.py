@@ -22,6 +22,7 @@ from broker.flows.lineage import LedgerLineage
 from broker.flows.record import decided, entry, handling_summary, packet_ref, purge_time
 from broker.flows.references import References
 from broker.flows.refusals import Refusals
+from broker.flows.standing import GRACE
 from broker.flows.steps import CLOCK_SKEW, Steps
 from broker.flows.workers import Lane, Workers, settled
 from broker.ledger.port import Committed, Ledger, LedgerReader, NewPacket, Proposal, StaleBasis
@@ -73,6 +74,7 @@ class Submit:
         keys: the gateway's own wrap keys by kid, to open packets that name it as a reader.
         max_lifetime: longest `exp - iat`, seconds.
         probe: called with "decided" once a packet may be committed; a test's failpoint.
+        grace: see `broker.flows.standing.check_standing`.
     """
 
     def __init__(
@@ -87,6 +89,7 @@ class Submit:
         now: Callable[[], float],
         max_lifetime: int,
         probe: Callable[[str], None],
+        grace: int = GRACE,
     ) -> None:
         self._in_force = in_force
         self._ledger = ledger
@@ -94,7 +97,10 @@ class Submit:
         self._refusals = refusals
         self._workers = workers
         judge = Judge(LedgerLineage(reader), now)
-        self._steps = Steps(in_force.audience, References(reader), judge, keys=keys, now=now, max_lifetime=max_lifetime)
+        references = References(reader)
+        self._steps = Steps(
+            in_force.audience, references, judge, keys=keys, now=now, max_lifetime=max_lifetime, grace=grace
+        )
         self._acts = Acts(in_force.audience, reader)
         self._probe = probe
         self._lane = Lane(workers, self._decide, most=TOGETHER)
@@ -141,7 +147,7 @@ class Submit:
         seen = self._reader.found(sender, (packet_id,)).get(packet_id)
         if seen is not None and seen[1] == parsed.digest:
             return ()
-        self._steps.check_signatures(parsed, view)
+        self._steps.check_signatures(parsed, caller, view)
         if seen is not None:
             raise _conflict()
         return self._steps.judge(parsed, view)
@@ -236,7 +242,7 @@ class Submit:
     def _judge(self, asked: _Asked, view: View) -> None:
         parsed = _known(asked.parsed)
         asked.view = view
-        self._steps.check_signatures(parsed, view)  # step 6
+        self._steps.check_signatures(parsed, asked.caller, view)  # step 6
         if asked.conflict:
             self._record_conflict(asked, view)
             return

@@ -112,6 +112,13 @@ def _offers(items: Sequence[Item], known: dict[str, Known]) -> set[str | None]:
     }
 
 
+def basis_of(head: Head) -> Basis | None:
+    """What a head says is in force."""
+    if head.directory is None or head.policy is None:
+        return None
+    return Basis(head.directory, head.policy, head.denied or "")
+
+
 class _Planner:
     def __init__(
         self,
@@ -128,8 +135,7 @@ class _Planner:
         self._known = known
         self._clocks = clocks
         self._lost = lost
-        basis = None if head.directory is None or head.policy is None else Basis(head.directory, head.policy)
-        self._made = Plan(basis=basis)
+        self._made = Plan(basis=basis_of(head))
 
     def plan(self, items: Sequence[Item]) -> Plan:
         for proposal, drafts in items:

@@ -48,10 +48,13 @@ SERVED = frozenset({State.PENDING, State.OFFERED, State.RECEIVED, State.OPENED, 
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """What a decision was made under."""
+    """What a decision was made under. `denied`: the places of the deny lists, as one line
+    (`broker.directory.deny.words_of`); empty where none says anything.
+    """
 
     directory: int
     policy: str
+    denied: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from broker.errors import IntegrityError, UnavailableError
 from broker.ledger.guard import Guard
 from broker.ledger.nodes import StoredNodes
 from broker.ledger.notes import Notes
+from broker.ledger.plan import basis_of
 from broker.ledger.port import Basis, EntryFilter, LeaseLost, LoggedEntry, State, StoredPacket, TopicRow
 from broker.ledger.receipts import Receipts, check_row
 from broker.ledger.search import to_query
@@ -92,8 +93,7 @@ class Reader:
         self._store.scrub()
 
     def in_force(self) -> Basis | None:
-        head = self._head()
-        return None if head.directory is None or head.policy is None else Basis(head.directory, head.policy)
+        return basis_of(self._head())
 
     def head(self) -> tuple[int, bytes]:
         head = self._head()

@@ -117,6 +117,7 @@ class Writer:
                     time,
                     None if basis is None else basis.directory,
                     None if basis is None else basis.policy,
+                    denied=(basis.denied or None) if basis is not None else None,
                 ),
                 entries=plan.entries,
                 packets=plan.packets,

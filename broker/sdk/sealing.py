@@ -197,7 +197,7 @@ class Sealer:
                 sender=snapshot.active(self._agency),
                 recipient=snapshot.active(each.agency, Role.GATEWAY if reads else Role.AGENCY),
                 directory=snapshot.document,
-                ref=snapshot.ref,
+                ref=snapshot.standing,
                 at=int(self._now()),
                 via="reader" if reads else "https",
             )

@@ -32,7 +32,8 @@ class LeaseLostError(Exception):
 class Head:
     """A tree head as committed. `note` is None until the batch after it brings it, or the ledger closes.
 
-    time: `Instant` of the newest entry. directory, policy: the basis in force from here on, None before the first.
+    time: `Instant` of the newest entry. directory, policy, denied: the basis in force from here on, None before the
+    first.
     """
 
     size: int
@@ -41,6 +42,7 @@ class Head:
     directory: int | None = None
     policy: str | None = None
     note: bytes | None = None
+    denied: str | None = None
 
 
 class Document(NamedTuple):

@@ -153,6 +153,7 @@ heads = Table(
     Column("directory", BigInteger),
     Column("policy", Words),
     Column("note", LargeBinary),
+    Column("denied", Words),
 )
 
 published = Table(

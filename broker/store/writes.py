@@ -13,7 +13,15 @@ from broker.store.port import Batch, Head, Known, Lease
 from broker.store.tables import clocks, documents, entries, heads, onces, packets, parties, places, tiles
 from schemas.problem import Code
 
-HEAD_COLUMNS = (heads.c.size, heads.c.root, heads.c.time, heads.c.directory, heads.c.policy, heads.c.note)
+HEAD_COLUMNS = (
+    heads.c.size,
+    heads.c.root,
+    heads.c.time,
+    heads.c.directory,
+    heads.c.policy,
+    heads.c.note,
+    heads.c.denied,
+)
 
 _NEWEST_HEAD = select(*HEAD_COLUMNS).order_by(heads.c.size.desc()).limit(1)
 _HAS_HEAD = select(heads.c.size).where(heads.c.size == bindparam("size"), heads.c.root == bindparam("root"))
@@ -77,9 +85,12 @@ def keep_note(connection: Connection, size: int, note: bytes) -> bytes:
     return stored_bytes(found[0][0])
 
 
-def to_head(size: int, root: Any, time: str, directory: int | None, policy: str | None, note: Any) -> Head:
+def to_head(
+    size: int, root: Any, time: str, directory: int | None, policy: str | None, note: Any, denied: str | None
+) -> Head:
     """From the values of `HEAD_COLUMNS`."""
-    return Head(size, stored_bytes(root), time, directory, policy, None if note is None else stored_bytes(note))
+    signed = None if note is None else stored_bytes(note)
+    return Head(size, stored_bytes(root), time, directory, policy, signed, denied)
 
 
 def stored_bytes(value: Any) -> bytes:
@@ -217,4 +228,5 @@ def _head_row(head: Head) -> dict[str, Any]:
         "directory": head.directory,
         "policy": head.policy,
         "note": head.note,
+        "denied": head.denied,
     }

@@ -78,6 +78,10 @@ class Figures:
         """As `watch`, for `setu_relay_lag_entries`: topic -> entries that the ledger has and Kafka has not."""
         self._registry.register(_Lag(ask))
 
+    def watch_deny_lists(self, ask: Callable[[], Mapping[str, float]]) -> None:
+        """As `watch`, for `setu_deny_list_expiry_timestamp_seconds`: list -> when it ends."""
+        self._registry.register(_DenyLists(ask))
+
     def render(self) -> bytes:
         return generate_latest(self._registry)
 
@@ -164,6 +168,21 @@ class GuardFigures(Figures):
     def answered(self, status: int) -> None:
         """409: the head that was brought does not begin where the guard's ends."""
         self._answers.labels(str(status)).inc()
+
+
+class _DenyLists(Collector):
+    def __init__(self, ask: Callable[[], Mapping[str, float]]) -> None:
+        self._ask = ask
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        found = GaugeMetricFamily(
+            "setu_deny_list_expiry_timestamp_seconds",
+            "When a deny list is to be signed anew at the latest, unix time; 0: none was found to be sound",
+            labels=["list"],
+        )
+        for name, end in sorted(self._ask().items()):
+            found.add_metric([name], end)
+        yield found
 
 
 class _Lag(Collector):

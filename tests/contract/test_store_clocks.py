@@ -112,13 +112,14 @@ def test_an_older_store_comes_to_know_when_its_packets_are_to_be_purged(store: S
     with engines.upgrade.begin() as connection:
         for statement in (
             "DROP TABLE clocks",
+            "ALTER TABLE heads DROP COLUMN denied",
             "DROP INDEX ix_packets_purge",
             *(f"ALTER TABLE packets DROP COLUMN {each}" for each in ("purge", "kept", "kept_hash")),
             "UPDATE alembic_version SET version_num = '0003'",
         ):
             connection.exec_driver_sql(statement)
     engines.dispose()
-    assert upgrade(url) == ("0003", "0004")
+    assert upgrade(url) == ("0003", "0005")
     again = SqlStore(url)
     assert again.purge_due() == datetime(2030, 1, 2, tzinfo=UTC).timestamp()
     assert again.purgeable(2**40, 9) == ["digest-1"]

@@ -21,7 +21,7 @@ from broker.store.tables import metadata
 from tests.contract.rows import EMPTY, append, new_entry, new_head
 from tests.system import postgres
 
-NEWEST = "0004"
+NEWEST = "0005"
 
 # A process that takes the head lock, says so, goes on as it is told to, and says how it ended.
 HOLDER = """

@@ -13,7 +13,7 @@ from broker.store.sql import SqlStore, upgrade
 from schemas.problem import Code
 from tests.system import postgres
 
-NEWEST = "0004"
+NEWEST = "0005"
 
 
 @pytest.fixture

@@ -174,7 +174,7 @@ def test_a_password_is_not_repeated(setu, config, ledger: Ledgers):
 def test_upgrade_makes_the_tables_once(setu, config, url: str):
     where = config(url)
     first = setu("store", "upgrade", "--config", where, "--json")
-    assert json.loads(first.stdout) == {"ok": True, "before": None, "after": "0004"}
+    assert json.loads(first.stdout) == {"ok": True, "before": None, "after": "0005"}
     assert "nothing was done" in setu("store", "upgrade", "--config", where).stdout
     shown = setu("store", "show", "--config", where).stdout
     assert "no log was begun" in shown
@@ -183,7 +183,7 @@ def test_upgrade_makes_the_tables_once(setu, config, url: str):
 def test_upgrade_takes_an_embedded_store_too(setu, config):
     said = setu("store", "show", "--config", config(), status=1)
     assert "found no file yet" in said.stderr
-    assert json.loads(setu("store", "upgrade", "--config", config(), "--json").stdout)["after"] == "0004"
+    assert json.loads(setu("store", "upgrade", "--config", config(), "--json").stdout)["after"] == "0005"
     assert "SQLite" in setu("store", "show", "--config", config()).stdout
 
 

@@ -45,7 +45,7 @@ def test_it_has_what_its_settings_name(made):
 
 def test_every_key_is_its_owners_alone(made):
     modes = {path: stat.S_IMODE(path.stat().st_mode) for path in made.path.rglob("*.key")}
-    assert len(modes) == 2 + 1 + 5 + 14 + len(DEMO) * 4
+    assert len(modes) == 2 + 1 + 5 + 14 + 5 + len(DEMO) * 4
     assert set(modes.values()) == {0o600}
 
 

@@ -72,7 +72,7 @@ def no_pem(own):
 
 
 def a_changed_directory(own):
-    (document,) = (own.path / "directory/targets").iterdir()
+    (document,) = (own.path / "directory/targets").glob("*.directory.json")
     document.write_bytes(document.read_bytes().replace(b"Setu", b"Uset"))
 
 

@@ -2,9 +2,11 @@
 
 import pytest
 
+from broker.directory.deny import Listed
 from broker.directory.lookup import Snapshot
 from broker.flows.topics import Topics, ours
 from broker.transport.port import Grant
+from schemas.deny import Denial, DenyList, genesis
 from tests.builders import NOW, Realm
 
 FOREIGN = [
@@ -54,6 +56,23 @@ class Cluster:
 
     def take(self, grants):
         self.held -= set(grants)
+
+
+def test_who_a_deny_list_suspends_may_read_no_more():
+    before = snapshot()
+    cluster = Cluster()
+    topics = Topics(cluster, now=lambda: NOW)
+    cluster.give(topics.plan(before).give)
+    assert topics.cut_off(before) == frozenset()
+    certificate = before.agency("us-dea").certificates[0].sha256
+    for over in ({}, {"certificate": certificate}):
+        entries = (Denial(agency="us-dea", at=NOW, **over),)
+        made = DenyList(realm=before.realm, list="USA", base=genesis(before.realm, "USA"), denials=entries)
+        lists = (Listed("USA", 1, NOW + 1, made, made.places()),)
+        after = Snapshot(before.signed, raw=before.raw, realm=before.realm, lists=lists)
+        cluster.give(topics.plan(before).give)
+        assert {each.principal for each in topics.cut_off(after)} == {"agency.us-dea.g1"}
+    assert {each.principal for each in cluster.held} == {"gateway.relay.g1"}
 
 
 def snapshot():

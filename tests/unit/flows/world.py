@@ -78,7 +78,14 @@ class World:
         self.reader = Reader(self.store, self.guard)
         rules = default_rules()
         policy = CedarPolicy(rules.rules, rules.schema)
-        self.in_force = InForce(self.directory, policy, self.ledger, self.reader, gateway=self.realm.gateway)
+        self.in_force = InForce(
+            self.directory,
+            policy,
+            self.ledger,
+            self.reader,
+            gateway=self.realm.gateway,
+            moved=self.bell.everybody,
+        )
         self.workers = Workers(2)
         self.refusals = Refusals(self.ledger, self.in_force, self.now)
         common = (self.in_force, self.ledger, self.reader)

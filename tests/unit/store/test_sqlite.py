@@ -90,7 +90,7 @@ def test_a_newer_schema_is_refused_and_left_alone(path: Path):
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
     connection.close()
     before = path.read_bytes()
-    with pytest.raises(IntegrityError, match="Expected a store of schema 0004 or older, found a newer one") as caught:
+    with pytest.raises(IntegrityError, match="Expected a store of schema 0005 or older, found a newer one") as caught:
         SqlStore(f"sqlite:///{path}")
     assert caught.value.code is Code.CONFIG_INVALID
     assert path.read_bytes() == before

@@ -82,6 +82,14 @@ def test_two_gateways_in_one_process_do_not_share_figures() -> None:
     assert figures(two)['setu_accepted_total{repeat="no"}'] == 0
 
 
+def test_until_when_each_deny_list_is_good() -> None:
+    made = Metrics()
+    made.watch_deny_lists(lambda: {"USA": 7.0, "IND": 0.0})
+    found = figures(made)
+    assert found['setu_deny_list_expiry_timestamp_seconds{list="IND"}'] == 0
+    assert found['setu_deny_list_expiry_timestamp_seconds{list="USA"}'] == 7
+
+
 def test_what_a_shared_guard_answered() -> None:
     guard = GuardFigures()
     guard.answered(409)

@@ -1,0 +1,83 @@
+"""Deny lists: signed where their keys are, put into the repository where the operator's are."""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from broker.assembly.keys import keys_in
+from broker.crypto.keys import PrivateKey
+from broker.directory.deny import Listed, following
+from broker.directory.lookup import Snapshot
+from broker.directory.tuf import LocalDirectory
+from broker.directory.tuf_deny import LIFETIME, SignedList, sign_list
+from broker.directory.tuf_repository import Operator, Repository
+from broker.errors import IntegrityError
+from schemas.deny import Denial
+from schemas.problem import Code
+
+Clock = Callable[[], float]
+
+
+def deny_use(name: str) -> str:
+    """What a key file says that it is for, where it signs a deny list."""
+    return f"deny-{name}"
+
+
+def deny_signers(folder: Path, name: str) -> list[PrivateKey]:
+    """The keys of a list among the key files of a folder; raises IntegrityError (code `config-invalid`)."""
+    found = [key for use, key in keys_in(folder) if use == deny_use(name)]
+    if not found:
+        raise IntegrityError(
+            Code.CONFIG_INVALID,
+            f"Expected key files for {deny_use(name)} in {folder}, found none.",
+            advice="Name the folder with the keys of that deny list; `setu deny keys` makes some.",
+        )
+    return found
+
+
+def list_in(snapshot: Snapshot, name: str) -> Listed:
+    """A deny list of the directory; raises IntegrityError (code `directory-invalid`)."""
+    for each in snapshot.lists:
+        if each.name == name:
+            return each
+    raise IntegrityError(
+        Code.DIRECTORY_INVALID,
+        f"Expected a directory that gives keys to the deny list {name}, found {len(snapshot.lists)} others.",
+        advice="`setu deny show` prints which there are; another has to be agreed on in a ceremony.",
+    )
+
+
+def sign_next(
+    snapshot: Snapshot, name: str, keys: Iterable[PrivateKey], denials: Sequence[Denial] = (), *, now: Clock = time.time
+) -> SignedList:
+    """The list with these behind what it said, or as it is, signed for another day.
+
+    Raises:
+        IntegrityError: code `directory-invalid`; no such list, or it names whom it may not.
+    """
+    held = list_in(snapshot, name)
+    made = following(held, snapshot.signed, snapshot.realm, name, denials)
+    return sign_list(made, held.version + 1, keys, now())
+
+
+def put_lists(
+    repository: Path, operator: tuple[PrivateKey, PrivateKey], lists: Sequence[SignedList], *, now: Clock = time.time
+) -> None:
+    """Put lists in force; raises IntegrityError (code `directory-invalid`), and nothing was changed."""
+    Repository(repository, now).install(Operator(*operator), lists=lists)
+
+
+def renew_lists(
+    repository: Path, root: bytes, keys: Path, operator: tuple[PrivateKey, PrivateKey], *, now: Clock = time.time
+) -> list[str]:
+    """Sign anew those lists whose keys are at hand and whose time is half over; their names.
+
+    That is the operator's own; a country's only where all keys are in one place. Raises as `put_lists`.
+    """
+    at_hand = {use for use, _ in keys_in(keys)}
+    snapshot = LocalDirectory(repository, root, now).current()
+    due = [each.name for each in snapshot.lists if deny_use(each.name) in at_hand and each.stale(now() + LIFETIME // 2)]
+    made = [sign_next(snapshot, name, deny_signers(keys, name), now=now) for name in due]
+    if made:
+        put_lists(repository, operator, made, now=now)
+    return due
