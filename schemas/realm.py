@@ -17,7 +17,7 @@ OPERATOR = "operator"
 class ShareKey(Model):
     """A public key and the role it signs for; `public`: the raw bytes."""
 
-    use: Literal["root", "targets", "snapshot", "timestamp"]
+    use: Literal["root", "targets", "snapshot", "timestamp", "deny"]
     alg: Literal["Ed25519", "ML-DSA-65"]
     public: B64u
 
@@ -30,12 +30,14 @@ class ShareProof(Model):
 
 
 class Share(Model):
-    """The public halves of a country's six keys, or of the operator's two, each proven."""
+    """The public halves of a country's six keys, or of the operator's two, each proven; with them the two, or the one,
+    of its deny list, where that is to have such keys.
+    """
 
     v: Literal["setu1.share"]
     holder: Country | Literal["operator"]
-    keys: Annotated[tuple[ShareKey, ...], Field(min_length=2, max_length=6)]
-    proofs: Annotated[tuple[ShareProof, ...], Field(min_length=2, max_length=6)]
+    keys: Annotated[tuple[ShareKey, ...], Field(min_length=2, max_length=8)]
+    proofs: Annotated[tuple[ShareProof, ...], Field(min_length=2, max_length=8)]
 
 
 class Proposal(Model):

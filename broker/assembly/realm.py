@@ -10,7 +10,7 @@ from broker.assembly.keystore import keystore
 from broker.config import GatewaySettings
 from broker.crypto.keys import PrivateKey, PublicKey
 from broker.directory.tuf import LocalDirectory
-from broker.directory.tuf_deny import DenyKeys
+from broker.directory.tuf_deny import DenyKeys, SignedList
 from broker.directory.tuf_drafts import CountryKeys, RealmKeys
 from broker.directory.tuf_held import Held, held_in
 from broker.directory.tuf_proposal import Proposal
@@ -93,11 +93,23 @@ def held_realm(folder: Path, pinned: Path) -> Held | None:
 
 
 def install_proposal(
-    folder: Path, proposal: Proposal, operator: tuple[PrivateKey, PrivateKey], *, now: Callable[[], float] = time.time
+    folder: Path,
+    proposal: Proposal,
+    operator: tuple[PrivateKey, PrivateKey],
+    lists: Sequence[SignedList] = (),
+    *,
+    now: Callable[[], float] = time.time,
 ) -> None:
-    """Install a proposal whose thresholds are met; raises IntegrityError (code `directory-invalid`)."""
+    """Install a proposal whose thresholds are met, and deny lists whose keys it changes.
+
+    Raises IntegrityError (code `directory-invalid`).
+    """
     Repository(folder, now).install(
-        Operator(*operator), root=proposal.root_bytes, document=proposal.document, targets=proposal.targets_bytes
+        Operator(*operator),
+        root=proposal.root_bytes,
+        document=proposal.document,
+        targets=proposal.targets_bytes,
+        lists=lists,
     )
 
 

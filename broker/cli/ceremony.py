@@ -17,6 +17,7 @@ from broker.cli.ceremony_files import (
     FileOption,
     InForceOption,
     RootOption,
+    deny_for,
     document_for,
     gathered,
     held_by,
@@ -36,6 +37,7 @@ from broker.cli.ceremony_shown import (
     told,
     versions,
 )
+from broker.cli.deny import list_file
 from broker.cli.inputs import model_of, read_bytes, read_json
 from broker.cli.keyring import spoken
 from broker.cli.keys import country_of
@@ -44,6 +46,7 @@ from broker.config import GatewaySettings, load
 from broker.crypto.keyfile import read_key_with_use
 from broker.directory.files import write_whole
 from broker.directory.share import make_share, public_key, read_share
+from broker.directory.tuf_deny import SignedList
 from broker.directory.tuf_proposal import Proposal, draw_up
 from broker.errors import IntegrityError
 from schemas.canonical import b64u, unb64u
@@ -77,7 +80,10 @@ def share(
     ] = None,
     _json: JsonOption = False,
 ) -> None:
-    """Write the public halves of a country's six keys, or of the operator's two, with a proof of each."""
+    """Write the public halves of a country's six keys, or of the operator's two, with a proof of each.
+
+    And of the keys of its deny list (setu deny keys), where those are among the keys given.
+    """
     made = make_share(OPERATOR if country is None else country_of(country), _keys(keys))
     write_object(out, made.to_object())
     found = of_share(made, [public_key(key).kid for key in made.keys])
@@ -112,12 +118,14 @@ def new(
     """
     held = held_by(in_force, root)
     asked = set(renew or ())
-    keys = keys_for(held, shares_of(share or []), renewed=Part.ROOT in asked)
+    shares = shares_of(share or [])
+    keys, deny = keys_for(held, shares, renewed=Part.ROOT in asked), deny_for(held, shares)
     given = model_of(Directory, read_json(document), "a directory document") if document is not None else None
     made = draw_up(
         held,
         keys=keys,
-        document=document_for(held, keys, given, renewed=Part.TARGETS in asked),
+        document=document_for(held, keys, given, renewed=Part.TARGETS in asked or deny is not None),
+        deny=deny,
         now=time.time(),
         days=days,
     )
@@ -183,6 +191,15 @@ def publish(
     config: Annotated[
         Path, typer.Option("--config", metavar="SETU.TOML", exists=True, dir_okay=False, help="The gateway's settings.")
     ],
+    lists: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--list",
+            exists=True,
+            dir_okay=False,
+            help="A deny list signed by the keys that it is given (setu deny renew); repeat it.",
+        ),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what is missing.")] = False,
     _json: JsonOption = False,
 ) -> None:
@@ -197,7 +214,7 @@ def publish(
     found = of_proposal(proposal)
     complete = not any(each["missing"] for each in found["thresholds"])
     if complete and not dry_run:
-        _install(proposal, settings, pinned)
+        _install(proposal, settings, pinned, [list_file(each) for each in lists or ()])
         found["realm"] = _realm(pinned)
     found |= {"ok": complete, "published": complete and not dry_run}
 
@@ -244,7 +261,7 @@ def show(
         emit(ctx, proposed, lambda console: show_proposal(console, proposed))
 
 
-def _install(proposal: Proposal, settings: GatewaySettings, pinned: Path) -> None:
+def _install(proposal: Proposal, settings: GatewaySettings, pinned: Path, lists: Sequence[SignedList]) -> None:
     founding = proposal.root_bytes if proposal.held is None else None
     if founding is not None and pinned.exists():
         raise IntegrityError(
@@ -253,7 +270,7 @@ def _install(proposal: Proposal, settings: GatewaySettings, pinned: Path) -> Non
             advice="Move it away, or restore the repository that it belongs to.",
         )
     keys = operator_keys(settings.at(settings.paths.realm_keys))
-    install_proposal(settings.at(settings.paths.directory), proposal, keys)
+    install_proposal(settings.at(settings.paths.directory), proposal, keys, lists)
     if founding is not None:
         write_whole(pinned, founding)
 

@@ -13,6 +13,7 @@ from broker.cli.options import write_new
 from broker.crypto.keys import PublicKey
 from broker.directory.files import write_whole
 from broker.directory.share import public_key, read_share
+from broker.directory.tuf_deny import DenyKeys
 from broker.directory.tuf_drafts import CountryKeys, RealmKeys
 from broker.directory.tuf_held import Held
 from broker.directory.tuf_proposal import Proposal
@@ -93,6 +94,22 @@ def keys_for(held: Held | None, shares: Mapping[str, Share], *, renewed: bool) -
     elif before is not None:
         keys = RealmKeys(countries, before.snapshot, before.timestamp)
     return keys if renewed or before is None or _all(keys) != _all(before) else None
+
+
+def deny_for(held: Held | None, shares: Mapping[str, Share]) -> DenyKeys | None:
+    """Who keeps deny lists from then on: as in force, with the shares' keys in the place of their holders'; a share
+    without any leaves its holder's as they are. None where nothing changes.
+    """
+    before = held.deny if held is not None else DenyKeys()
+    countries, operator = dict(before.countries), before.operator
+    for holder, share in shares.items():
+        publics = sorted(_publics(share, "deny"), key=lambda each: each.alg)
+        if publics and holder == OPERATOR:
+            operator = publics[0]
+        elif publics:
+            countries[holder] = (publics[0], publics[1])
+    made = DenyKeys(countries, operator)
+    return made if made != before else None
 
 
 def document_for(

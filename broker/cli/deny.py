@@ -136,10 +136,15 @@ def renew(
 @app.command(epilog="Example: setu deny publish IND.json --config deployment/setu.toml")
 def publish(ctx: typer.Context, file: FileArgument, config: GatewayOption, _json: JsonOption = False) -> None:
     """Put a list that was signed elsewhere in force, with the operator's keys. Gateways take it up within a second."""
-    found = model_of(SignedDenyList, read_json(file), "a signed deny list")
-    made = SignedList(found.document.list, canonical(found.metadata), found.document.canonical())
+    made = list_file(file)
     _publish(config, made)
     _say(ctx, made, "put in force")
+
+
+def list_file(file: Path) -> SignedList:
+    """A list as `setu deny add` and `renew` write it; raises MalformedError (code `bad-request`)."""
+    found = model_of(SignedDenyList, read_json(file), "a signed deny list")
+    return SignedList(found.document.list, canonical(found.metadata), found.document.canonical())
 
 
 def _sign(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from broker import assembly
-from broker.assembly.deny import renew_lists
+from broker.assembly.deny import deny_use, renew_lists
 from broker.cli.keyring import (
     Made,
     Random,
@@ -260,8 +260,11 @@ class _Making:
 
     def _draft(self, enrolled: Sequence[Enrolled], log: Log) -> None:
         self._folder("directory")
-        snapshot, timestamp = write_operator_keys(self._folder("realm/keys"), self.random)
-        share = make_share(OPERATOR_HOLDER, [("snapshot", snapshot), ("timestamp", timestamp)])
+        folder = self._folder("realm/keys")
+        snapshot, timestamp = write_operator_keys(folder, self.random)
+        (deny,) = write_deny_keys(folder, DENY_OPERATOR, self.random)
+        own = [("snapshot", snapshot), ("timestamp", timestamp), (deny_use(DENY_OPERATOR), deny)]
+        share = make_share(OPERATOR_HOLDER, own)
         document = self._document(enrolled, log).to_object()
         for name, members in ((OPERATOR_SHARE, share.to_object()), ("directory.json", document)):
             (self.path / DRAFTS / name).write_text(json.dumps(members, indent=1) + "\n", "utf-8")

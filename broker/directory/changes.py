@@ -56,6 +56,8 @@ def readable(signed: Mapping[str, Any]) -> dict[str, Any]:
         found["root"] = root
     if "targets" in signed:
         found["targets"] = {name: each for name, each in signed["targets"].items() if name != "targets"}
+        if "delegations" in signed["targets"]:
+            found["targets"]["delegations"] = _delegated(**signed["targets"]["delegations"])
     if "directory" in signed:
         agencies = [
             {**each, **{name: [_row(row) for row in each[name]] for name in ("keys", "certificates") if name in each}}
@@ -69,6 +71,15 @@ def spoken(kid: str) -> str:
     """A kid in hex, in groups of four, to be compared by voice."""
     text = unb64u(kid).hex()
     return " ".join(text[at : at + 4] for at in range(0, len(text), 4))
+
+
+def _delegated(keys: Mapping[str, Any], roles: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Roles by name, each with its keys as those of root are."""
+    return {
+        role["name"]: {name: each for name, each in role.items() if name not in ("name", "keyids")}
+        | {"keys": {spoken(kid): _key(keys[kid]) for kid in role["keyids"]}}
+        for role in roles
+    }
 
 
 def _key(key: Mapping[str, Any]) -> str:

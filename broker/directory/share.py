@@ -1,12 +1,13 @@
 """A holder's share of a realm's keys: the public halves, each with the proof that its private half is there."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import pydantic
 
 from broker.crypto.keys import PrivateKey, PublicKey
 from broker.crypto.signatures import sign, verify
+from broker.directory.tuf_deny import role_of
 from broker.errors import IntegrityError, SignatureError
 from schemas.canonical import MalformedBase64Error, MalformedJsonError, b64u, canonical, unb64u
 from schemas.problem import Code
@@ -21,18 +22,24 @@ SIX: Mapping[tuple[str, str], int] = {
     ("targets", "ML-DSA-65"): 1,
 }
 TWO: Mapping[tuple[str, str], int] = {("snapshot", "Ed25519"): 1, ("timestamp", "Ed25519"): 1}
+DENY: Mapping[bool, Mapping[tuple[str, str], int]] = {
+    False: {("deny", "Ed25519"): 1, ("deny", "ML-DSA-65"): 1},
+    True: {("deny", "Ed25519"): 1},
+}
+"""Is it the operator's -> the keys of its deny list, which a share may have besides."""
 
 
 def make_share(holder: str, keys: Keys) -> Share:
     """The share of a country (ISO 3166-1 alpha-3) or of the `operator`; keys of other uses are left out.
 
     Raises:
-        IntegrityError: code `directory-invalid`; other keys than that holder's six, or two.
+        IntegrityError: code `directory-invalid`; other keys than that holder's six, or two, and those of its deny list
+            (use `deny-IND`, in a share `deny`).
     """
     agreed = _agreed(holder)
-    wanted = {use for use, _ in agreed}
-    held = sorted(((use, key) for use, key in keys if use in wanted), key=lambda each: (each[0], each[1].alg))
-    if Counter((use, key.alg) for use, key in held) != agreed:
+    uses = {use: use for each in agreed for use, _ in each if use != "deny"} | {role_of(holder): "deny"}
+    held = sorted(((uses[use], key) for use, key in keys if use in uses), key=lambda each: (each[0], each[1].alg))
+    if Counter((use, key.alg) for use, key in held) not in agreed:
         raise _refused(_described(holder), ", ".join(f"{use} {key.alg}" for use, key in held) or "none")
     members = {
         "v": "setu1.share",
@@ -58,7 +65,7 @@ def check_share(share: Share) -> Share:
     Raises:
         IntegrityError: code `directory-invalid`.
     """
-    if Counter((key.use, key.alg) for key in share.keys) != _agreed(share.holder):
+    if Counter((key.use, key.alg) for key in share.keys) not in _agreed(share.holder):
         raise _refused(_described(share.holder), f"{len(share.keys)} others")
     try:
         publics = {public.kid: public for public in map(public_key, share.keys)}
@@ -79,14 +86,17 @@ def public_key(key: ShareKey) -> PublicKey:
     return PublicKey(key.alg, unb64u(key.public))
 
 
-def _agreed(holder: str) -> Mapping[tuple[str, str], int]:
-    return TWO if holder == OPERATOR else SIX
+def _agreed(holder: str) -> Sequence[Mapping[tuple[str, str], int]]:
+    least = TWO if holder == OPERATOR else SIX
+    return least, {**least, **DENY[holder == OPERATOR]}
 
 
 def _described(holder: str) -> str:
     if holder == OPERATOR:
-        return "an operator's two keys (Ed25519 for snapshot and timestamp)"
-    return "a country's six keys (root: two Ed25519 and two ML-DSA-65; targets: one of each)"
+        return "an operator's two keys (Ed25519 for snapshot and timestamp), and its deny list's one or none"
+    return (
+        "a country's six keys (root: two Ed25519, two ML-DSA-65; targets: one of each), and its deny list's two or none"
+    )
 
 
 def proven(share: Mapping[str, object]) -> bytes:

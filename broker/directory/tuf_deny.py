@@ -60,6 +60,17 @@ def delegations_for(keys: DenyKeys) -> Delegations | None:
     return Delegations({each.keyid: each for theirs in wanted.values() for each in theirs}, roles)
 
 
+def deny_keys_of(targets: Targets) -> DenyKeys:
+    """Whose lists there are by these targets metadata, whose delegations are of the agreed shape."""
+    held: dict[str, list[PublicKey]] = {}
+    if targets.delegations is not None:
+        for name, role in (targets.delegations.roles or {}).items():
+            publics = [public_of(targets.delegations.keys[each]) for each in role.keyids]
+            held[name.removeprefix(PREFIX)] = sorted(publics, key=lambda each: each.alg)
+    (operator,) = held.pop(OPERATOR, [None])
+    return DenyKeys({name: (classical, quantum) for name, (classical, quantum) in held.items()}, operator)
+
+
 def role_of(name: str) -> str:
     return PREFIX + name
 
@@ -82,6 +93,8 @@ def check_delegations(targets: Targets, root: Root) -> None:
     countries = {key.unrecognized_fields.get(COUNTRY) for key in root.keys.values()} - {None}
     if not targets.delegations.roles:
         raise _unsound("delegations that name no roles")
+    if {each for role in targets.delegations.roles.values() for each in role.keyids} != set(targets.delegations.keys):
+        raise _unsound("other keys in the delegations than their roles name")
     for name, role in targets.delegations.roles.items():
         theirs = [targets.delegations.keys[each] for each in role.keyids if each in targets.delegations.keys]
         named = name.removeprefix(PREFIX)

@@ -13,6 +13,7 @@ from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, Root, Targets
 
 from broker.directory.check import check_document
+from broker.directory.tuf_deny import DenyKeys, check_delegations, deny_keys_of
 from broker.directory.tuf_drafts import CountryKeys, RealmKeys
 from broker.directory.tuf_keys import check_root, country_of, keys_of_role, public_of
 from broker.errors import IntegrityError
@@ -32,6 +33,11 @@ class Held:
     @property
     def keys(self) -> RealmKeys:
         return realm_keys(self.root)
+
+    @property
+    def deny(self) -> DenyKeys:
+        """Who keeps deny lists."""
+        return deny_keys_of(self.targets)
 
     def signed(self) -> Mapping[str, Any]:
         """What of it the countries signed, as one object of JSON types."""
@@ -57,6 +63,7 @@ def held_in(repository: Path, pinned: bytes) -> Held:
         raise _refused("a directory document of this format among the targets", "another") from error
     except (RepositoryError, ValueError) as error:
         raise _refused("a repository that verifies from the pinned root", str(error)) from error
+    check_delegations(targets, root)
     check_document(document)
     return Held(root, targets, document)
 

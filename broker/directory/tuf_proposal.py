@@ -14,11 +14,12 @@ from typing import Any, TypeVar
 
 import pydantic
 from tuf.api.exceptions import RepositoryError
-from tuf.api.metadata import Metadata, Root, Signed, Targets
+from tuf.api.metadata import Key, Metadata, Root, Signed, Targets
 
 from broker.crypto.keys import PrivateKey
 from broker.directory.changes import COUNTRY
 from broker.directory.check import check_document
+from broker.directory.tuf_deny import DenyKeys, check_delegations, delegations_for
 from broker.directory.tuf_drafts import COMPACT, HASHES, RealmKeys, root_draft, targets_draft
 from broker.directory.tuf_held import Held, realm_keys
 from broker.directory.tuf_keys import OwnSigner, check_root
@@ -182,6 +183,8 @@ class Proposal:
             yield "a first root without a directory"
         elif _targets_keys(self.judge) != _targets_keys(held.root):
             yield "other targets keys, and no directory that they sign anew"
+        else:
+            check_delegations(held.targets, self.judge)
         for each in (self.root, self.targets):
             if each is not None:
                 if _strange(each):
@@ -190,6 +193,7 @@ class Proposal:
 
     def _targets_faults(self, targets: Targets, document: Directory) -> Iterator[str]:
         check_document(document)
+        check_delegations(targets, self.judge)
         file = targets.targets.get(TARGET)
         if file is None or len(targets.targets) != 1 or targets.version != document.version:
             yield f"targets that are not {TARGET} of version {document.version} alone"
@@ -226,6 +230,7 @@ def draw_up(
     *,
     keys: RealmKeys | None,
     document: Directory | None,
+    deny: DenyKeys | None = None,
     now: float,
     days: int,
 ) -> Proposal:
@@ -235,6 +240,7 @@ def draw_up(
         held: what is in force; None founds a realm, which needs `keys` and `document`.
         keys: for a new root; None leaves root as it is.
         document: for a new directory; None leaves it as it is.
+        deny: who keeps deny lists from then on, which needs `document`; None leaves that as it is.
         now: unix seconds.
         days: how long from then on the countries' signatures are good.
 
@@ -246,7 +252,10 @@ def draw_up(
     if keys is not None:
         file["root"] = json.loads(root_draft(keys, held.root.version + 1 if held is not None else 1, until))
     if document is not None:
-        delegations = held.targets.delegations if held is not None else None
+        if deny is None and held is None and keys is not None:
+            deny = keys.deny
+        in_force = held.targets.delegations if held is not None else None
+        delegations = delegations_for(deny) if deny is not None else in_force
         targets = json.loads(targets_draft(document, until, delegations))
         file |= {"targets": targets, "directory": document.to_object()}
     return Proposal(File.from_object(file), held)
@@ -277,12 +286,19 @@ def _strange(part: Metadata[Any]) -> bool:
     holders: list[Mapping[str, Any]] = [part.unrecognized_fields, signed.unrecognized_fields]
     if isinstance(signed, Root):
         holders += [role.unrecognized_fields for role in signed.roles.values()]
-        for key in signed.keys.values():
-            holders.append({name: value for name, value in key.unrecognized_fields.items() if name != COUNTRY})
-            holders.append({name: value for name, value in key.keyval.items() if name != "public"})
-    if isinstance(signed, Targets):  # what it delegates is shown member by member
+        holders += _beside(signed.keys.values())
+    if isinstance(signed, Targets):
         holders += [file.unrecognized_fields for file in signed.targets.values()]
+        if signed.delegations is not None:
+            holders += [signed.delegations.unrecognized_fields, *_beside(signed.delegations.keys.values())]
+            holders += [role.unrecognized_fields for role in (signed.delegations.roles or {}).values()]
     return any(holders)
+
+
+def _beside(keys: Iterable[Key]) -> Iterator[Mapping[str, Any]]:
+    for key in keys:
+        yield {name: value for name, value in key.unrecognized_fields.items() if name != COUNTRY}
+        yield {name: value for name, value in key.keyval.items() if name != "public"}
 
 
 def _refused(found: str, advice: str = "Do not sign it; have it drawn up again.") -> IntegrityError:

@@ -3,6 +3,8 @@
 import copy
 import itertools
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,9 +14,11 @@ from hypothesis import strategies as st
 from broker.directory.tuf_proposal import Proposal, draw_up
 from broker.errors import IntegrityError
 from tests.builders import NOW
+from tests.unit.directory.denying import DENY_KEYS
 from tests.unit.directory.realm import KEYS, Keys, document
 
-FOUNDING = draw_up(None, keys=KEYS.public(), document=document(), now=NOW, days=30)
+GIVEN = replace(KEYS.public(), deny=DENY_KEYS)
+FOUNDING = draw_up(None, keys=GIVEN, document=document(), now=NOW, days=30)
 ROOTS = [("root", key) for key in KEYS.roots]
 TARGETS = [("targets", key) for key in KEYS.all_targets]
 SIGNED = FOUNDING.with_signatures([*ROOTS[:3], *TARGETS[:1]]).file()
@@ -31,11 +35,12 @@ def counts(proposal: Proposal) -> dict[str, int]:
 def test_signatures_do_not_change_the_fingerprint_and_all_else_does() -> None:
     assert again(FOUNDING.with_signatures(ROOTS)).fingerprint == FOUNDING.fingerprint
     others = [
-        draw_up(None, keys=KEYS.public(), document=document(name="Another"), now=NOW, days=30),
-        draw_up(None, keys=KEYS.public(), document=document(), now=NOW, days=31),
-        draw_up(None, keys=Keys("others").public(), document=document(), now=NOW, days=30),
+        draw_up(None, keys=GIVEN, document=document(name="Another"), now=NOW, days=30),
+        draw_up(None, keys=GIVEN, document=document(), now=NOW, days=31),
+        draw_up(None, keys=KEYS.public(), document=document(), now=NOW, days=30),
+        draw_up(None, keys=replace(Keys("others").public(), deny=DENY_KEYS), document=document(), now=NOW, days=30),
     ]
-    assert len({each.fingerprint for each in [FOUNDING, *others]}) == 4
+    assert len({each.fingerprint for each in [FOUNDING, *others]}) == 5
 
 
 def test_signatures_add_up_in_any_order() -> None:
@@ -64,6 +69,32 @@ def test_who_is_missing_is_told_by_country() -> None:
 def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     return [path, *(place for name, each in inner for place in places(each, (*path, name)))]
+
+
+def delegations(file: dict[str, Any]) -> Any:
+    return file["targets"]["signed"]["delegations"]
+
+
+def of_india(file: dict[str, Any]) -> Any:
+    return next(each for each in delegations(file)["roles"] if each["name"] == "deny-IND")
+
+
+DELEGATED = [
+    pytest.param(lambda f: of_india(f).update(name="deny-GBR"), "no deny list of a country", id="another-country"),
+    pytest.param(lambda f: of_india(f).update(paths=["directory.json"]), "other targets", id="the-directory-itself"),
+    pytest.param(lambda f: of_india(f).update(threshold=1), "other keys for the role", id="one-key-is-enough"),
+    pytest.param(lambda f: delegations(f)["roles"].pop(0), "other keys in the delegations", id="a-key-of-no-role"),
+    pytest.param(lambda f: of_india(f).update(note="x"), "members that this program", id="a-member-not-shown"),
+    pytest.param(lambda f: delegations(f).update(note="x"), "members that this program", id="a-member-beside"),
+]
+
+
+@pytest.mark.parametrize(("change", "fault"), DELEGATED)
+def test_nothing_is_delegated_but_deny_lists_of_the_agreed_shape(change: Callable[[Any], object], fault: str) -> None:
+    file = copy.deepcopy(FOUNDING.file())
+    change(file)
+    with pytest.raises(IntegrityError, match=fault):
+        Proposal.from_json(json.dumps(file).encode(), None)
 
 
 PLACES = places(SIGNED)[1:]

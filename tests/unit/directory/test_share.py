@@ -11,6 +11,7 @@ from broker.errors import IntegrityError
 from schemas.canonical import b64u, canonical, unb64u
 from schemas.problem import Code
 from tests.builders import private_key
+from tests.unit.directory.denying import DENY
 from tests.unit.directory.realm import KEYS
 
 IND = [("root", key) for key in KEYS.root["IND"]] + [("targets", key) for key in KEYS.targets["IND"]]
@@ -32,7 +33,17 @@ def test_keys_of_other_uses_stay_where_they_are() -> None:
     assert share.to_object()["keys"] == SHARE["keys"]
 
 
+def test_with_them_come_the_keys_of_ones_own_deny_list() -> None:
+    deny = {name: [(f"deny-{name}", key) for key in keys] for name, keys in DENY.items()}
+    share = read_share(make_share("IND", [*IND, *deny["IND"], *deny["USA"]]).canonical())
+    assert [public_key(key).kid for key in share.keys if key.use == "deny"] == [key.public.kid for key in DENY["IND"]]
+    assert len(share.keys) == 8
+    own = make_share("operator", [*OPERATOR, *deny["operator"]])
+    assert [(key.use, key.alg) for key in own.keys if key.use == "deny"] == [("deny", "Ed25519")]
+
+
 MADE = [
+    pytest.param([*IND, ("deny-IND", DENY["IND"][0])], "deny Ed25519, root Ed25519", id="half-a-deny-list"),
     pytest.param(IND[1:], "targets Ed25519", id="one-is-missing"),
     pytest.param([*IND, IND[0]], "root Ed25519, root Ed25519, root Ed25519", id="one-too-many"),
     pytest.param([], "found none", id="none"),
