@@ -61,13 +61,15 @@ def doctor(
 
 
 def _findings(config: Path) -> Iterator[Finding]:
-    settings = _settings(GatewaySettings, config)
-    yield settings if isinstance(settings, Finding) else Finding("settings", State.OK, f"{config} is as expected.")
-    if not isinstance(settings, Finding):
-        # Imported where it is wanted: an agency has none of what a gateway needs.
-        from broker.cli.checks import examine  # noqa: PLC0415
+    # Imported where it is wanted: an agency has none of what a gateway needs.
+    from broker.cli.checks import examine  # noqa: PLC0415
 
-        yield from examine(settings)
+    settings = _settings(GatewaySettings, config)
+    if isinstance(settings, Finding):
+        yield settings
+        return
+    yield Finding("settings", State.OK, f"{config} is as expected.")
+    yield from examine(settings)
 
 
 def _of_agency(profile: Path, partner: str, patience: float, *, echo: bool) -> Iterator[Finding]:

@@ -18,12 +18,12 @@ from schemas.handling import Purpose
 from schemas.problem import Code
 
 LIFETIME = 600
-"""Seconds: so short that a clock this much behind the gateway's shows."""
+"""Seconds: so short that a clock which is further behind the gateway's shows."""
 LOOK_AGAIN = 0.5
 KIND, ANSWER = "tip", "feedback"
 
 
-def exercise(client: Client, recipient: str) -> Sealed:
+def exercise(client: Client, recipient: str, lifetime: int = LIFETIME) -> Sealed:
     """An invented tip, marked as an exercise, with the lowest marking that there is; raises as `Client.seal`."""
     snapshot = client.directory.current()
     row = snapshot.active(recipient)
@@ -36,18 +36,20 @@ def exercise(client: Client, recipient: str) -> Sealed:
         "purpose": [usable[0].value],
     }
     payload = next(iter(registry.samples(KIND).values()))
-    return client.seal(KIND, to=recipient, payload=payload, handling=handling, exercise=True, lifetime=LIFETIME)
+    return client.seal(KIND, to=recipient, payload=payload, handling=handling, exercise=True, lifetime=lifetime)
 
 
-def checked(client: Client, partner: str) -> Iterator[Finding]:
-    """What the gateway would say to an exercise; nothing is sent. To the agency itself where there is no partner."""
+def checked(client: Client, partner: str, *, lifetime: int = LIFETIME) -> Iterator[Finding]:
+    """What the gateway would say to an exercise; nothing is sent. To the agency itself where there is no partner.
+    lifetime: the exercise's, seconds; a clock that is further behind shows.
+    """
     snapshot = client.directory.current()
     row = snapshot.agency(client.agency)
     if row is None or Role.AGENCY not in row.roles:
         return
     recipient = partner if snapshot.agency(partner) is not None else client.agency
     try:
-        client.check(exercise(client, recipient).raw)
+        client.check(exercise(client, recipient, lifetime).raw)
     except PacketError as error:
         if error.code in (Code.CLOCK_SKEW, Code.EXPIRED):
             side = "ahead of" if error.code is Code.CLOCK_SKEW else "behind"

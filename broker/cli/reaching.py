@@ -18,6 +18,11 @@ OUT_OF_DATES = (9, 10)
 """X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED."""
 
 
+_STANDING = (
+    "Have the countries enrol this certificate or lift the suspension, or use the certificate that they enrolled."
+)
+
+
 def reached(settings: AgencySettings, url: str) -> Finding:
     """What becomes of a connection to one address of the gateway, and of a request over it.
 
@@ -88,7 +93,7 @@ def _asked(settings: AgencySettings, url: str) -> Finding:
         try:
             Http(transport, gateways=(url,), timeout=SECONDS).request("GET", "/v1/schemas")
         except CallerError as error:
-            return _bad(f"The gateway does not know this caller as active: {error.message}", error.advice)
+            return _bad(f"The gateway does not know this caller as active: {error.message}", error.advice or _STANDING)
         except SetuError as error:
             advice = (
                 f"{error.advice} A gateway that ends the connection here does not know the CA of the agency's "

@@ -78,3 +78,12 @@ def test_a_database_that_is_not_there_is_bad(own, url):
     state, said = found(gone)["store"]
     assert state is State.BAD
     assert "Expected PostgreSQL to take a connection" in said
+
+
+def test_a_server_that_may_lose_commits_is_bad(own, url):
+    """Row `store-unsafe`: what a page that is damaged would be read as."""
+    settings, _, _ = own
+    postgres.ask(url, f"ALTER DATABASE {url.rpartition('/')[2].partition('?')[0]} SET zero_damaged_pages = on")
+    state, said = found(settings)["store"]
+    assert state is State.BAD
+    assert "zero_damaged_pages = off, found on" in said
