@@ -46,7 +46,9 @@ def test_what_does_not_fit_together_is_refused(tmp_path, text, said):
 @pytest.mark.parametrize(
     ("kind", "text", "said"),
     [
-        pytest.param(AgencySettings, 'gateway = "in-setu"\n', "Expected an agency's .* found a gateway's", id="gateway"),
+        pytest.param(
+            AgencySettings, 'gateway = "in-setu"\n', "Expected an agency's .* found a gateway's", id="gateway"
+        ),
         pytest.param(AgencySettings, 'profile = "agency.toml"\n', "found an adapter's", id="adapter"),
         pytest.param(GatewaySettings, 'agency = "us-dea"\ngateway = "in-setu"\n', "found an agency's", id="agency"),
         pytest.param(GatewaySettings, 'origin = "x/log"\nvkeys = ["a", "b"]\n', "found a guard's", id="guard"),

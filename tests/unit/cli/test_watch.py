@@ -42,5 +42,7 @@ def test_that_there_is_nothing_is_said(capsys):
 
 
 def test_what_could_not_be_read_is_said_where_there_is_nothing_else(capsys):
-    row = UnreadRow(digest="0" * 64, index=0, kind="pen", sender="in-ncb", recipients=("us-dea",), at="2026-03-01T00:00:00Z")
+    row = UnreadRow(
+        digest="0" * 64, index=0, kind="pen", sender="in-ncb", recipients=("us-dea",), at="2026-03-01T00:00:00Z"
+    )
     assert "1 packet could not be read here" in shown(capsys, unread=[row])
