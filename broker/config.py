@@ -1,5 +1,6 @@
 """Settings: a TOML file for a gateway, a guard, an agency's program each. Paths are relative to the file."""
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
@@ -214,12 +215,21 @@ class AgencySettings(Settings):
 
 MAX_PORT = 65_536
 
+_PLACE = re.compile(r" \(at [a-z0-9 ,]+\)$")
+"""Where TOML ends, as tomllib says it; the rest of its sentence may quote the file."""
+
 _ORIGIN = {
     "GatewaySettings": "Make them with `setu init DIR`.",
     "GuardSettings": "Write them beside the guard's certificate: its address, and the log's name and keys.",
     "AgencySettings": "An agency's settings stand beside its keys and certificate, in the folder it got or made when "
     "it was enrolled; `setu init DIR --demo` makes some to try with.",
 }
+
+_WHOSE = {"GatewaySettings": "a gateway's", "GuardSettings": "a guard's", "AgencySettings": "an agency's"}
+"""Whose settings each kind is."""
+
+_TELLING = {"agency": "an agency's", "profile": "an adapter's", "vkeys": "a guard's", "gateway": "a gateway's"}
+"""A member that says whose settings a file holds, the most telling one first."""
 
 S = TypeVar("S", GatewaySettings, GuardSettings, AgencySettings)
 
@@ -234,11 +244,19 @@ def load(kind: type[S], path: Path) -> S:
         members = tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         raise _invalid(f"Expected settings at {path}, found no file.", _ORIGIN[kind.__name__]) from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except tomllib.TOMLDecodeError as error:
+        place = _PLACE.search(str(error))
+        raise _invalid(
+            f"Expected TOML settings at {path}, found another text{place[0] if place else ''}.", "Mend the file."
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
         raise _invalid(f"Expected TOML settings at {path}, found: {type(error).__name__}.", "Mend the file.") from None
     try:
         return kind.model_validate({**members, "base": path.resolve().parent})
     except ValidationError as error:
+        wanted, given = _WHOSE[kind.__name__], next((_TELLING[each] for each in _TELLING if each in members), None)
+        if given not in (None, wanted):
+            raise _invalid(f"Expected {wanted} settings at {path}, found {given}.", _ORIGIN[kind.__name__]) from None
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise _invalid(f"Expected settings, found at `{where}`: {first['msg']}.", f"Mend {path}.") from None

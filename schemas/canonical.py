@@ -128,7 +128,7 @@ def _checked_b64u(text: str, size: int | None) -> bytes:
     if spare and text[-1] not in _LAST[spare]:
         raise MalformedBase64Error("expected canonical base64url, found non-zero spare bits")
     if size is not None and len(raw) * 3 // 4 != size:
-        raise MalformedBase64Error(f"expected {size} bytes, found {len(raw) * 3 // 4}")
+        raise MalformedBase64Error(f"expected {size} bytes as base64url, found {len(raw) * 3 // 4}")
     return raw
 
 

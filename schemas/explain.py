@@ -14,7 +14,7 @@ MAX_FAULTS = 16
 
 _PLAIN = {
     "missing": "expected this member, found none; add it",
-    "extra_forbidden": "expected only the members the schema names, found another; remove it",
+    "extra_forbidden": "expected only the members the schema names, found one or more others; remove them",
     "bool_type": "expected true or false, found another type",
     "string_type": "expected a string, found another type",
     "int_type": "expected an integer, found another type",
@@ -23,7 +23,6 @@ _PLAIN = {
     "model_attributes_type": "expected an object, found another type",
     "dataclass_type": "expected an object, found another type",
     "union_tag_not_found": "expected the member that names the form, found none; add it",
-    "string_pattern_mismatch": "expected text of another form; see the schema's pattern",
 }
 
 
@@ -41,9 +40,11 @@ def pointer_to(path: Sequence[str | int]) -> str:
 
 
 def explain(error: ValidationError, document: Any) -> tuple[Fault, ...]:
-    """The faults pydantic found in `document` (an object of JSON types), at most 16, in its order."""
+    """The faults pydantic found in `document` (an object of JSON types), at most 16, in its order; what would be said
+    twice of one place, as of members nobody knows, is said once.
+    """
     details = error.errors(include_url=False, include_input=False)
-    return tuple(_fault(each, document) for each in details[:MAX_FAULTS])
+    return tuple(dict.fromkeys(_fault(each, document) for each in details[:MAX_FAULTS]))
 
 
 def _fault(detail: ErrorDetails, document: Any) -> Fault:
@@ -81,6 +82,8 @@ def _sentence(kind: str, message: str, context: dict[str, Any]) -> str:
         return str(context["error"])
     if kind == "union_tag_invalid":
         return f"expected one of {context['expected_tags']}, found another; see the schema"
+    if kind == "string_pattern_mismatch":
+        return f"expected text that matches {context['pattern']}, found another form; write it that way"
     if kind in _PLAIN:
         return _PLAIN[kind]
     for opening in ("Input should be ", "String should ", "Tuple should ", "Value should "):

@@ -1,6 +1,7 @@
 """The root of the command line. A command's module is imported when it is called, so that `setu --help` is quick."""
 
 import importlib
+import inspect
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any
@@ -91,7 +92,16 @@ def load(name: str) -> Any:
     module.app._add_completion = False  # noqa: SLF001 - the root says so for all; typer asks each
     command = typer.main.get_command(module.app)
     command.name = name
+    _flow(command)
     return command
+
+
+def _flow(command: Any) -> None:
+    """Help flows to the terminal's width; the line breaks of a docstring are the source's."""
+    paragraphs = inspect.cleandoc(command.help or "").split("\n\n")
+    command.help = "\n\n".join(" ".join(each.split()) for each in paragraphs)
+    for each in getattr(command, "commands", {}).values():
+        _flow(each)
 
 
 def _not_installed(module: str) -> IntegrityError:

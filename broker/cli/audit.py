@@ -11,13 +11,14 @@ from rich.table import Table
 
 from broker.cli.checking import Checked, check_target
 from broker.cli.evidence import verify_proof
+from broker.cli.folders import mirror_in, place_for_mirror
 from broker.cli.inputs import instant_of
 from broker.cli.keyring import fingerprint_of
 from broker.cli.options import AsOption, ConfigOption, MaybeAsOption, write_new
 from broker.cli.output import JsonOption, console, emit, note, progress, wants_json
 from broker.cli.patience import PATIENCE, PatienceOption, connected
 from broker.cli.trust import DirectoryOption, VkeyOption, trusting
-from broker.ledger.mirror import files_in, mirror
+from broker.ledger.mirror import mirror
 from broker.ledger.port import EntryFilter
 from broker.ledger.search import search_mirror
 from broker.sdk.lookups import Search
@@ -85,13 +86,13 @@ def mirror_(
 
     The log's keys are the directory's, or those of --vkey. A run that was interrupted is simply run again.
     """
+    place = place_for_mirror(folder)
     with (
         trusting(profile, vkeys=vkeys) as trust,
         connected(profile, patience) as client,
         progress("checking entries") as moved,
     ):
-        folder.mkdir(parents=True, exist_ok=True)
-        found = mirror(client.log_fetch, folder, trust.log, progress=moved)
+        found = mirror(client.log_fetch, place, trust.log, progress=moved)
     document = {
         "ok": True,
         "origin": trust.log.origin,
@@ -192,7 +193,7 @@ def vkey(
 
 
 def _offline(copy: Path, what: EntryFilter) -> Iterator[dict[str, Any]]:
-    for each in search_mirror(files_in(copy), what):
+    for each in search_mirror(mirror_in(copy), what):
         yield {"index": each.index, "entry": json.loads(each.entry)}
 
 

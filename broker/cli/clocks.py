@@ -29,7 +29,8 @@ def clocks(
 ) -> None:
     """Show what this agency owes and waits for: answers, and attestations that what was withdrawn is destroyed.
 
-    Overdue ones come first, then those that are due soonest. Of what the agency received, what it was offered counts.
+    Overdue ones come first, then those that are due soonest. A packet that waits for this agency and that `setu follow`
+    has not fetched yet is not among them.
     """
     with connected(profile, patience) as client:
         agency, found = client.agency, client.clocks(limit)

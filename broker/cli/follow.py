@@ -71,7 +71,9 @@ def follow(
             patience=patience,
             report=reporter(ctx),
         )
+        came = False
         for packet in packets:
+            came = True
             if wants_json(ctx):
                 print_json(_document(packet), lines=True)
             else:
@@ -79,6 +81,8 @@ def follow(
             if said is not Answer.NONE:
                 receipt = packet.acknowledge(said.value)
                 note(f"answered `{said}`: ledger index {receipt.index}")
+        if not came:
+            note("no packet was at hand")
 
 
 def _document(packet: Received) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from broker.cli.keyring import (
     write_log_keys,
     write_operator_keys,
 )
-from broker.cli.output import JsonOption, emit
+from broker.cli.output import JsonOption, emit, note
 from broker.crypto.keyfile import read_key_with_use
 from broker.crypto.keys import PrivateKey
 from schemas.canonical import b64u, unb64u
@@ -130,7 +130,10 @@ def list_(
     _json: JsonOption = False,
 ) -> None:
     """List the key files of a folder with their fingerprints."""
-    _print(ctx, [read(path) for path in sorted(folder.glob("*" + SUFFIX))])
+    found = [read(path) for path in sorted(folder.glob("*" + SUFFIX))]
+    if not found:
+        note(f"{folder} itself holds no key file (*{SUFFIX}); the folders in it were not looked into", "yellow")
+    _print(ctx, found)
 
 
 def read(path: Path) -> Shown:

@@ -8,12 +8,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from broker.cli.folders import mirror_in
 from broker.cli.inputs import instant_of
 from broker.cli.options import MaybeAsOption
 from broker.cli.output import JsonOption, emit, progress
 from broker.cli.patience import PATIENCE, PatienceOption, connected
 from broker.ledger.fetch import Fetch
-from broker.ledger.mirror import files_in
 from broker.ledger.outcomes import Counting
 from broker.ledger.port import EntryFilter
 from broker.ledger.search import search_mirror
@@ -53,7 +53,7 @@ def outcomes(
         raise typer.BadParameter("expected either a mirror (offline) or --as (at the gateway)")
     begin, end = instant_of(since, "--since"), instant_of(until, "--until")
     if copy is not None:
-        found = _offline(files_in(copy), begin, Counting(until=end, agency=agency, kind=kind, exercise=exercise))
+        found = _offline(mirror_in(copy), begin, Counting(until=end, agency=agency, kind=kind, exercise=exercise))
     else:
         asked: Counted = {"exercise": exercise}
         for name, value in (("since", begin), ("until", end), ("agency", agency), ("kind", kind)):

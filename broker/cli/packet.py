@@ -80,7 +80,11 @@ def resend(
         sent = client.resend()
 
     def show(console: Console) -> None:
-        console.print(f"{len(sent)} packet(s) were waiting and have their receipts now.")
+        if not sent:
+            console.print("No packet was waiting in the outbox.")
+            return
+        waited = "1 packet was" if len(sent) == 1 else f"{len(sent)} packets were"
+        console.print(f"{waited} waiting; the receipts are there now.")
         for each in sent:
             show_sent(console, each)
 

@@ -82,10 +82,12 @@ def check(
 
     Warnings refuse nothing: names, numbers and codes of substances that the list of substances knows otherwise.
     """
+    chosen = version
     faults: list[dict[str, str]] = []
     warnings: list[dict[str, str]] = []
     try:
-        payload = registry.load(kind, version or registry.versions(kind)[-1], read_bytes(file))
+        chosen = version or registry.versions(kind)[-1]
+        payload = registry.load(kind, chosen, read_bytes(file))
         warnings = [{"pointer": each.pointer, "sentence": each.sentence} for each in registry.warnings(payload)]
         if handling is not None:
             registry.check_with_handling(payload, model_of(Handling, read_json(handling), "a handling block"))
@@ -96,7 +98,7 @@ def check(
 
     def show(console: Console) -> None:
         if not faults:
-            console.print(f"This is a {kind} of its schema.", style="green")
+            console.print(f"This is a valid {kind}, version {chosen}.", style="green")
         for each in faults:
             console.print(each["pointer"] or "(whole document)", style="bold", end=": ")
             console.print(each["sentence"])

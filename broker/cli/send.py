@@ -13,6 +13,7 @@ from broker.cli.output import JsonOption, document_of, emit, note
 from broker.cli.patience import PATIENCE, PatienceOption, connected
 from broker.cli.sealing import Request, seal, sent_document, takes_a_request
 from broker.errors import OutcomeUnknownError, SetuError
+from broker.sdk.client import Client
 from broker.sdk.posting import Sent
 
 KEPT = "What has no answer is kept in the outbox; `setu packet resend` posts the same bytes again."
@@ -45,7 +46,7 @@ def send(
         raise typer.BadParameter("expected one FILE with --receipt or --check, found several")
     with connected(profile, patience) as client:
         if len(files) > 1:
-            made = [seal(client, profile, request, each).raw for each in files]
+            made = [_sealed_of_several(client, profile, request, each) for each in files]
             _tell_many(ctx, files, client.post_many(made))
             return
         raw = seal(client, profile, request, files[0]).raw
@@ -61,6 +62,14 @@ def send(
     if receipt is not None:
         write_new(receipt, sent.receipt.canonical())
     emit(ctx, sent_document(sent), lambda console: show_sent(console, sent))
+
+
+def _sealed_of_several(client: Client, profile: Path, request: Request, file: Path) -> bytes:
+    try:
+        return seal(client, profile, request, file).raw
+    except SetuError:
+        note(f"{file}: refused before anything was sent; none of the files was", "red")
+        raise
 
 
 def _tell_many(ctx: typer.Context, files: Sequence[Path], outcomes: Sequence[Sent | SetuError]) -> None:

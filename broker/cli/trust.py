@@ -101,7 +101,9 @@ def trusting(
     log = _log_of(vkeys) if vkeys else None
     if not named:
         if log is None:
-            raise typer.BadParameter("expected --as, --config, --directory or --vkey: whom do you trust?")
+            raise typer.BadParameter(
+                "expected an option that says whom you trust: --as, --config, --directory or another that --help lists"
+            )
         yield Trust(NOBODY, log, None)
     elif profile is not None:
         agency = load(AgencySettings, profile)

@@ -1,7 +1,7 @@
 """`setu watch`: what the exchanged packets together say of a trade."""
 
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated
 
 import typer
@@ -20,7 +20,8 @@ from schemas.watch import Amounts, GroupRow, Watch, watch
 
 app = typer.Typer(no_args_is_help=True, help="What the exchanged packets together say of a trade.")
 
-UNITS = {"KGM": "kg", "LTR": "l"}
+UNITS = {"KGM": "kg", "LTR": "l", "H87": "pieces", "U2": "tablets", "AV": "capsules", "VI": "vials"}
+"""UN/ECE Recommendation 20, as people say it."""
 
 
 @app.callback()
@@ -74,14 +75,24 @@ def _with(found: Watch, opened: dict[str, tuple[Fact, ...]], now: int) -> Watch:
 
 
 def _show(console: Console, found: Watch, by: str | None) -> None:
+    if not (found.notices or found.substances or found.routes or found.clusters):
+        console.print("No packet that this agency may see says anything of a precursor in this time.")
+        _show_unread(console, found)
+        return
     if by is None:
         _show_notices(console, found)
     for name in ("substances", "routes", "clusters"):
         if by in (None, name):
             _show_groups(console, name, getattr(found, name))
+    _show_unread(console, found)
+
+
+def _show_unread(console: Console, found: Watch) -> None:
     if found.unread:
         overdue = sum(row.overdue for row in found.unread)
-        console.print(f"{len(found.unread)} packets could not be read here, {overdue} of them overdue.", style="yellow")
+        number = len(found.unread)
+        said = "1 packet" if number == 1 else f"{number} packets"
+        console.print(f"{said} could not be read here, {overdue} of them overdue.", style="yellow")
 
 
 def _show_notices(console: Console, found: Watch) -> None:
@@ -96,7 +107,7 @@ def _show_notices(console: Console, found: Watch) -> None:
             row.route,
             row.sender,
             " ".join(row.recipients),
-            row.due[:10],
+            _day(row.due),
             row.state,
             _amounts(row.notified),
             _amounts(row.arrived),
@@ -117,6 +128,11 @@ def _show_groups(console: Console, name: str, rows: tuple[GroupRow, ...]) -> Non
 
 
 _SHOWN: tuple[Event, ...] = ("notice", "arrival", "movement", "diversion", "seizure")
+
+
+def _day(due: str) -> str:
+    """The last day on which it can be done: what is due at 24:00 is due on the day that ends then."""
+    return (datetime.fromisoformat(due) - timedelta(microseconds=1)).date().isoformat()
 
 
 def _amounts(amounts: Amounts) -> str:

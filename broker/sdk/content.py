@@ -33,7 +33,7 @@ def write_payload(
     `version` None: the newest that the registry knows.
 
     Raises:
-        MalformedError: codes `kind-unknown`, `schema` (with a pointer into the payload).
+        MalformedError: codes `kind-unknown`, `schema` (with a pointer into the payload, or to the header's `in_reply_to`).
         PolicyError: the payload does not go with the handling block.
     """
     document = payload.to_object() if isinstance(payload, Model) else dict(payload)
@@ -44,6 +44,9 @@ def write_payload(
         act = registry.act_of(model, in_reply_to)
     except registry.PayloadError as error:
         raise _refused(error) from None
+    except ValidationError as error:
+        # The payload was judged before: of what an act is made from, the caller's own digest alone is left.
+        raise _of_header(explain(error, {})[0].sentence, "/in_reply_to") from None
     return chosen, canonical(document), act
 
 
@@ -77,7 +80,7 @@ def read_handling(handling: Handling | Mapping[str, Any]) -> Handling:
 
 
 def read_model(model: type[M], document: Any, at: str) -> M:
-    """An object of JSON types as a model; `at` is where it stands, as an RFC 6901 pointer.
+    """A header, or a part of it, as its model; `at` is where it stands there, as an RFC 6901 pointer.
 
     Raises:
         MalformedError: code `schema`, with a pointer.
@@ -86,7 +89,7 @@ def read_model(model: type[M], document: Any, at: str) -> M:
         return model.from_object(document)
     except ValidationError as error:
         fault = explain(error, document)[0]
-        raise MalformedError(Code.SCHEMA, _sentence(fault.sentence), pointer=at + fault.pointer) from None
+        raise _of_header(fault.sentence, at + fault.pointer) from None
     except ValueError:
         raise MalformedError(
             Code.SCHEMA, "Expected an object of JSON types, found something JSON has no form for.", pointer=at
@@ -110,6 +113,11 @@ def _refused(error: registry.PayloadError) -> PacketError:
     if error.code is Code.KIND_UNKNOWN:
         return MalformedError(error.code, f"{error.message[:1].upper()}{error.message[1:]}.", advice=error.advice)
     return MalformedError(error.code, _sentence(error.message), advice=error.advice, pointer=error.pointer)
+
+
+def _of_header(sentence: str, pointer: str) -> MalformedError:
+    advice = "Mend what was given as this member: an option of that name, or in the handling block."
+    return MalformedError(Code.SCHEMA, f"In the header: {sentence}.", advice=advice, pointer=pointer)
 
 
 def _sentence(text: str) -> str:

@@ -43,6 +43,27 @@ def test_what_does_not_fit_together_is_refused(tmp_path, text, said):
     assert "hunter2" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("kind", "text", "said"),
+    [
+        pytest.param(
+            AgencySettings, 'gateway = "in-setu"\n', "Expected an agency's .* found a gateway's", id="gateway"
+        ),
+        pytest.param(AgencySettings, 'profile = "agency.toml"\n', "found an adapter's", id="adapter"),
+        pytest.param(GatewaySettings, 'agency = "us-dea"\ngateway = "in-setu"\n', "found an agency's", id="agency"),
+        pytest.param(GatewaySettings, 'origin = "x/log"\nvkeys = ["a", "b"]\n', "found a guard's", id="guard"),
+        pytest.param(GuardSettings, 'gateway = "in-setu"\n', "Expected a guard's .* found a gateway's", id="no-guard"),
+        pytest.param(AgencySettings, 'agency = "us-dea"\n', "found at `url`: Field required", id="its-own-kind"),
+        pytest.param(GatewaySettings, "# Setu\n\nHunter2 is\n", r"another text \(at line 3, column 9\)", id="no-toml"),
+        pytest.param(GatewaySettings, 'gateway = "in-setu', r"another text \(at end of document\)", id="cut-off"),
+    ],
+)
+def test_the_wrong_file_is_named_for_what_it_is(tmp_path, kind, text, said):
+    with pytest.raises(IntegrityError, match=said) as caught:
+        load(kind, written(tmp_path, text))
+    assert "Hunter2" not in str(caught.value)
+
+
 def test_an_agency_names_one_gateway_or_several(tmp_path):
     base = 'agency = "us-dea"\ngateway = "in-setu"\n'
     one = load(AgencySettings, written(tmp_path, base + 'url = "https://a:1"\n'))

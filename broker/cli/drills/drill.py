@@ -65,6 +65,16 @@ class Drilled:
     def ok(self) -> bool:
         return not self.findings.count and not self.trouble and all(check.ok for _, _, check in self.checks)
 
+    @property
+    def late(self) -> bool:
+        """Not ok, and for a limit of time alone."""
+        return (
+            not self.ok
+            and not self.findings.count
+            and not self.trouble
+            and all(check.ok or check.timed for _, _, check in self.checks)
+        )
+
 
 class Drill:
     """One drill on a running cluster.

@@ -102,6 +102,14 @@ def test_wrong_usage_ends_with_2(setu, words):
     assert "Usage:" in said.err
 
 
+def test_a_paragraph_of_help_is_not_broken_where_its_source_is(setu):
+    assert "Several files are as many packets, posted in batches, each with its own outcome." in " ".join(
+        setu("send", "--help").out.split()
+    )
+    lines = [line.strip() for line in setu("send", "--help").out.splitlines()]
+    assert "outcome." not in lines
+
+
 def test_a_near_miss_is_suggested(setu):
     assert "Did you mean 'schema'" in setu("schemas").err
 

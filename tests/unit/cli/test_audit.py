@@ -53,6 +53,22 @@ def test_a_mirror_holds(setu, mirror, vkeys, exchange):
     assert "This log holds." in setu("audit", "verify", mirror, "--vkey", vkeys).out
 
 
+@pytest.mark.parametrize("words", [("audit", "search"), ("outcomes",)], ids=["search", "outcomes"])
+def test_a_folder_that_is_no_mirror_is_named(setu, tmp_path, words):
+    said = setu(*words, tmp_path)
+    assert said.status == 1
+    assert f"Expected a mirror of the log in {tmp_path}, found no checkpoint there." in said.err.replace("\n", "")
+    assert "setu audit mirror" in said.err
+
+
+def test_a_mirror_is_never_made_among_other_files(setu, write, tmp_path):
+    write("setu.toml", b'gateway = "in-setu"\n')
+    said = setu("audit", "mirror", tmp_path, "--as", write("agency.toml", b""))
+    assert said.status == 1
+    assert "found other files in it" in said.err.replace("\n", " ")
+    assert {each.name for each in tmp_path.iterdir()} == {"setu.toml", "agency.toml"}
+
+
 def test_a_mirror_continues_a_checkpoint_kept_earlier(setu, mirror, vkeys, exchange, tmp_path):
     earlier = write_log(tmp_path / "earlier", exchange, 3) / "checkpoint"
     found = setu("audit", "verify", mirror, "--vkey", vkeys, "--known", earlier, "--json").json()

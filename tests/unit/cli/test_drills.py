@@ -9,11 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from broker.cli.drill import _show
 from broker.cli.drills.adapters import Dropped
-from broker.cli.drills.faults import MATRIX, Window, accepting, chosen, cut, others_go_on, refusing, taken_over
+from broker.cli.drills.drill import Drilled
+from broker.cli.drills.faults import MATRIX, Check, Window, accepting, chosen, cut, others_go_on, refusing, taken_over
 from broker.cli.drills.history import History, Joined, Posted, Received, read
 from broker.cli.drills.orders import Helper, Orders, Stop
 from broker.cli.drills.sender import Sender, drill_handling
+from broker.cli.output import console
 from broker.errors import UnavailableError
 from schemas.handling import Handling
 from tests.builders import Realm
@@ -190,3 +193,29 @@ def test_a_sender_that_nobody_answers_ends_with_its_drill(tmp_path):
         Sender(client, history, ["us-dea", "us-cbp"], orders).run()
         orders_of.close()
     assert client.posts == 3
+
+
+def drilled(*checks, violations=(), trouble=()):
+    found = Drilled(checks=[(MATRIX[0], 1.0, check) for check in checks], trouble=list(trouble))
+    for each in violations:
+        found.findings.add(each, "said")
+    return found
+
+
+LATE, WRONG, HELD = Check("a", "b", False, timed=True), Check("a", "b", False), Check("a", "b", True)
+
+
+@pytest.mark.parametrize(
+    ("found", "late"),
+    [
+        pytest.param(drilled(HELD, LATE), True, id="a-limit-of-time"),
+        pytest.param(drilled(HELD), False, id="all-held"),
+        pytest.param(drilled(LATE, WRONG), False, id="something-else-too"),
+        pytest.param(drilled(LATE, violations=["lost"]), False, id="a-loss-too"),
+        pytest.param(drilled(LATE, trouble=["a consumer ended"]), False, id="trouble-too"),
+    ],
+)
+def test_that_a_machine_was_slow_alone_is_told_apart(capsys, found, late):
+    assert found.late is late
+    _show(console(), found)
+    assert ("a limit of time alone" in capsys.readouterr().out) is late

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from broker.cli.folders import working_folder
+from broker.cli.folders import place_for_mirror, working_folder
 
 PROGRAM = """
 import sys, time
@@ -36,3 +36,18 @@ def test_afterwards_signals_mean_what_they_did_before(tmp_path):
     with working_folder(tmp_path / "kept", ""), pytest.raises(SystemExit):
         signal.getsignal(signal.SIGTERM)(signal.SIGTERM, None)
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        pytest.param([], id="none"),
+        pytest.param(["tile/0/000.p/3", "checkpoint.new"], id="an-interrupted-first-run"),
+        pytest.param(["checkpoint", "notes.txt"], id="a-mirror-and-its-owner's-notes"),
+    ],
+)
+def test_where_a_mirror_may_be_made(tmp_path, files):
+    for each in files:
+        (tmp_path / "log" / each).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "log" / each).write_bytes(b"")
+    assert place_for_mirror(tmp_path / "log").is_dir()

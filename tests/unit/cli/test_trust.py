@@ -95,7 +95,7 @@ def test_an_unsound_document_is_refused(write):
 
 
 def test_somebody_must_be_trusted():
-    with pytest.raises(typer.BadParameter, match="whom do you trust"), trusting():
+    with pytest.raises(typer.BadParameter, match="whom you trust"), trusting():
         pass
 
 

@@ -155,9 +155,9 @@ def test_has_no_canonical_form(value: object) -> None:
         pytest.param("QQQQQ", None, "impossible length", id="five-characters"),
         pytest.param("QR", None, "spare bits", id="spare-bits-of-one-byte"),
         pytest.param("QUF", None, "spare bits", id="spare-bits-of-two-bytes"),
-        pytest.param("QQ", 2, "expected 2 bytes, found 1", id="short"),
-        pytest.param("QUFB", 2, "expected 2 bytes, found 3", id="long"),
-        pytest.param("", 1, "expected 1 bytes, found 0", id="empty"),
+        pytest.param("QQ", 2, "expected 2 bytes as base64url, found 1", id="short"),
+        pytest.param("QUFB", 2, "expected 2 bytes as base64url, found 3", id="long"),
+        pytest.param("", 1, "expected 1 bytes as base64url, found 0", id="empty"),
     ],
 )
 def test_base64url_is_refused(text: str, size: int | None, message: str) -> None:

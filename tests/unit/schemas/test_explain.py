@@ -1,7 +1,7 @@
 from typing import Annotated, Literal
 
 import pytest
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
 
 from schemas.base import Model
 from schemas.explain import explain, pointer_to
@@ -17,8 +17,13 @@ class Dog(Model):
     name: Annotated[str, Field(max_length=3)]
 
 
+class Chip(Model):
+    number: Annotated[str, StringConstraints(pattern=r"^[0-9]{3}$")]
+
+
 class Owner(Model):
     pets: tuple[Annotated[Cat | Dog, Field(discriminator="kind")], ...]
+    chip: Chip | None = None
     either: int | Literal["many"] = 0
 
 
@@ -31,9 +36,10 @@ class Owner(Model):
         pytest.param({"pets": [{"kind": "dog", "name": "Rover"}]}, "/pets/0/name", "expected at most 3 characters; correct it", id="length"),
         pytest.param({"pets": [{"kind": "Zq7Marker"}]}, "/pets/0/kind", "expected one of 'cat', 'dog', found another; see the schema", id="tag"),
         pytest.param({"pets": [{}]}, "/pets/0/kind", "expected the member that names the form, found none; add it", id="no-tag"),
-        pytest.param({"pets": [], "Zq7Marker": 1}, "", "expected only the members the schema names, found another; remove it", id="extra"),
+        pytest.param({"pets": [], "Zq7Marker": 1}, "", "expected only the members the schema names, found one or more others; remove them", id="extra"),
         pytest.param({"pets": "Zq7Marker"}, "/pets", "expected an array, found another type", id="type"),
         pytest.param({"pets": [], "either": "Zq7Marker"}, "/either", "expected an integer, found another type", id="plain-union"),
+        pytest.param({"pets": [], "chip": {"number": "Zq7Marker"}}, "/chip/number", "expected text that matches ^[0-9]{3}$, found another form; write it that way", id="pattern"),
     ],
 )  # fmt: skip
 def test_a_fault(document: object, pointer: str, sentence: str) -> None:
@@ -46,6 +52,14 @@ def test_a_fault(document: object, pointer: str, sentence: str) -> None:
 def test_a_pointer_is_escaped() -> None:
     assert pointer_to(["a/b", 0, "c~d"]) == "/a~1b/0/c~0d"
     assert pointer_to([]) == ""
+
+
+def test_what_is_said_twice_of_one_place_is_said_once() -> None:
+    document = {"pets": [], **{f"Zq7Marker{n}": n for n in range(5)}}
+    with pytest.raises(ValidationError) as caught:
+        Owner.from_object(document)
+    assert len(caught.value.errors()) == 5
+    assert [each.pointer for each in explain(caught.value, document)] == [""]
 
 
 def test_no_more_than_sixteen() -> None:

@@ -19,6 +19,7 @@ from broker.errors import (
 from broker.policy.cedar import CedarPolicy
 from broker.policy.load import default_rules
 from broker.policy.port import Decision
+from schemas import registry
 from schemas.problem import Code
 from tests.builders import NOW, uuid7
 from tests.unit.sdk.answers import problem
@@ -168,6 +169,27 @@ def test_a_refusal_is_an_error_of_its_class_and_is_not_repeated(gateway, error, 
     assert type(caught.value) is kind
     assert (caught.value.code, caught.value.pointer) == (error.code, error.pointer)
     assert len(posts(gateway)) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "payload", "options", "pointer"),
+    [
+        pytest.param("rfi", "reply", {"in_reply_to": "abc"}, "/in_reply_to", id="answer-to-no-digest"),
+        pytest.param("tip", "bengali-market", {"in_reply_to": "abc"}, "/in_reply_to", id="tip-in-reply-to-no-digest"),
+        pytest.param("tip", "bengali-market", {"thread": "abc"}, "/thread", id="thread-that-is-no-uuid"),
+        pytest.param("tip", "bengali-market", {"sources": ["abc"]}, "/sources/0", id="source-that-is-no-digest"),
+        pytest.param("tip", "bengali-market", {"handling": {}}, "/handling/classification", id="empty-handling"),
+    ],
+)
+def test_what_does_not_fit_the_header_is_said_of_the_header_and_never_sent(gateway, kind, payload, options, pointer):
+    with pytest.raises(MalformedError) as caught:
+        gateway.client("in-ncb").send(
+            kind, **{"to": "us-dea", "payload": registry.samples(kind)[payload], "handling": HANDLING, **options}
+        )
+    assert (caught.value.code, caught.value.pointer) == (Code.SCHEMA, pointer)
+    assert caught.value.message.startswith("In the header: expected ")
+    assert caught.value.advice
+    assert posts(gateway) == []
 
 
 def test_a_policy_refusal_says_which_rules(gateway):
