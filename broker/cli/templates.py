@@ -145,6 +145,6 @@ def next_steps(kind: str) -> list[str]:
         f"Make the sample real, one for each stage: schemas/payloads/samples/{kind}.1.1.first.json.",
         f"Say in tests/property/kinds/{module}.py what is valid.",
         f"Test each rule from both sides in tests/unit/schemas/payloads/test_{module}.py.",
-        f"Run setu schema publish after each change; where it refuses one and nobody uses the kind yet, remove {schema} first.",
+        f"Then run setu schema publish; where it refuses a change and nobody uses the kind yet, remove {schema} first.",
         "Run make check and make test; write a line into CHANGELOG.md.",
     ]

@@ -33,7 +33,7 @@ def write_payload(
     `version` None: the newest that the registry knows.
 
     Raises:
-        MalformedError: codes `kind-unknown`, `schema` (with a pointer into the payload, or to the header's `in_reply_to`).
+        MalformedError: codes `kind-unknown`, `schema` (with a pointer into the payload, or `/in_reply_to`).
         PolicyError: the payload does not go with the handling block.
     """
     document = payload.to_object() if isinstance(payload, Model) else dict(payload)
