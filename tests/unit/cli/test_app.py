@@ -53,7 +53,7 @@ def test_without_the_gateways_libraries_it_says_what_to_install(made, words):
 def test_an_agencys_commands_need_no_gateways_libraries():
     program = (
         "import sys\nfrom broker.cli.app import load\n"
-        "for name in ('send', 'follow', 'packet', 'keys', 'schema', 'audit', 'directory'):\n    load(name)\n"
+        "for name in ('send', 'follow', 'packet', 'keys', 'schema', 'audit', 'directory', 'echo', 'doctor'):\n    load(name)\n"
         "print([name for name in ('cedarpy', 'sqlalchemy', 'fastapi', 'starlette', 'uvicorn') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
