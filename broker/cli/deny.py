@@ -80,12 +80,12 @@ def add(
     name: NameArgument,
     keys: KeysOption,
     agency: Annotated[list[str] | None, typer.Option(help="An agency's id; may be repeated.")] = None,
-    key: Annotated[list[str] | None, typer.Option(help="A key's kid, alone; may be repeated.")] = None,
+    key: Annotated[list[str] | None, typer.Option("--kid", help="A key's kid, alone; may be repeated.")] = None,
     certificate: Annotated[
         list[str] | None, typer.Option(help="A certificate's SHA-256, alone; may be repeated.")
     ] = None,
     since: Annotated[
-        datetime | None, typer.Option(help="From when on what the keys signed is disputed, UTC; with --key.")
+        datetime | None, typer.Option(help="From when on what the keys signed is disputed, UTC; with --kid.")
     ] = None,
     reason: Annotated[str | None, typer.Option("--note", help="Why, for those who read the list.")] = None,
     profile: MaybeAsOption = None,
@@ -109,7 +109,7 @@ def add(
         raise MalformedError(
             Code.BAD_REQUEST,
             "Expected whom to suspend, found "
-            + ("--since without --key." if wanted else "neither --agency nor --key nor --certificate."),
+            + ("--since without --kid." if wanted else "neither --agency nor --kid nor --certificate."),
         )
     denials = [model_of(Denial, each | members, "an entry of a deny list") for each in wanted]
     _sign(ctx, snapshot, name, keys, denials, config, out)

@@ -57,7 +57,7 @@ def test_a_key_and_a_certificate_alone(setu, own, keys):
     row = local_directory(own.gateway()).current().agency("in-ncb")
     kid, fingerprint = row.keys[0].kid, row.certificates[0].sha256
     asked = ("--keys", keys, "--config", own.config, "--since", "2026-01-31T00:00:00")
-    assert setu("deny", "add", "IND", "--key", kid, "--certificate", fingerprint, *asked).status == 0
+    assert setu("deny", "add", "IND", "--kid", kid, "--certificate", fingerprint, *asked).status == 0
     found = local_directory(own.gateway()).current().agency("in-ncb")
     assert (found.state, found.keys[0].state, found.certificates[0].state) == ("active", "revoked", "revoked")
     assert found.keys[0].compromised_since == 1_769_817_600
@@ -74,9 +74,9 @@ def test_the_operator_suspends_anybody(setu, own, keys):
     [
         pytest.param(("IND", "--agency", "us-dea"), "another country's in entry 1", id="the-other-countrys-agency"),
         pytest.param(("FRA", "--agency", "fr-x"), "Expected key files for deny-FRA", id="no-keys"),
-        pytest.param(("IND",), "neither --agency nor --key", id="nobody"),
-        pytest.param(("IND", "--key", "x"), "none of that name", id="a-key-of-nobody"),
-        pytest.param(("IND", "--agency", "in-ncb", "--since", "2026-01-31"), "--since without --key", id="since"),
+        pytest.param(("IND",), "neither --agency nor --kid", id="nobody"),
+        pytest.param(("IND", "--kid", "x"), "none of that name", id="a-key-of-nobody"),
+        pytest.param(("IND", "--agency", "in-ncb", "--since", "2026-01-31"), "--since without --kid", id="since"),
         pytest.param(("IND", "--agency", "IN/NCB"), "an entry of a deny list", id="no-agency-id"),
     ],
 )
