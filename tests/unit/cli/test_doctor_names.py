@@ -85,7 +85,7 @@ def from_the_future(own):
 def ledger(own, count):
     """So many entries in the deployment's own ledger, and its guard."""
     keys = log_keys_of(keys_in(own.path / "keys"))
-    (document,) = (own.path / "directory/targets").iterdir()
+    (document,) = (own.path / "directory/targets").glob("*.directory.json")
     signer = LogSigner(parse(document.read_bytes())["logs"][0]["origin"], keys["Ed25519"], keys["ML-DSA-44"])
     guard = FileGuard(own.path / "guard/head")
     with closing(SqlStore(f"sqlite:///{own.path / 'store/setu.db'}")) as store, closing(guard):
