@@ -131,7 +131,9 @@ def test_what_a_killed_process_left_unsigned_others_sign(url: str, guard: GuardS
     assert killed.process.exitcode == -9
     told = _all_right(other.told(range(20)))
     assert [each.receipt for each in told[:3]] == [each.receipt for each in first]
-    assert not told[10].fresh  # the first of what was proposed; how many were committed with it is up to the machine
+    made_anew = [each.fresh for each in told[10:]]
+    assert made_anew == sorted(made_anew), "what was committed is the beginning of what was proposed, without a gap"
+    assert not made_anew[0]
     assert sorted(each.index or 0 for each in told) == list(range(20))
     late = make()
     assert [each.receipt for each in _all_right(late.told(range(20)))] == [each.receipt for each in told]
