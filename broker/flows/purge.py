@@ -39,6 +39,7 @@ class Purge:
         self._expire = expire
         self._now = now
         self._most = most
+        self._scrubbed = False  # what an earlier process left to be done
 
     async def __call__(self) -> int:
         """How many were found that are to be purged."""
@@ -46,8 +47,9 @@ class Purge:
         try:
             await each_of(found, self._one)
         finally:
-            if found:
-                await asyncio.to_thread(self._reader.scrub)
+            if found or not self._scrubbed:
+                self._scrubbed = False
+                self._scrubbed = await asyncio.to_thread(self._reader.scrub)
         return len(found)
 
     async def _one(self, digest: str) -> None:

@@ -74,7 +74,8 @@ async def outcomes(request: Request) -> Response:
         exercise=query.choice("exercise", {"true": True, "false": False}) is True,
     )
     since = query.text("since", MICROSECONDS, _TIME)
-    found = await exchange.services.audit.outcomes(exchange.caller, since, counting, exchange.trace)
+    with exchange.questions.taken(exchange.caller.agency.id):
+        found = await exchange.services.audit.outcomes(exchange.caller, since, counting, exchange.trace)
     return json_answer(found.canonical())
 
 
@@ -83,14 +84,11 @@ async def precursors(request: Request) -> Response:
     """Notices of exports against answers, arrivals, movements and diversions, of what the caller may read."""
     exchange = exchange_of(request)
     query = Query(request, ("since", "until", "facts"))
-    found = await exchange.services.precursors(
-        exchange.caller,
-        query.text("since", MICROSECONDS, _TIME),
-        query.text("until", MICROSECONDS, _TIME),
-        exchange.trace,
-        show=query.choice("facts", {"true": True, "false": False}) is True,
-    )
-    return json_answer(await asyncio.to_thread(found.canonical))
+    since, until = (query.text(name, MICROSECONDS, _TIME) for name in ("since", "until"))
+    show = query.choice("facts", {"true": True, "false": False}) is True
+    with exchange.questions.taken(exchange.caller.agency.id):
+        found = await exchange.services.precursors(exchange.caller, since, until, exchange.trace, show=show)
+        return json_answer(await asyncio.to_thread(found.canonical))
 
 
 def _written(found: Found) -> bytes:

@@ -24,6 +24,7 @@ class Exchange:
     limits: Limits
     buckets: Buckets
     seats: Seats
+    questions: Seats
     caller: Caller
     again: Callable[[], Caller]
     body: Body

@@ -63,6 +63,9 @@ class Guard:
         self._watch = watch
         self._buckets = Buckets(limits.rate, limits.burst, watch.monotonic)
         self._seats = Seats(limits.seats)
+        self._questions = Seats(
+            limits.questions, "outcomes and watches asked for at once", "Wait for the answer to one before the next."
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -101,6 +104,7 @@ class Guard:
             limits=limits,
             buckets=self._buckets,
             seats=self._seats,
+            questions=self._questions,
             caller=run.caller,
             again=lambda: services.identify(der),
             body=run.body,

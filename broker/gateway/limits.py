@@ -20,7 +20,8 @@ class Limits:
     body_seconds: from the end of the head to the end of the body. send_seconds: without one byte taken by the reader.
     linger_seconds: how long the rest of a refused body is read and thrown away, so that the answer arrives.
     rate, burst: requests per second and agency; a batch counts as many as it has lines. seats: long polls, streams and
-    batches open at once per agency.
+    batches open at once per agency. questions: outcomes and watches at once per agency, each of which reads thousands
+    of entries.
     batch_lines, batch_bytes: of one batch. batch_seconds: how long the gateway waits for a batch's bytes, all in all.
     batch_share: packets of one batch in the gateway's hands at once.
     connections: open at once. share: those of one client certificate, so that no agency takes them all.
@@ -42,6 +43,7 @@ class Limits:
     rate: float = 200.0
     burst: float = 400.0
     seats: int = 64
+    questions: int = 2
     connections: int = 4096
     share: int = 512
     batch_lines: int = 1000
@@ -92,10 +94,21 @@ class Buckets:
 
 
 class Seats:
-    """How many long polls, streams and batches an agency holds open."""
+    """How many of something an agency holds open at once.
 
-    def __init__(self, seats: int) -> None:
+    Args:
+        what, advice: for the refusal.
+    """
+
+    def __init__(
+        self,
+        seats: int,
+        what: str = "open polls, streams and batches",
+        advice: str = "Close some; one stream for each topic is enough.",
+    ) -> None:
         self._seats = seats
+        self._what = what
+        self._advice = advice
         self._taken: dict[str, int] = {}
 
     @contextmanager
@@ -109,8 +122,8 @@ class Seats:
         if taken >= self._seats:
             raise CallerError(
                 Code.RATE_LIMITED,
-                f"Expected at most {self._seats} open polls, streams and batches, found more.",
-                advice="Close some; one stream for each topic is enough.",
+                f"Expected at most {self._seats} {self._what}, found more.",
+                advice=self._advice,
                 retry_after=1,
             )
         self._taken[agency] = taken + 1

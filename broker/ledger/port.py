@@ -269,8 +269,8 @@ class LedgerReader(Protocol):
         """Digests of packets whose bytes are to be purged."""
         ...
 
-    def scrub(self) -> None:
-        """Overwrite on the disk what was purged, as far as the store's engine can."""
+    def scrub(self) -> bool:
+        """Overwrite on the disk what was purged, as far as the store's engine can; False where a read held it up."""
         ...
 
     def in_force(self) -> Basis | None: ...

@@ -89,8 +89,8 @@ class Reader:
     def purgeable(self, now: int, limit: int) -> list[str]:
         return self._store.purgeable(now, limit)
 
-    def scrub(self) -> None:
-        self._store.scrub()
+    def scrub(self) -> bool:
+        return self._store.scrub()
 
     def in_force(self) -> Basis | None:
         return basis_of(self._head())

@@ -33,7 +33,7 @@ class Engines:
     insert: the dialect's INSERT, which knows ON CONFLICT. now: the database's unix seconds, in SQL.
     many: inserts rows whose values stand in the order of the table's columns.
     upgrade: for migrations, which may take their time. refusal: what an operator is told of an error at opening.
-    scrub: overwrites what was removed.
+    scrub: overwrites what was removed; False where it was held up.
     settle: makes the COMMIT of a transaction that wrote nothing vouch for those before it.
     """
 
@@ -46,7 +46,7 @@ class Engines:
     now: ColumnElement[float]
     many: Callable[[Connection, Table, Sequence[tuple[Any, ...]]], None]
     settle: Callable[[Connection], None]
-    scrub: Callable[[Engine], None]
+    scrub: Callable[[Engine], bool]
     upgrade: Engine
     refusal: Callable[[UnavailableError], SetuError]
 

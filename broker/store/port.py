@@ -339,8 +339,8 @@ class Store(Reads, Protocol):
         """
         ...
 
-    def scrub(self) -> None:
-        """Overwrite on the disk what was removed, where the engine can; what a read holds up waits for another time."""
+    def scrub(self) -> bool:
+        """Overwrite on the disk what was removed, where the engine can; False where a read held it up: ask again."""
         ...
 
     def probe(self) -> None:

@@ -83,9 +83,9 @@ class SqlStore(SqlReads):
                     moved.on_conflict_do_update(index_elements=[tables.positions.c.topic], set_={"idx": index})
                 )
 
-    def scrub(self) -> None:
+    def scrub(self) -> bool:
         with self._engines.writing():
-            self._engines.scrub(self._engines.side)
+            return self._engines.scrub(self._engines.side)
 
     def probe(self) -> None:
         counted = self._engines.insert(health).values(id=_ONLY_ROW, count=1)

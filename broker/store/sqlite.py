@@ -91,16 +91,17 @@ def write_rows(connection: Connection, table: Table, rows: Sequence[tuple[Any, .
         raise DBAPIError(f"rows of {table.name}", None, error) from error
 
 
-def _scrub(engine: Engine) -> None:
+def _scrub(engine: Engine) -> bool:
     """Bring the write-ahead log into the file and cut it off: what was removed then stands in neither."""
     # In no transaction, so past SQLAlchemy's BEGIN.
     connection = engine.raw_connection()
     try:
-        connection.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()  # type: ignore[union-attr]
+        ((busy, _, _),) = connection.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # type: ignore[union-attr]
     except sqlite3.Error as error:
         raise DBAPIError("wal_checkpoint", None, error) from error
     finally:
         connection.close()
+    return not busy
 
 
 def fault(error: DBAPIError) -> Fault:

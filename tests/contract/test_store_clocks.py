@@ -85,7 +85,7 @@ def test_what_is_purged_keeps_what_it_is_told_to(store: Store, url: str):
     assert store.purgeable(99, 1) == ["digest-1"]
     append(store, head, new_entry(4), purges=[Purge(1, b"kept", b"its hash")], ended=[(1, 7), (2, 7)], head=new_head(5))
     assert store.purgeable(50, 9) == ["digest-2", "digest-0"]
-    store.scrub()
+    assert store.scrub()
     store.close()
     again = SqlStore(url)
     found = {row.idx: row for row, _ in again.packets([f"digest-{n}" for n in range(4)])}
@@ -100,7 +100,7 @@ def test_a_store_where_nothing_is_to_be_purged(store: Store):
     filled(store)
     assert store.purge_due() is None
     assert store.purgeable(10**9, 9) == []
-    store.scrub()
+    assert store.scrub()
 
 
 def test_an_older_store_comes_to_know_when_its_packets_are_to_be_purged(store: Store, url: str):

@@ -197,6 +197,7 @@ class FakeAudit(Scripted):
     def __init__(self) -> None:
         super().__init__()
         self.found: list[LoggedEntry] = []
+        self.before: Callable[[], Any] | None = None
 
     async def search(self, caller: Caller, what: EntryFilter, trace: str | None) -> Found:
         self.called(caller.agency.id, what, trace)
@@ -205,6 +206,8 @@ class FakeAudit(Scripted):
 
     async def outcomes(self, caller: Caller, since: str | None, counting: Counting, trace: str | None) -> Outcomes:
         self.called(caller.agency.id, since, trace)
+        if self.before is not None:
+            await self.before()
         return counting.report()
 
 

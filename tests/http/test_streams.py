@@ -155,6 +155,27 @@ def test_a_long_poll_whose_caller_hangs_up_is_given_up(site: Site) -> None:
     assert 'setu_requests_total{route="/v1/topics/{topic}/packets",status="499"}' in rendered(site)
 
 
+def test_an_agency_asks_two_long_questions_at_once(site: Site) -> None:
+    """Each reads thousands of entries: a third is told to wait."""
+    asked, done = head("GET", "/v1/audit/outcomes", close=False), threading.Event()
+
+    async def long() -> None:
+        await asyncio.to_thread(done.wait, 20)
+
+    site.fakes.audit.before = long
+    with site.gateway.wire.connected(site.dea) as one, site.gateway.wire.connected(site.dea) as two:
+        one.sendall(asked)
+        two.sendall(asked)
+        wait_for(lambda: len(site.fakes.audit.calls) == 2)
+        for path in ("/v1/audit/outcomes", "/v1/watch/precursors"):
+            refused = site.gateway.wire.ask(site.dea, head("GET", path))
+            assert (refused.status, refused.code) == (429, "rate-limited")
+        assert site.gateway.wire.ask(site.dea, head("GET", "/v1/audit/entries")).status == 200
+        done.set()
+        assert one.recv(100).startswith(b"HTTP/1.1 200")
+    assert site.gateway.wire.ask(site.dea, head("GET", "/v1/watch/precursors")).status == 200
+
+
 def rendered(site: Site) -> str:
     return site.gateway.metrics.render().decode()
 

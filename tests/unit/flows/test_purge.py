@@ -1,6 +1,8 @@
 """What may not be kept any longer is removed; what proves the exchange stays."""
 
 import datetime as dt
+import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -116,6 +118,22 @@ async def test_no_file_of_the_store_holds_what_was_purged(gateway, tmp_path):
     await gateway.purge()
     assert holding(ciphertext) == []
     assert holding(header)
+
+
+async def test_what_a_read_held_up_is_scrubbed_when_the_read_is_over(gateway, tmp_path):
+    sealed, _ = await kept(gateway)
+    ciphertext = sealed.raw.split(b'"ciphertext":"')[1][:1024]
+    await gateway.purge()
+    gateway.clock.at = float(MIDNIGHT)
+    with closing(sqlite3.connect(tmp_path / "setu.db")) as reading:
+        reading.execute("BEGIN")
+        reading.execute("SELECT count(*) FROM packets").fetchall()
+        await gateway.purge()
+        files = b"".join(each.read_bytes() for each in tmp_path.glob("setu.db*"))
+        assert ciphertext[512:640] in files
+    assert await gateway.purge() == 0
+    files = b"".join(each.read_bytes() for each in tmp_path.glob("setu.db*"))
+    assert ciphertext[512:640] not in files
 
 
 async def test_what_may_not_be_kept_is_not_accepted(gateway):
