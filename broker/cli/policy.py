@@ -1,6 +1,8 @@
 """`setu policy`: what the release policy says, and whether a folder of rules is sound."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from broker.assembly import connect
 from broker.assembly.policy import policy_in
 from broker.cli.cases import Outcome, outcomes
 from broker.cli.explained import explained
@@ -24,7 +27,8 @@ from broker.errors import MalformedError
 from broker.flows.inforce import View
 from broker.flows.judge import Judge
 from broker.ledger.port import Basis
-from broker.policy.lineage import Unknown
+from broker.policy.lineage import Lineage, Unknown
+from broker.sdk.lineage import LookedUp
 from schemas.canonical import MalformedJsonError, parse
 from schemas.directory import Channel
 from schemas.packet import Header
@@ -52,14 +56,16 @@ def explain(
     """Say for each recipient whether the policy would release a packet with this header, by which rules, and what
     would change it. Nothing is sent. Exit status 1 where anybody is refused.
 
-    A header needs only `from`, `to` (agency ids will do), `kind` and `handling`.
+    A header needs only `from`, `to` (agency ids will do), `kind` and `handling`. What it names as `sources` is looked
+    up at the gateway with --as; without, it counts as unknown.
     """
     with trusting(profile, config, directory) as trust:
         snapshot = trust.named().current()
         asked = _header(read_bytes(header), trust, snapshot)
     policy = policy_in(policies or configured(profile, config))
     view = View(snapshot, policy, Basis(snapshot.ref.version, policy.version))
-    answers = explained(asked, view, via.value, Judge(Unknown(), time.time))
+    with _lineage(profile, asked) as lineage:
+        answers = explained(asked, view, via.value, Judge(lineage, time.time))
     permitted = all(each["permit"] for each in answers)
     found = {
         "permit": permitted,
@@ -137,6 +143,16 @@ def run_cases(
     emit(ctx, found, lambda console: _show_cases(console, run, unasked))
     if failed:
         raise typer.Exit(1)
+
+
+@contextmanager
+def _lineage(profile: Path | None, asked: Header) -> Iterator[Lineage]:
+    """Where the header's sources are looked up: nowhere without an agency that may ask for them."""
+    if profile is None or not asked.sources:
+        yield Unknown()
+        return
+    with connect(profile, judging=False) as client:
+        yield LookedUp(client)
 
 
 def _header(raw: bytes, trust: Trust, snapshot: Snapshot) -> Header:

@@ -1,9 +1,12 @@
 """Where the money of the Bengali Market case goes: NCB and NIA exchange it over a real gateway, and nobody else sees it."""
 
+import json
 import time
 
 import pytest
+from typer.testing import CliRunner
 
+from broker.cli.app import app
 from broker.errors import MalformedError, NotFoundError, PolicyError
 from schemas import registry
 from schemas.act import Answers, Asks
@@ -45,6 +48,12 @@ def next_of(live, agency, kind):
     return packet
 
 
+def asked_of_policy(live, header):
+    """`setu policy explain`, which looks the sources up as in-ncb."""
+    words = ["policy", "explain", "--header", "-", "--as", str(live.deployment.agencies["in-ncb"]), "--json"]
+    return json.loads(CliRunner().invoke(app, words, input=json.dumps(header)).stdout)
+
+
 def test_a_terror_nexus_goes_between_ncb_and_nia_and_to_nobody_else(live):
     ncb, nia, dea, auditor = (live.clients[each] for each in ("in-ncb", "in-nia", "us-dea", "in-audit"))
 
@@ -72,6 +81,11 @@ def test_a_terror_nexus_goes_between_ncb_and_nia_and_to_nobody_else(live):
     with pytest.raises(PolicyError) as refused:
         ncb.send("tip", to="us-dea", payload=sample("tip"), handling=BETWEEN_TWO)
     assert {"1.releasable", "2.tlp-red"} <= {hit.rule for hit in refused.value.rules}
+    made = {"from": "in-ncb", "to": ["us-dea"], "kind": "tip", "handling": registry.sample_handling()}
+    for sources, rules in (([], []), ([answer.digest], ["3.third-party", "6.derivative", "7.originator"])):
+        said = asked_of_policy(live, made | ({"sources": sources} if sources else {}))
+        assert sorted(hit["rule"] for each in said["recipients"] for hit in each["hits"]) == rules
+
     for digest in (tip.digest, subject.digest, trail.digest):
         with pytest.raises(NotFoundError):
             dea.timeline(digest)
