@@ -3,6 +3,7 @@ exactly that way, and `setu doctor --as` names it. And with `--echo` a good one 
 """
 
 import json
+import os
 import shutil
 import ssl
 import subprocess
@@ -18,15 +19,18 @@ from typer.testing import CliRunner
 
 from broker.assembly.agency import connect
 from broker.assembly.keys import keys_in
+from broker.assembly.keystore import DESCRIPTOR
 from broker.assembly.realm import operator_keys, publish_directory
 from broker.cli.agency_checks import examine_agency
 from broker.cli.app import app
+from broker.cli.atrest import seal_files
 from broker.cli.deployment import create
 from broker.cli.findings import State
 from broker.cli.practising import checked
 from broker.cli.served import free_port
 from broker.config import AgencySettings, load
 from broker.crypto.certificates import Authority
+from broker.crypto.sealing import Passphrase
 from broker.gateway.server import bind
 from schemas.directory import AgencyState, KeyState
 from tests.http.live import Live
@@ -157,6 +161,13 @@ ROWS = [
     ),
     pytest.param(address(lambda _: "https://nowhere.invalid:8443"), "gateway", "of the name nowhere", id="name-unknown"),
     pytest.param(from_other_realm("gateway-ca.pem"), "gateway", "the CA in `gateway_ca`", id="ca-wrong"),
+    pytest.param(
+        lambda _, home: (home / "gateway-ca.pem").write_text("none"), "gateway", "no certificate in it", id="ca-unreadable"
+    ),
+    pytest.param(lambda _, home: (home / "gateway-ca.pem").unlink(), "gateway", "No such file", id="ca-missing"),
+    pytest.param(
+        lambda _, home: (home / "keys/wrap.key").unlink(), "keys", "of the wrap keys that the directory lists", id="wrap-key-missing"
+    ),
     pytest.param(from_other_realm("root.json"), "directory", "another realm's", id="root-of-another-realm"),
     pytest.param(text('"in-setu"', '"in-ncb"'), "gateway", "there is in-setu", id="gateway-id"),
     pytest.param(
@@ -185,6 +196,21 @@ def test_a_good_set_up_is_well(site):
         status, findings = doctor(site.home(agency, "well"))
         assert status == 0
         assert {each["state"] for each in findings} == {"ok"}
+
+
+def test_sealed_keys_are_no_obstacle(site, monkeypatch):
+    """The TLS key as well: it is opened for the handshake."""
+    home = site.home("us-dea", "sealed")
+    seal_files([*(home / "keys").iterdir(), home / "tls.key"], Passphrase(lambda: b"correct horse battery"))
+    out, into = os.pipe()
+    os.write(into, b"correct horse battery")
+    os.close(into)
+    monkeypatch.setenv(DESCRIPTOR, str(out))
+    try:
+        status, findings = doctor(home)
+    finally:
+        os.close(out)
+    assert status == 0, findings
 
 
 @contextmanager
