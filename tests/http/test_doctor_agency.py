@@ -178,7 +178,7 @@ ROWS = [
     pytest.param(no_rule, "policies", "no 5-noforn.cedar", id="rule-missing"),
 ]  # fmt: skip
 ALONE = ["agency-suspended", "key-retired", "key-revoked", "host-not-in-certificate", "tls-too-old", "timestamp-stale"]
-ALONE += ["clock-ahead", "clock-behind", "echo-unlisted", "echo-silent"]
+ALONE += ["release-refused", "clock-ahead", "clock-behind", "echo-unlisted", "echo-silent"]
 
 
 @pytest.mark.parametrize(("harm", "name", "words"), ROWS)
@@ -298,6 +298,16 @@ def test_a_clock_that_is_off(site, off, words):
     assert (finding.name, finding.state) == ("clock", State.BAD)
     assert words in finding.found
     assert "NTP" in finding.advice
+
+
+def test_a_refusal_is_told_with_its_rule(site):
+    """Row `release-refused`: an agency that may not leave the gateway out as a reader, and does."""
+    home = site.home("us-fincen", "sealed-tip")
+    text("trust_gateway = true", "trust_gateway = false")(site, home)
+    status, findings = doctor(home)
+    assert status == 1
+    named(findings, "acceptance", "found rule sealed-allowed against in-setu: ")
+    assert "the gateway" in findings[-1]["advice"]
 
 
 def test_one_command_proves_the_whole_way(site):
