@@ -9,7 +9,7 @@ from rich.console import Console
 
 from broker.assembly.keystore import keystore
 from broker.assembly.realm import put_in_force
-from broker.cli.enrol import AnswerOption, KeptOption, prove
+from broker.cli.enrol import AnswerOption, KeptOption, named_realm, prove
 from broker.cli.inputs import FileArgument, model_of, read_bytes
 from broker.cli.options import ConfigOption, write_new
 from broker.cli.output import JsonOption, emit
@@ -89,9 +89,7 @@ def add(
         raise unproven()
     prove(parsed, answer, kept)
     with trusting(None, config, directory) as trust:
-        snapshot = trust.named().current()
-    if not snapshot.realm:
-        raise typer.BadParameter("expected a realm's repository, found a document alone: its realm is not known")
+        snapshot = named_realm(trust.named().current())
     check_request(parsed, snapshot, now)
     terms = Terms(
         clearance=_clearance(clearance),

@@ -52,7 +52,9 @@ def checked(client: Client, partner: str, *, lifetime: int = LIFETIME) -> Iterat
         client.check(exercise(client, recipient, lifetime).raw)
     except PolicyError as error:
         for hit in error.rules:
-            said = f"Expected an exercise to be permitted, found rule {hit.rule} against {hit.recipient}: {hit.sentence}"
+            said = (
+                f"Expected an exercise to be permitted, found rule {hit.rule} against {hit.recipient}: {hit.sentence}"
+            )
             yield Finding("acceptance", State.BAD, said, hit.remedy)
         return
     except PacketError as error:

@@ -82,6 +82,36 @@ def test_a_request_shows_what_is_compared_by_voice(setu, apply, own):
     }
 
 
+NAMED = ("--name", "Test Service")
+REFUSED = [
+    pytest.param("US_TST", NAMED, "schema: Expected an enrolment request of the schema", id="an-id-that-is-none"),
+    pytest.param("us-tst", ("--name", ""), "schema: Expected an enrolment request of the schema", id="no-name"),
+    pytest.param("us-tst", (*NAMED, "--seal"), "config-invalid: Expected a passphrase, and a terminal", id="no-passphrase"),
+    pytest.param("us-tst", (*NAMED, "--root"), "config-invalid: Expected the realm's first root at", id="a-root-that-is-none"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("agency", "words", "said"), REFUSED)
+def test_a_request_that_is_refused_leaves_no_key(setu, own, tmp_path, agency, words, said):
+    """What is left behind, and in clear, would stand in the way of the next attempt."""
+    home, root = tmp_path / "home", own.path / "directory/root.json"
+    root_of = ("--root", root) if "--root" not in words else (own.config,)
+    done = setu("enrol", "request", agency, home, *words, *root_of)
+    assert done.status == 1
+    assert done.err.startswith(said)
+    assert [path for path in home.rglob("*") if path.is_file()] == []
+    assert setu("enrol", "request", "us-tst", home, "--name", "Test Service", "--root", root).status == 0
+
+
+def test_a_request_is_shown_with_what_it_was_held_against(setu, apply, own, tmp_path):
+    applying, document = apply(), tmp_path / "document.json"
+    assert "nothing in version 1 stands against it" in setu("enrol", "show", applying.file, "--config", own.config).out
+    assert "directory:     not asked here" in setu("enrol", "show", applying.file).out
+    document.write_bytes(document_of(own).canonical())
+    done = setu("enrol", "show", applying.file, "--directory", document)
+    assert (done.status, "a document alone" in " ".join(done.err.replace("│", "").split())) == (2, True)
+
+
 def test_no_secret_is_in_a_file_that_travels(apply):
     applying = apply().prove()
     travels = b"".join(
