@@ -14,11 +14,11 @@ import httpx
 
 from broker.assembly.agency import remote_directory, transport_of
 from broker.assembly.keys import keys_in, pinned_root, signer_of, wrap_keys_of
-from broker.cli.findings import RESTORE, SOON, Finding, State, dated
+from broker.cli.findings import RESTORE, SOON, Finding, State, certificate_in, dated
 from broker.cli.reaching import reached
 from broker.cli.weighing import foreign_root, is_past, pair_fault, stale_timestamp
 from broker.config import AgencySettings
-from broker.crypto.certificates import dates, pem_to_der, uri_of
+from broker.crypto.certificates import dates, uri_of
 from broker.crypto.keyfile import read_secret
 from broker.crypto.keys import PrivateKey
 from broker.directory.lookup import Snapshot
@@ -73,7 +73,7 @@ def _secrets(member: Member) -> Iterator[Finding]:
 def _certificate(member: Member) -> Iterator[Finding]:
     settings = member.settings
     certificate, key = member.at(settings.certificate), member.at(settings.certificate_key)
-    der = pem_to_der(certificate.read_bytes())
+    der = certificate_in(certificate, certificate.read_bytes())
     if (wrong := pair_fault(certificate, key)) is not None:
         yield Finding(
             "certificate",
