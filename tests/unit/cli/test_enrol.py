@@ -148,6 +148,20 @@ def test_staged_for_the_ceremony_and_put_in_force_by_it(setu, apply, own, tmp_pa
     assert setu("directory", "publish", staged, "--config", own.config, "--json").json()["changes"] == ["us-tst: joins"]
 
 
+def test_two_agencies_join_in_one_version(setu, apply, own, tmp_path):
+    """A ceremony takes two countries' key holders: it is not held once for each agency."""
+    first, second = apply().prove(), apply("us-tzt", name="Other Service").prove()
+    assert first.add("--stage", tmp_path / "one.json").status == 0
+    again = first.add("--stage", tmp_path / "x.json", "--onto", tmp_path / "one.json")
+    assert again.err.startswith("id-conflict:")
+    done = second.add("--stage", tmp_path / "two.json", "--onto", tmp_path / "one.json", "--json")
+    assert (done.status, done.json()["version"]) == (0, 2), done.err
+    made = setu("directory", "publish", tmp_path / "two.json", "--config", own.config, "--json")
+    assert made.json()["changes"] == ["us-tst: joins", "us-tzt: joins"]
+    late = second.add("--stage", tmp_path / "three.json", "--onto", tmp_path / "one.json")
+    assert late.err.startswith("bad-request: Expected a staged version above 2, which is in force, found 2.")
+
+
 def test_a_version_that_was_not_signed_is_staged_again_with_the_same_certificate(apply, tmp_path):
     applying = apply().prove()
     assert applying.add("--stage", tmp_path / "one.json").status == 0
