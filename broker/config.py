@@ -266,8 +266,8 @@ def load(kind: type[S], path: Path) -> S:
             ) from None
         # Our own rules begin like a sentence of their own; pydantic puts its words before them.
         said = first["msg"].removeprefix("Value error, ").removesuffix(".")
-        place = f"found at `{where}`" if where else "found members that do not fit together"
-        raise _invalid(f"Expected settings, {place}: {said}.", f"Mend {path}.") from None
+        found = f"found at `{where}`" if where else "found members that do not fit together"
+        raise _invalid(f"Expected settings, {found}: {said}.", f"Mend {path}.") from None
 
 
 def split_address(address: str) -> tuple[str, int]:

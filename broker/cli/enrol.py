@@ -226,6 +226,13 @@ def finish(
     pem = certificate.read_bytes()
     check_issued(pem, keystore().read(home / "tls.key"), parsed.body.agency)
     pinned_root(home / "root.json")
+    before = [home / name for name in ("tls.pem", "gateway-ca.pem", "agency.toml") if (home / name).exists()]
+    if before:
+        raise MalformedError(
+            Code.BAD_REQUEST,
+            f"Expected an enrolment that is not finished yet, found {', '.join(str(each) for each in before)}.",
+            advice="To finish it anew, with another certificate, CA or address, move these away first.",
+        )
     text = settings_text(parsed.body.agency, url, gateway, trust_gateway=trust_gateway)
     write_new(home / "tls.pem", pem)
     write_new(home / "gateway-ca.pem", gateway_ca.read_bytes())

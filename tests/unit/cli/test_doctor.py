@@ -231,6 +231,7 @@ def test_settings_are_refused_in_words(setu, own, line, words):
 
 def test_a_realm_that_is_not_founded_says_what_comes_first(setu, tmp_path):
     made = create(tmp_path / "unfounded", ceremony=True, port=free_port(), operations_port=free_port())
+    assert "Its realm is not founded yet" in setu("init", tmp_path / "other", "--ceremony").out
     done = setu("serve", "--config", made.config)
     assert done.status == 1
     assert "Found the realm first: `setu realm new`" in done.err

@@ -136,6 +136,9 @@ def test_added_and_published_where_all_keys_are(setu, apply, own):
     where = ("--gateway", "in-setu", "--url", "https://localhost:8443")
     done = setu("enrol", "finish", applying.home, *finish, *where, "--json")
     assert done.json()["uri"] == "urn:setu:agency:us-tst:g1"
+    again = setu("enrol", "finish", applying.home, *finish, *where)
+    assert again.err.startswith("bad-request: Expected an enrolment that is not finished yet, found ")
+    assert "move these away first" in again.err
 
 
 def test_staged_for_the_ceremony_and_put_in_force_by_it(setu, apply, own, tmp_path):
