@@ -151,6 +151,14 @@ def test_staged_for_the_ceremony_and_put_in_force_by_it(setu, apply, own, tmp_pa
     assert setu("directory", "publish", staged, "--config", own.config, "--json").json()["changes"] == ["us-tst: joins"]
 
 
+def test_a_practice_partner_is_enrolled_as_agencies_are(setu, apply, own):
+    """In a realm that was founded by a ceremony nobody makes one with keys."""
+    applying = apply("zz-try", name="Practice partner").prove()
+    done = applying.add("--mandate", "border", ca="in")
+    assert done.status == 0, done.err
+    assert {each.id: each.country for each in document_of(own).agencies}["zz-try"] == "ZZZ"
+
+
 def test_two_agencies_join_in_one_version(setu, apply, own, tmp_path):
     """A ceremony takes two countries' key holders: it is not held once for each agency."""
     first, second = apply().prove(), apply("us-tzt", name="Other Service").prove()
