@@ -259,7 +259,15 @@ def load(kind: type[S], path: Path) -> S:
             raise _invalid(f"Expected {wanted} settings at {path}, found {given}.", _ORIGIN[kind.__name__]) from None
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise _invalid(f"Expected settings, found at `{where}`: {first['msg']}.", f"Mend {path}.") from None
+        if first["type"] == "extra_forbidden":
+            raise _invalid(
+                f"Expected no setting `{where}`, found it: there is none of that name here.",
+                f"Mend {path}: a misspelt name, or one of another section.",
+            ) from None
+        # Our own rules begin like a sentence of their own; pydantic puts its words before them.
+        said = first["msg"].removeprefix("Value error, ").removesuffix(".")
+        found = f"found at `{where}`" if where else "found members that do not fit together"
+        raise _invalid(f"Expected settings, {found}: {said}.", f"Mend {path}.") from None
 
 
 def split_address(address: str) -> tuple[str, int]:

@@ -69,5 +69,6 @@ def pinned_root(root: Path) -> bytes:
         raise IntegrityError(
             Code.CONFIG_INVALID,
             f"Expected the pinned root of the realm at {root}, found none that can be read.",
-            advice="Put the root there that both countries compared by voice.",
+            advice="Put the root there that both countries compared by voice. A realm that is not founded yet has none "
+            "before `setu realm publish`.",
         ) from None

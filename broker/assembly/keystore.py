@@ -35,7 +35,11 @@ def ask(prompt: str, descriptor: int | None = None) -> bytes:
     if descriptor is not None:
         return said(_drained(descriptor))
     if not sys.stdin.isatty():
-        raise _nothing("a passphrase, and a terminal to ask for it", "no terminal")
+        raise IntegrityError(
+            Code.CONFIG_INVALID,
+            "Expected a passphrase, and a terminal to ask for it, found no terminal.",
+            advice="Run it on a terminal, or give the passphrase behind a descriptor, as --help says.",
+        )
     return said(getpass.getpass(f"{prompt}: ").encode())
 
 

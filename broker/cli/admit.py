@@ -9,19 +9,20 @@ from rich.console import Console
 
 from broker.assembly.keystore import keystore
 from broker.assembly.realm import put_in_force
-from broker.cli.enrol import AnswerOption, KeptOption, prove
-from broker.cli.inputs import FileArgument, model_of, read_bytes
+from broker.cli.enrol import AnswerOption, KeptOption, named_realm, prove
+from broker.cli.inputs import FileArgument, model_of, read_bytes, read_json
 from broker.cli.options import ConfigOption, write_new
 from broker.cli.output import JsonOption, emit
 from broker.cli.trust import DirectoryOption, trusting
 from broker.config import GatewaySettings, load
 from broker.crypto.certificates import Authority, authority_of, directory_row, pem_to_der, verify_chain
 from broker.crypto.requests import certified_key, check_issued
+from broker.directory.check import check_document
 from broker.directory.enrol import Terms, admitted, check_country, check_request
 from broker.directory.lookup import Snapshot
 from broker.envelope.enrolment import ParsedEnrolment, parse_enrolment
 from broker.errors import IntegrityError, MalformedError, PacketError, SignatureError
-from schemas.directory import Channel, Role
+from schemas.directory import Channel, Directory, Role
 from schemas.handling import Classification, Purpose
 from schemas.problem import Code
 
@@ -72,6 +73,10 @@ def add(
         Path | None,
         typer.Option(dir_okay=False, help="Write the new version here, for the ceremony, and put nothing in force."),
     ] = None,
+    onto: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="A version staged before: this agency joins in the same one."),
+    ] = None,
     _json: JsonOption = False,
 ) -> None:
     """Check an agency's request, issue its certificate, and add it to the directory's next version.
@@ -89,9 +94,9 @@ def add(
         raise unproven()
     prove(parsed, answer, kept)
     with trusting(None, config, directory) as trust:
-        snapshot = trust.named().current()
-    if not snapshot.realm:
-        raise typer.BadParameter("expected a realm's repository, found a document alone: its realm is not known")
+        snapshot = named_realm(trust.named().current())
+    if onto is not None:
+        snapshot = staged_before(snapshot, onto)
     check_request(parsed, snapshot, now)
     terms = Terms(
         clearance=_clearance(clearance),
@@ -118,6 +123,25 @@ def add(
     elif config is not None:
         put_in_force(load(GatewaySettings, config), document)
     _tell(ctx, parsed, snapshot, out, stage)
+
+
+def staged_before(snapshot: Snapshot, path: Path) -> Snapshot:
+    """What was staged on this version, so that the next agency is held against it and joins in the same version.
+
+    Raises:
+        MalformedError: no directory, or one that is no longer ahead of what is in force.
+        IntegrityError: an unsound one.
+    """
+    staged = model_of(Directory, read_json(path), "a staged directory", "Name what `--stage` wrote.")
+    if staged.version <= snapshot.ref.version:
+        raise MalformedError(
+            Code.BAD_REQUEST,
+            f"Expected a staged version above {snapshot.ref.version}, which is in force, found {staged.version}.",
+            advice="Stage the agencies anew on what is in force now.",
+        )
+    check_document(staged)
+    base = staged.model_copy(update={"version": staged.version - 1})
+    return Snapshot(base, raw=base.canonical(), realm=snapshot.realm, lists=snapshot.lists)
 
 
 def check_compared(parsed: ParsedEnrolment, fingerprint: str) -> None:

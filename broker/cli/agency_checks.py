@@ -13,12 +13,12 @@ from pathlib import Path
 import httpx
 
 from broker.assembly.agency import remote_directory, transport_of
-from broker.assembly.keys import keys_in, pinned_root, signer_of
-from broker.cli.findings import RESTORE, SOON, Finding, State, dated
+from broker.assembly.keys import keys_in, pinned_root, signer_of, wrap_keys_of
+from broker.cli.findings import RESTORE, SOON, Finding, State, certificate_in, dated
 from broker.cli.reaching import reached
 from broker.cli.weighing import foreign_root, is_past, pair_fault, stale_timestamp
 from broker.config import AgencySettings
-from broker.crypto.certificates import dates, pem_to_der, uri_of
+from broker.crypto.certificates import dates, uri_of
 from broker.crypto.keyfile import read_secret
 from broker.crypto.keys import PrivateKey
 from broker.directory.lookup import Snapshot
@@ -73,7 +73,7 @@ def _secrets(member: Member) -> Iterator[Finding]:
 def _certificate(member: Member) -> Iterator[Finding]:
     settings = member.settings
     certificate, key = member.at(settings.certificate), member.at(settings.certificate_key)
-    der = pem_to_der(certificate.read_bytes())
+    der = certificate_in(certificate, certificate.read_bytes())
     if (wrong := pair_fault(certificate, key)) is not None:
         yield Finding(
             "certificate",
@@ -149,10 +149,21 @@ def _row(member: Member, snapshot: Snapshot) -> Iterator[Finding]:
         yield Finding("keys", State.BAD, f"Expected {settings.agency} in the directory, found no row.", ENROL)
         return
     wrong = False
-    for use, key in keys_in(member.at(settings.keys)):
+    here = keys_in(member.at(settings.keys))
+    for use, key in here:
         for finding in _key(snapshot, row, use, key, now):
             wrong = wrong or finding.state is State.BAD
             yield finding
+    wanted = {each.kid for each in row.keys if each.use is KeyUse.WRAP and each.state is KeyState.ACTIVE}
+    if not wrong and wanted and not wanted & wrap_keys_of(here).keys():
+        wrong = True
+        yield Finding(
+            "keys",
+            State.BAD,
+            f"Expected one of the wrap keys that the directory lists for {row.id}, found none here: what is sent to it "
+            "cannot be opened.",
+            "Put `wrap.key` back from its backup; where it is lost, have the countries enrol a new one.",
+        )
     if not wrong:
         yield Finding("keys", State.OK, f"The keys are those that the directory lists for {row.id}.")
 

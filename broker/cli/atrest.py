@@ -43,8 +43,7 @@ def seal_(
     is in SETU_PASSPHRASE_FD. What a disk kept of the plain files is not wiped: seal keys where they are made.
     """
     files = [path for path in _files(paths) if not is_sealed(read_secret(path))]
-    passphrase = chosen(descriptor)
-    _tell(ctx, "sealed", seal_files(files, passphrase))
+    _tell(ctx, "sealed", seal_files(files, chosen(descriptor)) if files else [])
 
 
 def unseal_(
@@ -83,8 +82,13 @@ def p12(
 
 
 def chosen(descriptor: int | None) -> Passphrase:
-    """A passphrase that is chosen now: asked for twice, and long enough. Raises IntegrityError, MalformedError."""
-    return Passphrase(lambda: _long_enough(_twice("New passphrase", descriptor)))
+    """A passphrase, asked for now, twice, and long enough: before any key that it is to seal is written in clear.
+
+    Raises:
+        IntegrityError: code `config-invalid`; there is none. MalformedError: code `bad-request`.
+    """
+    words = _long_enough(_twice("New passphrase", descriptor))
+    return Passphrase(lambda: words)
 
 
 def seal_files(files: list[Path], passphrase: Passphrase, random: Callable[[int], bytes] = os.urandom) -> list[Path]:

@@ -13,9 +13,9 @@ from broker.assembly.store import look_at_store, shared_note
 from broker.cli.checks_around import check_clock, check_disk, check_kafka, check_listening, check_repository, check_tls
 from broker.cli.deny_shown import deny_findings
 from broker.cli.directory import expiries
-from broker.cli.findings import DAY, SOON, Finding, Patient, State, dated, free_bytes, made
+from broker.cli.findings import DAY, SOON, Finding, Patient, State, certificate_in, dated, free_bytes, made
 from broker.config import GatewaySettings
-from broker.crypto.certificates import dates, pem_to_der
+from broker.crypto.certificates import dates
 from broker.crypto.keyfile import read_secret
 from broker.crypto.sealing import is_sealed
 from broker.errors import SetuError
@@ -86,10 +86,14 @@ def _keys(patient: Patient) -> Iterator[Finding]:
 def _certificates(patient: Patient) -> Iterator[Finding]:
     paths = patient.settings.paths
     own = [] if patient.settings.listen.socket else [patient.at(paths.certificate)]
-    named = [("the server's certificate", pem_to_der(each.read_bytes())) for each in own]
+    named = [("the server's certificate", certificate_in(each, each.read_bytes())) for each in own]
     end = b"-----END CERTIFICATE-----\n"
     bundle = patient.at(paths.clients_ca).read_bytes().split(end)
-    named += [(f"clients' CA {n}", pem_to_der(pem + end)) for n, pem in enumerate(bundle, 1) if pem.strip()]
+    named += [
+        (f"clients' CA {n}", certificate_in(patient.at(paths.clients_ca), pem + end))
+        for n, pem in enumerate(bundle, 1)
+        if pem.strip()
+    ]
     for name, der in named:
         begins, ends = dates(der)
         yield dated("certificates", name, begins, ends, patient.now(), "Issue a new one and restart the gateway.")
@@ -238,11 +242,11 @@ def _shared_guard(patient: Patient) -> Iterator[Finding]:
 
 CHECKS: Sequence[Callable[[Patient], Iterator[Finding]]] = (
     _secrets,
+    check_repository,
+    _directory,
     _keys,
     _certificates,
     check_tls,
-    check_repository,
-    _directory,
     _policies,
     _store,
     _guard,

@@ -1,5 +1,6 @@
 """`setu deny`: who is suspended without waiting for a ceremony, and the small job that keeps a list fresh."""
 
+import re
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +22,7 @@ from broker.config import GatewaySettings, load
 from broker.directory.lookup import Snapshot
 from broker.directory.tuf_deny import SignedList
 from broker.errors import MalformedError
-from schemas.canonical import canonical, parse, unb64u
+from schemas.canonical import b64u, canonical, parse, unb64u
 from schemas.deny import OPERATOR, Denial, SignedDenyList
 from schemas.problem import Code
 
@@ -80,9 +81,11 @@ def add(
     name: NameArgument,
     keys: KeysOption,
     agency: Annotated[list[str] | None, typer.Option(help="An agency's id; may be repeated.")] = None,
-    key: Annotated[list[str] | None, typer.Option("--kid", help="A key's kid, alone; may be repeated.")] = None,
+    key: Annotated[
+        list[str] | None, typer.Option("--kid", help="A key's kid or fingerprint, alone; may be repeated.")
+    ] = None,
     certificate: Annotated[
-        list[str] | None, typer.Option(help="A certificate's SHA-256, alone; may be repeated.")
+        list[str] | None, typer.Option(help="A certificate's SHA-256, in hex, alone; may be repeated.")
     ] = None,
     since: Annotated[
         datetime | None, typer.Option(help="From when on what the keys signed is disputed, UTC; with --kid.")
@@ -102,9 +105,9 @@ def add(
     snapshot = _snapshot(profile, config, directory)
     members: dict[str, Any] = {"at": int(time.time())} | ({"note": reason} if reason is not None else {})
     disputed = {} if since is None else {"since": int(since.replace(tzinfo=UTC).timestamp())}
-    wanted: list[dict[str, Any]] = [{"agency": each} for each in agency or ()]
-    wanted += [{"agency": _owner(snapshot, each), "kid": each} | disputed for each in key or ()]
-    wanted += [{"agency": _owner(snapshot, each), "certificate": each} for each in certificate or ()]
+    wanted: list[dict[str, Any]] = [{"agency": _listed(snapshot, each)} for each in agency or ()]
+    wanted += [_owned(snapshot, "kid", each) | disputed for each in key or ()]
+    wanted += [_owned(snapshot, "certificate", each) for each in certificate or ()]
     if not wanted or (since is not None and not key):
         raise MalformedError(
             Code.BAD_REQUEST,
@@ -199,13 +202,31 @@ def _snapshot(profile: Path | None, config: Path | None, directory: Path | None)
         return trust.named().current()
 
 
-def _owner(snapshot: Snapshot, named: str) -> str:
+def _listed(snapshot: Snapshot, agency: str) -> str:
+    """The same: a misspelt id would suspend nobody, and look as if it did."""
+    if agency not in {each.id for each in snapshot.signed.agencies}:
+        raise MalformedError(
+            Code.BAD_REQUEST,
+            f"Expected an agency of directory version {snapshot.ref.version}, found none of that id.",
+            advice="`setu directory show` lists their ids.",
+        )
+    return agency
+
+
+def _owned(snapshot: Snapshot, member: str, named: str) -> dict[str, Any]:
+    """An agency and its key or certificate. A fingerprint may stand as `setu keys list` or `openssl x509` write it."""
+    digits = re.sub(r"[\s:]", "", named).lower()
+    if member == "kid" and re.fullmatch("[0-9a-f]{64}", digits):
+        named = b64u(bytes.fromhex(digits))
+    elif member == "certificate":
+        named = digits
     for each in snapshot.signed.agencies:
-        if named in {key.kid for key in each.keys} | {row.sha256 for row in each.certificates}:
-            return each.id
+        known = [key.kid for key in each.keys] if member == "kid" else [row.sha256 for row in each.certificates]
+        if named in known:
+            return {"agency": each.id, member: named}
     raise MalformedError(
         Code.BAD_REQUEST,
-        f"Expected a key or certificate of directory version {snapshot.ref.version}, found none of that name.",
+        f"Expected a {member} of directory version {snapshot.ref.version}, found none of that name.",
         advice="`setu directory show --json` lists kids and fingerprints.",
     )
 

@@ -8,10 +8,14 @@ from rich.console import Console
 
 from broker.directory.deny import Listed, lifted
 from broker.directory.lookup import Snapshot
-from broker.flows.standing import warnings
+from broker.flows.standing import doubts
 from schemas.deny import OPERATOR
 
 _ADVICE = "Have who keeps that list sign it anew (`setu deny renew`), and put it in force (`setu deny publish`)."
+
+_OPERATORS = (
+    "A gateway that has the list's key signs it when it starts, and each hour; else `setu deny renew operator`."
+)
 
 
 def document_of(snapshot: Snapshot, now: float) -> dict[str, Any]:
@@ -63,12 +67,13 @@ def show_lists(console: Console, found: dict[str, Any]) -> None:
 
 def deny_findings(snapshot: Snapshot, now: float, grace: int) -> Iterator[tuple[Literal["warning", "bad"], str, str]]:
     """What is wrong with the lists: state, what was found, what to do."""
-    doubts = warnings(snapshot, now)
-    for each in doubts:
-        yield "warning", each, _ADVICE
-    unheard = [each.name for each in snapshot.lists if each.name != OPERATOR and each.stale(now, grace)]
-    if unheard:
-        yield "bad", f"Expected deny lists within the grace, found {', '.join(unheard)} beyond it: not heard.", _ADVICE
+    for each in snapshot.lists:
+        unheard = each.name != OPERATOR and each.stale(now, grace)
+        for sentence in doubts(each, now):
+            if unheard:
+                yield "bad", f"{sentence} Until it is signed nothing is accepted from {each.name}.", _ADVICE
+            else:
+                yield "warning", sentence, _OPERATORS if each.name == OPERATOR else _ADVICE
     if not snapshot.lists:
         told = "No deny list is agreed on: a suspension waits for a ceremony."
         yield "warning", told, "Have the countries give keys to deny lists at the next ceremony."

@@ -12,7 +12,7 @@ from broker.assembly.agency import connect
 from broker.cli.agency_checks import examine_agency
 from broker.cli.findings import Finding, State
 from broker.cli.options import MaybeAsOption
-from broker.cli.output import JsonOption, document_of, emit
+from broker.cli.output import JsonOption, document_of, emit, note
 from broker.cli.practising import ANSWER, checked, echoed
 from broker.config import AgencySettings, GatewaySettings, load
 from broker.errors import IntegrityError, SetuError
@@ -91,6 +91,7 @@ def _of_agency(profile: Path, partner: str, patience: float, *, echo: bool) -> I
                 yield finding
             if echo and not bad:
                 begin = FileCursors(settings.at(settings.cache) / "cursors").read(topic(settings.agency, ANSWER))
+                note(f"An exercise goes to {partner}; its answer is awaited for up to {patience:g} s.")
                 yield from echoed(client, partner, patience, begin)
     except SetuError as error:
         yield Finding("practice", State.BAD, error.message, error.advice)

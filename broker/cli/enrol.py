@@ -23,6 +23,8 @@ from broker.crypto.certificates import pem_to_der, uri_of
 from broker.crypto.keyfile import write_secret
 from broker.crypto.requests import check_issued, new_tls_key, request_certificate
 from broker.directory.enrol import faults
+from broker.directory.lookup import Snapshot
+from broker.directory.tuf_client import check_first_root
 from broker.envelope.enrolment import (
     Offer,
     ParsedEnrolment,
@@ -33,7 +35,7 @@ from broker.envelope.enrolment import (
     request_enrolment,
 )
 from broker.envelope.hashes import sha384
-from broker.errors import MalformedError
+from broker.errors import IntegrityError, MalformedError
 from schemas.base import Model
 from schemas.canonical import b64u, unb64u
 from schemas.enrolment import Answer, Challenge, KeptChallenge
@@ -79,7 +81,7 @@ def request(
     Run it on the agency's own machine. The signing keys sign the request; the TLS key signs a certificate request that
     is bound to them; that the wrap key is held is shown by `setu enrol answer`.
     """
-    pinned = root.read_bytes()
+    pinned = _first_root(root)
     passphrase = chosen(descriptor) if sealed else None
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     keys = home / "keys"
@@ -87,20 +89,33 @@ def request(
     tls = new_tls_key()
     made = write_agency_keys(keys, suite)
     write_secret(home / "tls.key", tls)
+    files = [*(keys / file for file, _, _ in made), home / "tls.key"]
     own = [(use.value, key) for _, use, key in made]
     (wrap,) = wrap_keys_of(own).values()
-    raw = request_enrolment(
-        Offer(b64u(sha384(pinned)), suite, agency, name, int(time.time())),
-        signer_of(own),
-        wrap.public,
-        lambda binding: request_certificate(tls, agency, 1, binding),
-    )
+    try:
+        raw = request_enrolment(
+            Offer(b64u(sha384(pinned)), suite, agency, name, int(time.time())),
+            signer_of(own),
+            wrap.public,
+            lambda binding: request_certificate(tls, agency, 1, binding),
+        )
+    except MalformedError as error:
+        # Nobody knows these keys yet, and they would stand in the way of the next attempt.
+        for each in files:
+            each.unlink()
+        advice = "Correct what was given, as an id like us-dea; nothing was kept."
+        raise MalformedError(error.code, error.message, advice=advice, pointer=error.pointer) from None
     if passphrase is not None:
-        seal_files([*(keys / file for file, _, _ in made), home / "tls.key"], passphrase)
+        seal_files(files, passphrase)
     write_new(home / REQUEST, raw + b"\n")
     write_new(home / "root.json", pinned)
     parsed = parse_enrolment(raw)
-    emit(ctx, {"ok": True, "file": str(home / REQUEST), **document_of(parsed)}, lambda console: _show(console, parsed))
+
+    def human(console: Console) -> None:
+        _show(console, parsed)
+        console.print(f"Send {home / REQUEST} to your country's registrar; all else in {home} stays here.")
+
+    emit(ctx, {"ok": True, "file": str(home / REQUEST), **document_of(parsed)}, human)
 
 
 @app.command(epilog="Example: setu enrol show us-tst/enrolment.json --config deployment/setu.toml")
@@ -119,10 +134,11 @@ def show(
     look alike. With --answer and --kept also that the wrap key is held. Status 1 where anything is wrong.
     """
     parsed = parse_enrolment(read_bytes(file))
-    wrong = []
+    wrong, version = [], None
     if config is not None or directory is not None:
         with trusting(None, config, directory) as trust:
-            wrong = list(faults(parsed, trust.named().current(), time.time()))
+            snapshot = named_realm(trust.named().current())
+        wrong, version = list(faults(parsed, snapshot, time.time())), snapshot.ref.version
     proven = prove(parsed, answer, kept) if answer is not None or kept is not None else False
     found = {
         "ok": not wrong,
@@ -134,6 +150,10 @@ def show(
     def human(console: Console) -> None:
         _show(console, parsed)
         console.print(f"wrap key held: {'shown by its answer' if proven else 'not asked here'}")
+        if version is None:
+            console.print("directory:     not asked here; name it with --directory or --config", style="yellow")
+        elif not wrong:
+            console.print(f"directory:     nothing in version {version} stands against it", style="green")
         for each in wrong:
             console.print(f"{each.code.value}: {each.message} {each.advice}", style="bold red")
 
@@ -206,6 +226,13 @@ def finish(
     pem = certificate.read_bytes()
     check_issued(pem, keystore().read(home / "tls.key"), parsed.body.agency)
     pinned_root(home / "root.json")
+    before = [home / name for name in ("tls.pem", "gateway-ca.pem", "agency.toml") if (home / name).exists()]
+    if before:
+        raise MalformedError(
+            Code.BAD_REQUEST,
+            f"Expected an enrolment that is not finished yet, found {', '.join(str(each) for each in before)}.",
+            advice="To finish it anew, with another certificate, CA or address, move these away first.",
+        )
     text = settings_text(parsed.body.agency, url, gateway, trust_gateway=trust_gateway)
     write_new(home / "tls.pem", pem)
     write_new(home / "gateway-ca.pem", gateway_ca.read_bytes())
@@ -213,6 +240,29 @@ def finish(
     profile = home / "agency.toml"
     found = {"ok": True, "profile": str(profile), "uri": uri_of(pem_to_der(pem))}
     emit(ctx, found, lambda console: console.print(f"Ready: its program runs with {profile}.", style="green"))
+
+
+def named_realm(snapshot: Snapshot) -> Snapshot:
+    """The same; raises typer.BadParameter for a document alone, which belongs to any realm or none."""
+    if not snapshot.realm:
+        raise typer.BadParameter(
+            "expected --directory to be the realm's repository, a folder with root.json in it, found a document alone: "
+            "of which realm it is, is not known"
+        )
+    return snapshot
+
+
+def _first_root(path: Path) -> bytes:
+    pinned = path.read_bytes()
+    try:
+        check_first_root(pinned)
+    except IntegrityError:
+        raise IntegrityError(
+            Code.CONFIG_INVALID,
+            f"Expected the realm's first root at {path}, found another file.",
+            advice="It is `directory/root.json` of the gateway's deployment; compare its SHA-384 by voice.",
+        ) from None
+    return pinned
 
 
 def prove(parsed: ParsedEnrolment, answer: Path | None, kept: Path | None) -> bool:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from broker.assembly.realm import local_directory
 from broker.config import GatewaySettings
+from broker.crypto.certificates import pem_to_der
 from broker.directory.lookup import Snapshot
-from broker.errors import SetuError
+from broker.errors import IntegrityError, SetuError
 
 if TYPE_CHECKING:
     from broker.flows.topics import Topics
@@ -62,13 +63,19 @@ class Patient:
 
 
 def made(checks: Iterable[Callable[[P], Iterator[Finding]]], patient: P) -> Iterator[Finding]:
-    """All findings of the checks; one that cannot be made is a bad finding itself."""
+    """All findings of the checks; one that cannot be made is a bad finding itself.
+
+    A reason for which several cannot be made is told once, under the first.
+    """
+    told = set()
     for check in checks:
         name = check.__name__.removeprefix("_").removeprefix("check_")
         try:
             yield from check(patient)
         except SetuError as error:
-            yield Finding(name, State.BAD, error.message, error.advice or RESTORE)
+            if error.message not in told:
+                yield Finding(name, State.BAD, error.message, error.advice or RESTORE)
+            told.add(error.message)
         except OSError as error:
             yield Finding(
                 name,
@@ -76,6 +83,16 @@ def made(checks: Iterable[Callable[[P], Iterator[Finding]]], patient: P) -> Iter
                 f"Expected to read {error.filename or 'a file'}, found: {error.strerror}.",
                 RESTORE,
             )
+
+
+def certificate_in(path: Path, pem: bytes) -> bytes:
+    """The DER of a certificate of a file; raises IntegrityError (code `config-invalid`), which names the file."""
+    try:
+        return pem_to_der(pem)
+    except IntegrityError as error:
+        raise IntegrityError(
+            error.code, f"Expected a PEM certificate in {path}, found something else.", advice=RESTORE
+        ) from None
 
 
 def dated(name: str, what: str, begins: float, ends: float, now: float, advice: str) -> Finding:

@@ -67,9 +67,13 @@ def _document(made: Deployment) -> dict[str, object]:
 
 def _show(console: Console, made: Deployment) -> None:
     console.print(f"A deployment is in {made.path}.", style="bold green")
-    console.print(f"  check it:   setu doctor --config {made.config}")
     if not (made.path / "directory" / "root.json").exists():
-        console.print(f"  found its realm:  setu realm new ... --share {made.path / DRAFTS / OPERATOR_SHARE}")
+        drafts = made.path / DRAFTS
+        console.print("Its realm is not founded yet: until it is, nothing can be served.", style="yellow")
+        console.print(f"  edit:       {drafts / 'directory.json'}: name, agreement and agencies, with both countries")
+        console.print(f"  hand out:   that, and {drafts / OPERATOR_SHARE}")
+        console.print("  found it:   setu realm new --help; then sign and publish (deploy/runbooks/ceremony.md)")
+    console.print(f"  check it:   setu doctor --config {made.config}")
     console.print(f"  serve it:   setu serve --config {made.config}")
     if made.agencies:
         console.print(f"  send:       setu send tip tip.json --as {made.agencies['in-ncb']} --to us-dea ...")

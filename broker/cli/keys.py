@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from broker.assembly.keystore import keystore
-from broker.cli import atrest
+from broker.cli import atrest, authorities
 from broker.cli.keyring import (
     SUFFIX,
     spoken,
@@ -28,6 +28,7 @@ from schemas.packet import SuiteName
 
 app = typer.Typer(no_args_is_help=True, help="Make key files, seal them, show their fingerprints.")
 atrest.register(app)
+authorities.register(app)
 
 
 class Form(StrEnum):

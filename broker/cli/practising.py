@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 from broker.cli.findings import Finding, State
 from broker.envelope.seal import Sealed
-from broker.errors import PacketError
+from broker.errors import PacketError, PolicyError
 from broker.sdk.client import Client
 from broker.sdk.cursors import MemoryCursors, Position
 from broker.sdk.posting import Sent
@@ -50,6 +50,13 @@ def checked(client: Client, partner: str, *, lifetime: int = LIFETIME) -> Iterat
     recipient = partner if snapshot.agency(partner) is not None else client.agency
     try:
         client.check(exercise(client, recipient, lifetime).raw)
+    except PolicyError as error:
+        for hit in error.rules:
+            said = (
+                f"Expected an exercise to be permitted, found rule {hit.rule} against {hit.recipient}: {hit.sentence}"
+            )
+            yield Finding("acceptance", State.BAD, said, hit.remedy)
+        return
     except PacketError as error:
         if error.code in (Code.CLOCK_SKEW, Code.EXPIRED):
             side = "ahead of" if error.code is Code.CLOCK_SKEW else "behind"

@@ -5,6 +5,7 @@ import ssl
 from urllib.parse import urlsplit
 
 from broker.assembly.agency import transport_of
+from broker.assembly.keystore import keystore
 from broker.cli.findings import Finding, State
 from broker.config import AgencySettings
 from broker.errors import CallerError, SetuError
@@ -28,12 +29,19 @@ def reached(settings: AgencySettings, url: str) -> Finding:
 
     Raises:
         IntegrityError: code `config-invalid`; the agency's own files.
+        OSError: its certificate cannot be read.
     """
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or 443
+    # Before the connection: what is wrong with a file here must not look like a fault of the network.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    if (fault := _without_ca(context, settings)) is not None:
+        return fault
+    keystore().load_chain(context, settings.at(settings.certificate), settings.at(settings.certificate_key))
     try:
         with socket.create_connection((host, port), SECONDS) as plain:
-            problem = _handshake(plain, host, settings)
+            problem = _handshake(plain, host, context)
     except socket.gaierror:
         return _bad(f"Expected a host of the name {host}, found none.", "Correct `url`, or the machine's name service.")
     except OSError as error:
@@ -42,12 +50,19 @@ def reached(settings: AgencySettings, url: str) -> Finding:
     return problem or _asked(settings, url)
 
 
-def _handshake(plain: socket.socket, host: str, settings: AgencySettings) -> Finding | None:
+def _without_ca(context: ssl.SSLContext, settings: AgencySettings) -> Finding | None:
+    path = settings.at(settings.gateway_ca)
+    try:
+        context.load_verify_locations(path)
+    except OSError as error:  # ssl.SSLError is one
+        found = "no certificate in it" if isinstance(error, ssl.SSLError) else _words(error)
+        said = f"Expected the certificate of the gateway's CA at {path}, found: {found}."
+        return _bad(said, "Put the CA of the gateway's country there, PEM, as the operator gave it to you.")
+    return None
+
+
+def _handshake(plain: socket.socket, host: str, context: ssl.SSLContext) -> Finding | None:
     """TLS up to the server's certificate; whether the gateway likes ours, it says only after that."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.load_verify_locations(settings.at(settings.gateway_ca))
-    context.load_cert_chain(settings.at(settings.certificate), settings.at(settings.certificate_key))
     try:
         with context.wrap_socket(plain, server_hostname=host):
             return None

@@ -16,6 +16,7 @@ from schemas.handling import Classification, Purpose
 from schemas.problem import Code
 
 DAY = 86_400
+PRACTICE = "ZZZ"
 BACKDATED = 300
 """Seconds before now from which keys are good: clocks differ a little."""
 
@@ -70,7 +71,7 @@ def faults(request: ParsedEnrolment, snapshot: Snapshot, now: float) -> Iterator
             advice=f"Have the agency make its request anew, with --suite {snapshot.suite}.",
         )
     yield from _aged(body.made, now)
-    if country_of(body.agency) is None:
+    if home_of(body.agency) is None:
         yield MalformedError(
             Code.SCHEMA,
             "Expected an agency id that begins with a country (ISO 3166-1 alpha-2), found another.",
@@ -81,14 +82,21 @@ def faults(request: ParsedEnrolment, snapshot: Snapshot, now: float) -> Iterator
     yield from _keys(request, snapshot.document)
 
 
+def home_of(agency: str) -> str | None:
+    """ISO 3166-1 alpha-3 of an agency's country; ZZZ of a practice partner, which is of none (decision 21)."""
+    return PRACTICE if agency.startswith("zz-") else country_of(agency)
+
+
 def check_country(request: ParsedEnrolment, authority: str | None) -> None:
     """The certificate authority is the agency's own country's; `authority`: whose it is, ISO 3166-1 alpha-3.
 
     Raises:
         SignatureError: code `sender-mismatch`.
     """
-    country = country_of(request.body.agency)
-    if country is None or authority != country:
+    country = home_of(request.body.agency)
+    # A practice partner has no country, and so no authority of its own: that of whoever runs it issues.
+    vouches = authority if country == PRACTICE else country
+    if country is None or authority is None or authority != vouches:
         raise SignatureError(
             Code.SENDER_MISMATCH,
             "Expected the certificate authority of the agency's own country, found another country's.",
@@ -111,7 +119,7 @@ def admitted(
     row = Agency(
         id=body.agency,
         name=body.name,
-        country=str(country_of(body.agency)),
+        country=str(home_of(body.agency)),
         roles=terms.roles,
         clearance=terms.clearance,
         mandates=terms.mandates,

@@ -126,8 +126,9 @@ class Snapshot:
         for log in self.document.logs:
             if log.gateway == gateway:
                 return log
+        there = [f"that of {log.gateway}" for log in self.document.logs]
         raise IntegrityError(
             Code.DIRECTORY_INVALID,
-            "Expected the directory to name this gateway's ledger, found none.",
-            advice="Have the countries add it to the directory.",
+            f"Expected the directory to name this gateway's ledger, found {', '.join(there) or 'none'}.",
+            advice="Correct `gateway` in the settings; if it is right, have the countries add its ledger.",
         )

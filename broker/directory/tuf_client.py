@@ -209,6 +209,11 @@ def reference(version: int, raw: bytes) -> DirectoryRef:
     return DirectoryRef(version=version, hash=b64u(hashlib.sha384(raw).digest()))
 
 
+def check_first_root(pinned: bytes) -> None:
+    """These bytes are a realm's first root, signed by its own keys; raises IntegrityError (`directory-invalid`)."""
+    _judged(lambda: _first(pinned))
+
+
 def _first(pinned: bytes) -> Root:
     read = Metadata[Root].from_bytes(pinned)
     root = read.signed

@@ -207,7 +207,11 @@ class Repository:
         before = _read(Root, self._load(f"{newest}.root.json")).signed if newest else None
         if new is None:
             if before is None:
-                raise _refused("a repository with a root", "none")
+                raise _refused(
+                    "a repository with a root",
+                    "none",
+                    "Found the realm first: `setu realm new`, `sign` and `publish`; or name the right folder.",
+                )
             return before
         read = _read(Root, new)
         check_root(read.signed)
@@ -291,9 +295,5 @@ def _signed(metadata: bytes, keys: Iterable[PrivateKey]) -> bytes:
     return metadata
 
 
-def _refused(expected: str, found: str) -> IntegrityError:
-    return IntegrityError(
-        Code.DIRECTORY_INVALID,
-        f"Expected {expected}, found {found}.",
-        advice="Nothing was changed in the repository.",
-    )
+def _refused(expected: str, found: str, advice: str = "Nothing was changed in the repository.") -> IntegrityError:
+    return IntegrityError(Code.DIRECTORY_INVALID, f"Expected {expected}, found {found}.", advice=advice)

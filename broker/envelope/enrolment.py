@@ -185,7 +185,7 @@ def check_answer(request: ParsedEnrolment, kept: KeptChallenge, answer: Answer) 
     if not hmac.compare_digest(found, kept.expected):
         raise SignatureError(
             Code.SIGNATURE_INVALID,
-            "Expected the answer of whoever holds the wrap key, found one that another key gave.",
+            "Expected the answer of whoever holds the wrap key, found one of another key, or to another challenge.",
             advice="Make a new challenge and have the agency answer it on the machine that has its keys.",
         )
 

@@ -1,5 +1,6 @@
 """Whether a caller's word counts, asked again under each view that something is decided in."""
 
+from broker.directory.deny import Listed
 from broker.directory.lookup import Snapshot
 from broker.errors import CallerError, UnavailableError
 from broker.flows.identify import Caller, require_active
@@ -37,12 +38,15 @@ def check_standing(caller: Caller, snapshot: Snapshot, now: float, grace: float)
 
 def warnings(snapshot: Snapshot, now: float) -> list[str]:
     """What is wrong with the deny lists in force, a sentence each."""
-    found = [
-        f"Expected the deny list {each.name} to be fresh, found {_age(each.expires, now)}."
-        for each in snapshot.lists
-        if each.stale(now)
-    ]
-    return found + [each.trouble for each in snapshot.lists if each.trouble is not None]
+    return [sentence for each in snapshot.lists for sentence in doubts(each, now)]
+
+
+def doubts(each: Listed, now: float) -> list[str]:
+    """What is wrong with one; of a list that never was in force, why says it all."""
+    found = [each.trouble] if each.trouble is not None else []
+    if each.stale(now) and (each.expires or not found):
+        found.insert(0, f"Expected the deny list {each.name} to be fresh, found {_age(each.expires, now)}.")
+    return found
 
 
 def _age(expires: float, now: float) -> str:

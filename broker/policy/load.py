@@ -41,10 +41,11 @@ def rules_in(folder: Path) -> RuleFiles:
     try:
         texts = {path.name: path.read_text("utf-8") for path in folder.iterdir() if path.name.endswith(SUFFIX)}
     except (OSError, UnicodeDecodeError) as error:
+        found = error.strerror if isinstance(error, OSError) else "a file that is not UTF-8"
         raise IntegrityError(
             Code.CONFIG_INVALID,
-            f"Expected a folder of readable UTF-8 *{SUFFIX} files, found {type(error).__name__}.",
-            advice="Check the policy folder that the configuration names.",
+            f"Expected a folder of readable UTF-8 *{SUFFIX} files at {folder}, found: {found}.",
+            advice="Correct `policies` in the settings, or copy the realm's rules there.",
         ) from error
     own = default_rules()
     missing = sorted(set(own.rules) - set(texts))

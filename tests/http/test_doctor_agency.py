@@ -3,6 +3,7 @@ exactly that way, and `setu doctor --as` names it. And with `--echo` a good one 
 """
 
 import json
+import os
 import shutil
 import ssl
 import subprocess
@@ -18,15 +19,18 @@ from typer.testing import CliRunner
 
 from broker.assembly.agency import connect
 from broker.assembly.keys import keys_in
+from broker.assembly.keystore import DESCRIPTOR
 from broker.assembly.realm import operator_keys, publish_directory
 from broker.cli.agency_checks import examine_agency
 from broker.cli.app import app
+from broker.cli.atrest import seal_files
 from broker.cli.deployment import create
 from broker.cli.findings import State
 from broker.cli.practising import checked
 from broker.cli.served import free_port
 from broker.config import AgencySettings, load
 from broker.crypto.certificates import Authority
+from broker.crypto.sealing import Passphrase
 from broker.gateway.server import bind
 from schemas.directory import AgencyState, KeyState
 from tests.http.live import Live
@@ -157,6 +161,13 @@ ROWS = [
     ),
     pytest.param(address(lambda _: "https://nowhere.invalid:8443"), "gateway", "of the name nowhere", id="name-unknown"),
     pytest.param(from_other_realm("gateway-ca.pem"), "gateway", "the CA in `gateway_ca`", id="ca-wrong"),
+    pytest.param(
+        lambda _, home: (home / "gateway-ca.pem").write_text("none"), "gateway", "no certificate in it", id="ca-unreadable"
+    ),
+    pytest.param(lambda _, home: (home / "gateway-ca.pem").unlink(), "gateway", "No such file", id="ca-missing"),
+    pytest.param(
+        lambda _, home: (home / "keys/wrap.key").unlink(), "keys", "of the wrap keys that the directory lists", id="wrap-key-missing"
+    ),
     pytest.param(from_other_realm("root.json"), "directory", "another realm's", id="root-of-another-realm"),
     pytest.param(text('"in-setu"', '"in-ncb"'), "gateway", "there is in-setu", id="gateway-id"),
     pytest.param(
@@ -167,7 +178,7 @@ ROWS = [
     pytest.param(no_rule, "policies", "no 5-noforn.cedar", id="rule-missing"),
 ]  # fmt: skip
 ALONE = ["agency-suspended", "key-retired", "key-revoked", "host-not-in-certificate", "tls-too-old", "timestamp-stale"]
-ALONE += ["clock-ahead", "clock-behind", "echo-unlisted", "echo-silent"]
+ALONE += ["release-refused", "clock-ahead", "clock-behind", "echo-unlisted", "echo-silent"]
 
 
 @pytest.mark.parametrize(("harm", "name", "words"), ROWS)
@@ -185,6 +196,21 @@ def test_a_good_set_up_is_well(site):
         status, findings = doctor(site.home(agency, "well"))
         assert status == 0
         assert {each["state"] for each in findings} == {"ok"}
+
+
+def test_sealed_keys_are_no_obstacle(site, monkeypatch):
+    """The TLS key as well: it is opened for the handshake."""
+    home = site.home("us-dea", "sealed")
+    seal_files([*(home / "keys").iterdir(), home / "tls.key"], Passphrase(lambda: b"correct horse battery"))
+    out, into = os.pipe()
+    os.write(into, b"correct horse battery")
+    os.close(into)
+    monkeypatch.setenv(DESCRIPTOR, str(out))
+    try:
+        status, findings = doctor(home)
+    finally:
+        os.close(out)
+    assert status == 0, findings
 
 
 @contextmanager
@@ -272,6 +298,16 @@ def test_a_clock_that_is_off(site, off, words):
     assert (finding.name, finding.state) == ("clock", State.BAD)
     assert words in finding.found
     assert "NTP" in finding.advice
+
+
+def test_a_refusal_is_told_with_its_rule(site):
+    """Row `release-refused`: an agency that may not leave the gateway out as a reader, and does."""
+    home = site.home("us-fincen", "sealed-tip")
+    text("trust_gateway = true", "trust_gateway = false")(site, home)
+    status, findings = doctor(home)
+    assert status == 1
+    named(findings, "acceptance", "found rule sealed-allowed against in-setu: ")
+    assert "the gateway" in findings[-1]["advice"]
 
 
 def test_one_command_proves_the_whole_way(site):

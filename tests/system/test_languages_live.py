@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -47,9 +48,9 @@ class Site:
     def folder(self, agency: str) -> Path:
         return self.deployment.agencies[agency].parent
 
-    def send(self, language: str, *readers: str, payload: str = "tip") -> Any:
+    def send(self, language: str, *readers: str, payload: str = "tip", handling: str = "handling") -> Any:
         """The example's process; it was told to send the tip to these readers."""
-        files = (self.home / f"{payload}.json", self.home / "handling.json")
+        files = (self.home / f"{payload}.json", self.home / f"{handling}.json")
         return self.programs.get(language).run("send", self.folder(SENDER), "tip", *files, *readers)
 
     def sent_by_python(self, *to: str) -> str:
@@ -133,6 +134,29 @@ def test_it_tells_why_the_gateway_refused(site: Site, language: str):
     done = site.send(language, READERS["js"], GATEWAY, payload="wrong")
     assert done.returncode == 1
     assert done.stderr.startswith("Refused (schema): The gateway answers 422: ")
+
+
+@pytest.mark.parametrize("language", BUILD)
+def test_it_tells_which_rule_refused_and_what_would_change_it(site: Site, language: str):
+    (site.home / "purpose.json").write_text(json.dumps(site.handling | {"purpose": ["public-health"]}), "utf-8")
+    done = site.send(language, READERS["js"], GATEWAY, handling="purpose")
+    assert done.returncode == 1
+    first, *rules = done.stderr.splitlines()
+    assert first.startswith("Refused (policy-denied): The gateway answers 403: ")
+    assert any(line.startswith(f"  1.purpose ({READERS['js']}): ") for line in rules), rules
+
+
+@pytest.mark.parametrize("language", BUILD)
+def test_it_tells_how_it_is_used_and_which_file_is_not_there(site: Site, language: str):
+    program = site.programs.get(language)
+    done = program.run("send")
+    assert (done.returncode, "send FOLDER KIND PAYLOAD.json HANDLING.json READER..." in done.stderr) == (1, True)
+    done = program.run("receive", site.home / "nowhere", "tip")
+    assert (done.returncode, "nowhere" in done.stderr, re.search("(?i)no ?such ?file", done.stderr) is not None) == (
+        1,
+        True,
+        True,
+    )
 
 
 def bent(path: str, change: Callable[[Any], Any]) -> Callable[[Any], Any]:

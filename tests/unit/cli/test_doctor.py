@@ -105,12 +105,10 @@ def no_store_folder(own):
         pytest.param(another_gateways_wrap_key, {("keys", "bad")}, id="another-gateways-wrap-key"),
         pytest.param(no_certificate, {("certificates", "bad")}, id="no-certificate"),
         pytest.param(no_pem, {("certificates", "bad"), ("tls", "bad")}, id="no-pem"),
-        pytest.param(
-            a_changed_directory, {("keys", "bad"), ("directory", "bad"), ("guard", "bad")}, id="a-changed-directory"
-        ),
+        pytest.param(a_changed_directory, {("directory", "bad")}, id="a-changed-directory"),
         pytest.param(a_rule_that_is_none, {("policies", "bad")}, id="a-rule-that-is-none"),
         pytest.param(no_rules, {("policies", "bad")}, id="no-rules"),
-        pytest.param(no_store_file, {("store", "bad"), ("guard", "bad"), ("clock", "bad")}, id="no-database"),
+        pytest.param(no_store_file, {("store", "bad")}, id="no-database"),
         pytest.param(another_logs_guard, {("guard", "bad")}, id="a-guard-that-is-none"),
         pytest.param(no_store_folder, {("disk", "bad")}, id="no-store-folder"),
     ],
@@ -129,12 +127,12 @@ def test_what_is_wrong_is_named(setu, own, harm, expected):
         pytest.param(0.5 * 86_400, set(), id="half-a-day-on"),
         pytest.param(
             2 * 86_400,
-            {("keys", "bad"), ("repository", "bad"), ("directory", "bad"), ("guard", "bad")},
+            {("repository", "bad"), ("directory", "bad")},
             id="the-operator-was-away-for-two-days",
         ),
         pytest.param(
             398 * 86_400,
-            {("keys", "bad"), ("certificates", "bad"), ("repository", "bad"), ("directory", "bad"), ("guard", "bad")},
+            {("certificates", "bad"), ("repository", "bad"), ("directory", "bad")},
             id="nobody-came-for-a-year",
         ),
     ],
@@ -195,3 +193,47 @@ def test_settings_that_are_not_there(setu, tmp_path):
     said = setu("doctor", "--config", tmp_path / "setu.toml")
     assert said.status == 1
     assert "setu init" in said.out
+
+
+def told(setu, config):
+    return [(each["name"], each["found"]) for each in setu("doctor", "--config", config, "--json").json()["findings"]]
+
+
+def test_a_reason_for_which_several_things_cannot_be_looked_at_is_told_once(setu, own):
+    (own.path / "directory/root.json").unlink()
+    found = [said for _, said in told(setu, own.config) if said.startswith("Expected the pinned root of the realm")]
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize("name", ["server.pem", "clients-ca.pem"])
+def test_a_certificate_that_is_none_is_named_by_its_file(setu, own, name):
+    (own.path / "tls" / name).write_text("none")
+    assert ("certificates", f"Expected a PEM certificate in {own.path / 'tls' / name}, found something else.") in told(
+        setu, own.config
+    )
+
+
+WRONG = [
+    pytest.param('mood = "good"\n', "Expected no setting `mood`, found it", id="a-setting-there-is-none-of"),
+    pytest.param(
+        "workers = 2\n", "members that do not fit together: expected `workers` of 1", id="two-that-do-not-fit"
+    ),
+    pytest.param("workers = 0\n", "found at `workers`: Input should be", id="a-value"),
+]
+
+
+@pytest.mark.parametrize(("line", "words"), WRONG)
+def test_settings_are_refused_in_words(setu, own, line, words):
+    own.config.write_text(line + own.config.read_text())
+    ((name, said),) = told(setu, own.config)
+    assert (name, words in said, "Value error" in said) == ("settings", True, False), said
+
+
+def test_a_realm_that_is_not_founded_says_what_comes_first(setu, tmp_path):
+    made = create(tmp_path / "unfounded", ceremony=True, port=free_port(), operations_port=free_port())
+    assert "Its realm is not founded yet" in setu("init", tmp_path / "other", "--ceremony").out
+    done = setu("serve", "--config", made.config)
+    assert done.status == 1
+    assert "Found the realm first: `setu realm new`" in done.err
+    findings = setu("doctor", "--config", made.config, "--json").json()["findings"]
+    assert "`setu realm publish`" in next(each["advice"] for each in findings if each["name"] == "directory")

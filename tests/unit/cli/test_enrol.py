@@ -82,6 +82,36 @@ def test_a_request_shows_what_is_compared_by_voice(setu, apply, own):
     }
 
 
+NAMED = ("--name", "Test Service")
+REFUSED = [
+    pytest.param("US_TST", NAMED, "schema: Expected an enrolment request of the schema", id="an-id-that-is-none"),
+    pytest.param("us-tst", ("--name", ""), "schema: Expected an enrolment request of the schema", id="no-name"),
+    pytest.param("us-tst", (*NAMED, "--seal"), "config-invalid: Expected a passphrase, and a terminal", id="no-passphrase"),
+    pytest.param("us-tst", (*NAMED, "--root"), "config-invalid: Expected the realm's first root at", id="a-root-that-is-none"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("agency", "words", "said"), REFUSED)
+def test_a_request_that_is_refused_leaves_no_key(setu, own, tmp_path, agency, words, said):
+    """What is left behind, and in clear, would stand in the way of the next attempt."""
+    home, root = tmp_path / "home", own.path / "directory/root.json"
+    root_of = ("--root", root) if "--root" not in words else (own.config,)
+    done = setu("enrol", "request", agency, home, *words, *root_of)
+    assert done.status == 1
+    assert done.err.startswith(said)
+    assert [path for path in home.rglob("*") if path.is_file()] == []
+    assert setu("enrol", "request", "us-tst", home, "--name", "Test Service", "--root", root).status == 0
+
+
+def test_a_request_is_shown_with_what_it_was_held_against(setu, apply, own, tmp_path):
+    applying, document = apply(), tmp_path / "document.json"
+    assert "nothing in version 1 stands against it" in setu("enrol", "show", applying.file, "--config", own.config).out
+    assert "directory:     not asked here" in setu("enrol", "show", applying.file).out
+    document.write_bytes(document_of(own).canonical())
+    done = setu("enrol", "show", applying.file, "--directory", document)
+    assert (done.status, "a document alone" in " ".join(done.err.replace("│", "").split())) == (2, True)
+
+
 def test_no_secret_is_in_a_file_that_travels(apply):
     applying = apply().prove()
     travels = b"".join(
@@ -106,6 +136,9 @@ def test_added_and_published_where_all_keys_are(setu, apply, own):
     where = ("--gateway", "in-setu", "--url", "https://localhost:8443")
     done = setu("enrol", "finish", applying.home, *finish, *where, "--json")
     assert done.json()["uri"] == "urn:setu:agency:us-tst:g1"
+    again = setu("enrol", "finish", applying.home, *finish, *where)
+    assert again.err.startswith("bad-request: Expected an enrolment that is not finished yet, found ")
+    assert "move these away first" in again.err
 
 
 def test_staged_for_the_ceremony_and_put_in_force_by_it(setu, apply, own, tmp_path):
@@ -116,6 +149,28 @@ def test_staged_for_the_ceremony_and_put_in_force_by_it(setu, apply, own, tmp_pa
     assert document_of(own).version == 1
     assert Directory.from_json(staged.read_bytes()).canonical() == staged.read_bytes()
     assert setu("directory", "publish", staged, "--config", own.config, "--json").json()["changes"] == ["us-tst: joins"]
+
+
+def test_a_practice_partner_is_enrolled_as_agencies_are(setu, apply, own):
+    """In a realm that was founded by a ceremony nobody makes one with keys."""
+    applying = apply("zz-try", name="Practice partner").prove()
+    done = applying.add("--mandate", "border", ca="in")
+    assert done.status == 0, done.err
+    assert {each.id: each.country for each in document_of(own).agencies}["zz-try"] == "ZZZ"
+
+
+def test_two_agencies_join_in_one_version(setu, apply, own, tmp_path):
+    """A ceremony takes two countries' key holders: it is not held once for each agency."""
+    first, second = apply().prove(), apply("us-tzt", name="Other Service").prove()
+    assert first.add("--stage", tmp_path / "one.json").status == 0
+    again = first.add("--stage", tmp_path / "x.json", "--onto", tmp_path / "one.json")
+    assert again.err.startswith("id-conflict:")
+    done = second.add("--stage", tmp_path / "two.json", "--onto", tmp_path / "one.json", "--json")
+    assert (done.status, done.json()["version"]) == (0, 2), done.err
+    made = setu("directory", "publish", tmp_path / "two.json", "--config", own.config, "--json")
+    assert made.json()["changes"] == ["us-tst: joins", "us-tzt: joins"]
+    late = second.add("--stage", tmp_path / "three.json", "--onto", tmp_path / "one.json")
+    assert late.err.startswith("bad-request: Expected a staged version above 2, which is in force, found 2.")
 
 
 def test_a_version_that_was_not_signed_is_staged_again_with_the_same_certificate(apply, tmp_path):

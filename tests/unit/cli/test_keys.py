@@ -1,12 +1,16 @@
 """Key files: made once, shown without what is secret."""
 
 import json
+import os
 import re
 import stat
+from hashlib import sha256
 
 import pytest
 
+from broker.crypto.certificates import Authority, authority_of
 from broker.crypto.keyfile import read_key
+from broker.crypto.sealing import is_sealed
 from schemas.canonical import unb64u
 
 
@@ -80,3 +84,28 @@ def test_what_is_no_sound_key_file_is_refused(setu, tmp_path, content, mode, sai
     found = setu("keys", "show", path)
     assert found.status == 1
     assert said in found.err
+
+
+def test_a_countrys_certificate_authority(setu, tmp_path):
+    """Good for `setu directory add --ca`; its key is its owner's alone, and never written over."""
+    made = setu("keys", "ca", tmp_path / "ca", "--country", "AUS", "--json")
+    assert made.status == 0, made.err
+    authority = Authority.load(tmp_path / "ca/ca.pem", tmp_path / "ca/ca.key")
+    assert authority_of(authority.issued.certificate) == "AUS"
+    assert made.json()["fingerprint"].replace(" ", "") == sha256(authority.issued.der).hexdigest()
+    assert (tmp_path / "ca/ca.key").stat().st_mode & 0o777 == 0o600
+    assert setu("keys", "ca", tmp_path / "ca", "--country", "AUS").err.startswith("config-invalid: Expected no file")
+    assert setu("keys", "ca", tmp_path / "other", "--country", "au").status == 2
+
+
+def test_a_certificate_authority_sealed_from_the_first(setu, tmp_path):
+    refused = setu("keys", "ca", tmp_path / "ca", "--country", "AUS", "--seal")
+    assert refused.err.startswith("config-invalid: Expected a passphrase")
+    assert not (tmp_path / "ca").exists()
+    out, into = os.pipe()
+    os.write(into, b"six words drawn by dice")
+    os.close(into)
+    made = setu("keys", "ca", tmp_path / "ca", "--country", "AUS", "--seal", "--passphrase-fd", out)
+    os.close(out)
+    assert made.status == 0, made.err
+    assert is_sealed((tmp_path / "ca/ca.key").read_bytes())

@@ -50,9 +50,9 @@ def _latin(folder: Path) -> Path:
 @pytest.mark.parametrize(
     ("make", "fault"),
     [
-        pytest.param(_gone, "FileNotFoundError", id="no-folder"),
+        pytest.param(_gone, "absent, found: No such file", id="no-folder"),
         pytest.param(_lost, "found no 5-noforn.cedar", id="a-rule-lost"),
-        pytest.param(_latin, "UnicodeDecodeError", id="not-utf-8"),
+        pytest.param(_latin, "found: a file that is not UTF-8", id="not-utf-8"),
     ],
 )
 def test_refuses(tmp_path: Path, make: object, fault: str) -> None:

@@ -812,9 +812,16 @@ func (me *agency) post(path string, content []byte) []byte {
 }
 
 func refuseWith(status int, answer []byte) {
-	var problem struct{ Code, Detail string }
+	var problem struct {
+		Code, Detail string
+		Rules        []struct{ Rule, Recipient, Sentence, Remedy string }
+	}
 	json.Unmarshal(answer, &problem, json.MatchCaseInsensitiveNames(true))
-	must(false, problem.Code, fmt.Sprintf("The gateway answers %d: %s", status, problem.Detail))
+	why := fmt.Sprintf("The gateway answers %d: %s", status, problem.Detail)
+	for _, hit := range problem.Rules { // of the release policy: what stood against whom, and what would change it
+		why += fmt.Sprintf("\n  %s (%s): %s %s", hit.Rule, hit.Recipient, hit.Sentence, hit.Remedy)
+	}
+	must(false, problem.Code, why)
 }
 
 // ---- The agency's folder, and the three commands
@@ -985,7 +992,10 @@ func main() {
 		case len(given) == 2 && given[0] == "check":
 			load(given[1]).check()
 		default:
-			stop("Expected send, receive or check, and what they need; see the head of setu.go.")
+			stop("Expected one of:\n" +
+				"  setu-go send FOLDER KIND PAYLOAD.json HANDLING.json READER...\n" +
+				"  setu-go receive FOLDER KIND\n" +
+				"  setu-go check FOLDER <lines")
 		}
 	})
 	if found != nil {

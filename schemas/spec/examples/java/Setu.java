@@ -1,4 +1,4 @@
-// Seals, posts and opens packets of Setu with Java (21 or later) and one library, Bouncy Castle's bcprov-jdk18on.
+// Seals, posts and opens packets of Setu with Java (17 or later) and one library, Bouncy Castle's bcprov-jdk18on.
 //
 //   java -cp bcprov-jdk18on-1.87.jar Setu.java send    FOLDER KIND PAYLOAD.json HANDLING.json READER...
 //   java -cp bcprov-jdk18on-1.87.jar Setu.java receive FOLDER KIND         fetch, verify, open, acknowledge
@@ -926,7 +926,11 @@ public final class Setu {
     }
 
     static Refused refusal(Answer answer) {
-        return new Refused(in(answer.body, "code"), "The gateway answers " + answer.status + ": " + in(answer.body, "detail"));
+        String why = "The gateway answers " + answer.status + ": " + in(answer.body, "detail");
+        if (in(answer.body, "rules") instanceof List<?> rules) { // of the release policy: what stood against whom, and what would change it
+            for (Object hit : rules) why += "\n  " + in(hit, "rule") + " (" + in(hit, "recipient") + "): " + in(hit, "sentence") + " " + in(hit, "remedy");
+        }
+        return new Refused(in(answer.body, "code"), why);
     }
 
     Object post(String path, Object content) throws IOException, InterruptedException {
@@ -1016,12 +1020,12 @@ public final class Setu {
                 new Setu(Path.of(given[1])).send(given[2], Path.of(given[3]), Path.of(given[4]), List.of(given).subList(5, given.length));
             } else if (given.length == 3 && given[0].equals("receive")) new Setu(Path.of(given[1])).receive(given[2]);
             else if (given.length == 2 && given[0].equals("check")) new Setu(Path.of(given[1])).check();
-            else throw new IOException("Expected send, receive or check, and what they need; see the head of Setu.java.");
+            else throw new IOException("Expected one of:\n  Setu send FOLDER KIND PAYLOAD.json HANDLING.json READER...\n  Setu receive FOLDER KIND\n  Setu check FOLDER <lines");
         } catch (Refused refused) {
             System.err.println("Refused (" + refused.code + "): " + refused.getMessage());
             System.exit(1);
         } catch (IOException error) {
-            System.err.println(error.getMessage() == null ? error : error.getMessage());
+            System.err.println(error.getMessage() == null || error instanceof FileSystemException ? error : error.getMessage()); // which is else the path alone
             System.exit(1);
         }
     }

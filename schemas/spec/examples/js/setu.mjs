@@ -504,13 +504,16 @@ function ask(me, method, path, body) {
   })
 }
 
+const told = (status, { detail, rules = [] }) => // rules of the release policy: what stood against whom, and what would change it
+  [`The gateway answers ${status}: ${detail}`, ...rules.map((hit) => `  ${hit.rule} (${hit.recipient}): ${hit.sentence} ${hit.remedy}`)].join('\n')
+
 async function post(me, path, object) { // a lost answer or 503: the same bytes again is always safe
   const body = JSON.stringify(object)
   for (let tries = 1; ; tries += 1) {
     try {
       const [status, answer] = await ask(me, 'POST', path, body)
       if (status === 200 || status === 201) return answer
-      if (tries === 5 || ![429, 503].includes(status)) refuse(answer.code, `The gateway answers ${status}: ${answer.detail}`)
+      if (tries === 5 || ![429, 503].includes(status)) refuse(answer.code, told(status, answer))
     } catch (error) { if (tries === 5 || error instanceof Refused) throw error }
     await new Promise((resolve) => { setTimeout(resolve, 1000 * tries) })
   }
@@ -551,7 +554,7 @@ async function send(me, kind, payloadFile, handlingFile, ...readers) {
 async function receive(me, kind) {
   for (let cursor = ''; ;) {
     const [status, page] = await ask(me, 'GET', `/v1/topics/setu.${me.agency}.${kind}/packets?limit=100${cursor}`)
-    must(status === 200, page.code, `The gateway answers ${status}: ${page.detail}`)
+    if (status !== 200) refuse(page.code, told(status, page))
     if (page.items.length === 0) return
     for (const item of page.items) if (!item.gone) await receiveOne(me, item) // else a tombstone: nothing to open
     cursor = `&cursor=${encodeURIComponent(page.cursor)}`
@@ -594,11 +597,15 @@ function check(me) {
   }
 }
 
+const USAGE = `Expected one of:
+  node setu.mjs send FOLDER KIND PAYLOAD.json HANDLING.json READER...
+  node setu.mjs receive FOLDER KIND
+  node setu.mjs check FOLDER <lines`
 const [command, folder, ...rest] = process.argv.slice(2)
 const needs = { send: [send, 4], receive: [receive, 1], check: [check, 0] }
 try {
   const [run, least] = needs[command] ?? []
-  if (!folder || !(rest.length >= least)) throw new Error('Expected send, receive or check, and what they need; see the head of setu.mjs.')
+  if (!folder || !(rest.length >= least)) throw new Error(USAGE)
   await run(load(folder), ...rest)
 } catch (error) {
   console.error(error instanceof Refused ? `Refused (${error.code}): ${error.message}` : error.message)
