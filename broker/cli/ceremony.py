@@ -43,7 +43,6 @@ from broker.cli.keyring import spoken
 from broker.cli.keys import country_of
 from broker.cli.output import JsonOption, console, emit, wants_json
 from broker.config import GatewaySettings, load
-from broker.crypto.keyfile import read_key_with_use
 from broker.directory.files import write_whole
 from broker.directory.share import make_share, public_key, read_share
 from broker.directory.tuf_deny import SignedList
@@ -276,11 +275,7 @@ def _install(proposal: Proposal, settings: GatewaySettings, pinned: Path, lists:
 
 
 def _keys(places: Sequence[Path]) -> Keys:
-    return [
-        each
-        for path in places
-        for each in (keys_in(path) if path.is_dir() else [read_key_with_use(path, keystore().read)])
-    ]
+    return [each for path in places for each in (keys_in(path) if path.is_dir() else [keystore().key_with_use(path)])]
 
 
 def _realm(pinned: Path) -> str:

@@ -9,12 +9,13 @@ import typer
 from rich.console import Console
 
 from broker.assembly.deny import deny_signers, put_lists, sign_next
+from broker.assembly.hsm import maker
 from broker.assembly.realm import operator_keys
 from broker.cli.deny_shown import document_of, show_lists
 from broker.cli.directory import GatewayOption
 from broker.cli.inputs import FileArgument, model_of, read_json
 from broker.cli.keyring import spoken, write_deny_keys
-from broker.cli.options import ConfigOption, MaybeAsOption, write_new
+from broker.cli.options import ConfigOption, MaybeAsOption, TokenOption, write_new
 from broker.cli.output import JsonOption, emit
 from broker.cli.trust import DirectoryOption, trusting
 from broker.config import GatewaySettings, load
@@ -44,12 +45,14 @@ def keys_(
     ctx: typer.Context,
     folder: Annotated[Path, typer.Argument(metavar="DIR", file_okay=False, help="A folder of key files.")],
     name: NameArgument,
+    pkcs11: TokenOption = None,
     _json: JsonOption = False,
 ) -> None:
     """Make the keys that sign a deny list: a country's two, or the operator's one. A ceremony gives them the list."""
     _checked(name)
+    token = maker(pkcs11) if pkcs11 is not None else None
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    made = [each.public for each in write_deny_keys(folder, name)]
+    made = [each.public for each in write_deny_keys(folder, name, token=token)]
     found = [{"alg": each.alg, "kid": each.kid, "fingerprint": spoken(unb64u(each.kid))} for each in made]
 
     def human(console: Console) -> None:
