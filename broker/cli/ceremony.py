@@ -81,7 +81,8 @@ def share(
 ) -> None:
     """Write the public halves of a country's six keys, or of the operator's two, with a proof of each.
 
-    And of the keys of its deny list (setu deny keys), where those are among the keys given.
+    And of the keys of its deny list (setu deny keys), where those are among the keys given; of a country of the realm
+    these alone, where it changes nothing else.
     """
     made = make_share(OPERATOR if country is None else country_of(country), _keys(keys))
     write_object(out, made.to_object())
