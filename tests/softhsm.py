@@ -52,11 +52,12 @@ class SoftHsm:
         self.tokens.rmdir()
         (self.folder / "away").rename(self.tokens)
 
-    def run(self, *words: object, **env: str) -> subprocess.CompletedProcess[str]:
-        """A command of ours in a process of its own."""
+    def run(self, *words: object, fds: tuple[int, ...] = (), **env: str) -> subprocess.CompletedProcess[str]:
+        """A command of ours in a process of its own, which is handed the descriptors `fds`."""
         return subprocess.run(
             [*map(str, words)],
             env={**os.environ, **self.env, **env},
+            pass_fds=fds,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

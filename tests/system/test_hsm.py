@@ -3,9 +3,10 @@
 import json
 import os
 import shutil
-import subprocess
 import sys
+from contextlib import contextmanager
 
+import httpx
 import pytest
 
 from broker.assembly import connect
@@ -15,12 +16,14 @@ from broker.cli.deployment import create
 from broker.cli.served import Served, free_port
 from broker.crypto.keyfile import in_hsm, read_secret
 from broker.crypto.keys import PublicKey
+from broker.crypto.sealing import is_sealed
 from broker.merkle.note import ED25519, VerifierKey
 from schemas import registry
 from schemas.canonical import unb64u
 from schemas.directory import KeyUse
 from tests.softhsm import PIN, SoftHsm
 
+WORDS = b"correct horse battery"
 SENDER, READER = "in-ncb", "us-dea"
 HANDLING = registry.sample_handling() | {"releasable_to": ["IND", "USA"], "tlp": "GREEN"}
 
@@ -99,34 +102,55 @@ def site(tmp_path_factory):
     return Site(tmp_path_factory.mktemp("site"))
 
 
-def test_an_agency_sends_and_a_gateway_gives_receipts(site):
+@pytest.fixture(scope="module")
+def opened(site):
+    """A packet that the reader opened and acknowledged."""
     with site.served():
         sent = site.send()
         assert sent.returncode == 0, sent.stderr
         with connect(site.deployment.agencies[READER]) as reader:
             (found,) = [each for each in reader.follow(drain=True) if each.digest == json.loads(sent.stdout)["digest"]]
             found.acknowledge("opened")
-            assert found.header.from_ == SENDER
-    # Another process, another session: the positions that the first gave are good, as is the log.
+    return found
+
+
+def test_an_agency_sends_and_a_gateway_gives_receipts(opened):
+    """The sender's program and the reader's have verified packet and receipts."""
+    assert opened.header.from_ == SENDER
+
+
+def test_another_process_goes_on_with_the_same_log_and_positions(site, opened):
     with site.served():
         again = site.send()
         assert again.returncode == 0, again.stderr
         with connect(site.deployment.agencies[READER]) as reader:
             assert [each.digest for each in reader.follow(drain=True)] == [json.loads(again.stdout)["digest"]]
-            assert reader.timeline(found.digest).states == {READER: "opened"}
+            assert reader.timeline(opened.digest).states == {READER: "opened"}
+
+
+def test_a_gateway_whose_token_is_away_is_not_ready_and_then_is_again(site):
+    ready = f"{site.deployment.operations}/readyz"
+    with site.served():
+        site.hsm.take_away()
+        try:
+            away = httpx.get(ready)
+        finally:
+            site.hsm.put_back()
+        assert (away.status_code, away.json()["code"]) == (503, "unavailable")
+        assert httpx.get(ready).json()["ready"] is True
+        assert site.send().returncode == 0
 
 
 def test_a_token_that_is_taken_away_costs_no_packet(site):
     """The ledger signs nothing and tells nobody that it accepted; with the token back the same bytes get a receipt."""
     with site.served() as gateway, connect(site.deployment.agencies[READER], patience=1.0) as reader:
-        before = len(list(reader.follow(drain=True)))
+        list(reader.follow(drain=True))
         site.hsm.take_away()
         try:
             refused = site.setu("send", "tip", site.folder / "tip.json", "--as", site.deployment.agencies[READER], "--to", SENDER, "--handling", site.folder / "handling.json", "--patience", "2")  # fmt: skip
         finally:
             site.hsm.put_back()
         assert refused.returncode != 0
-        assert before == 0
         assert gateway.stop() != 0
     assert "token setu" in site.log.read_text()
     with site.served():
@@ -170,28 +194,35 @@ def test_seeing_a_key_takes_its_token(site):
     assert site.setu("keys", "show", keys / "sign-ed25519.key", SETU_PKCS11_MODULE="").returncode == 1
 
 
+@contextmanager
+def behind(secret):
+    """A descriptor that gives this."""
+    read, write = os.pipe()
+    os.write(write, secret)
+    os.close(write)
+    yield read
+    os.close(read)
+
+
 def test_sealing_leaves_it_as_it_is(site, tmp_path):
     shutil.copytree(site.profile.parent / "keys", tmp_path / "keys")
-    read, write = os.pipe()
-    os.write(write, b"correct horse battery")
-    os.close(write)
-    done = subprocess.run(
-        [sys.executable, "-m", "broker", "keys", "seal", tmp_path / "keys", "--passphrase-fd", str(read), "--json"],
-        pass_fds=[read],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    with behind(WORDS) as fd:
+        done = site.setu("keys", "seal", tmp_path / "keys", "--passphrase-fd", fd, "--json", fds=(fd,))
     names = {each.rpartition("/")[2] for each in json.loads(done.stdout)["sealed"]}
     assert names == {"sign-mldsa65.key", "wrap.key"}
 
 
-def test_an_enrolment_with_a_key_in_a_token(site, tmp_path):
-    root = site.deployment.path / "directory" / "root.json"
-    words = ("us-tst", tmp_path / "us-tst", "--name", "Test Service", "--root", root)
-    made = site.setu("enrol", "request", *words, "--pkcs11", "pkcs11:token=agency;object=us-tst", "--json")
+def test_an_enrolment_with_a_key_in_a_token_and_the_others_sealed(site, tmp_path):
+    root, home = site.deployment.path / "directory" / "root.json", tmp_path / "us-tst"
+    words = ("us-tst", home, "--name", "Test Service", "--root", root)
+    with behind(WORDS) as fd:
+        in_token = ("--pkcs11", "pkcs11:token=agency;object=us-tst", "--seal", "--passphrase-fd", fd)
+        made = site.setu("enrol", "request", *words, *in_token, "--json", fds=(fd,))
     assert made.returncode == 0, made.stderr
-    assert json.loads(site.setu("enrol", "show", tmp_path / "us-tst" / "enrolment.json", "--json").stdout)["ok"]
+    assert json.loads(site.setu("enrol", "show", home / "enrolment.json", "--json").stdout)["ok"]
+    sealed = {path.name for path in [*(home / "keys").iterdir(), home / "tls.key"] if is_sealed(path.read_bytes())}
+    assert sealed == {"sign-mldsa65.key", "wrap.key", "tls.key"}
+    assert json.loads((home / "keys" / "sign-ed25519.key").read_bytes())["pkcs11"].startswith("pkcs11:token=agency;object=us-tst/".replace("/", "%2F"))  # fmt: skip
 
 
 def test_the_pin_comes_by_a_descriptor_and_is_read_once(site, tmp_path):
@@ -201,20 +232,7 @@ def test_the_pin_comes_by_a_descriptor_and_is_read_once(site, tmp_path):
     assert made.returncode == 0, made.stderr
     shutil.copyfile(site.profile.parent / "keys" / "sign-ed25519.key", tmp_path / "sign.key")
     (tmp_path / "sign.key").chmod(0o600)
-    env = {**os.environ, **site.hsm.env}
-    del env["CREDENTIALS_DIRECTORY"]
-    read, write = os.pipe()
-    os.write(write, PIN.encode() + b"\n")
-    os.close(write)
-    done = subprocess.run(
-        [sys.executable, "-m", "broker", "keys", "list", tmp_path],
-        env={**env, "SETU_PIN_FD": str(read)},
-        pass_fds=[read],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    os.close(read)
-    assert done.stdout.count("in an HSM") == 3
+    with behind(PIN.encode() + b"\n") as fd:
+        done = site.setu("keys", "list", tmp_path, fds=(fd,), SETU_PIN_FD=str(fd), CREDENTIALS_DIRECTORY="")
+    assert (done.returncode, done.stdout.count("in an HSM")) == (0, 3), done.stderr
     assert PIN not in done.stdout + done.stderr + "".join(map(str, done.args))
