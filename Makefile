@@ -31,7 +31,7 @@ define install
 endef
 
 ##@ Use it
-.PHONY: demo run kafka bench install install-cluster
+.PHONY: demo run kafka bench install install-hsm install-cluster
 demo: .venv/.gateway ## the whole job, for real, as a story (ARGS=--json: as one JSON document)
 	@.venv/bin/setu demo $(ARGS)
 
@@ -55,6 +55,8 @@ bench: .venv/.gateway ## accepted packets per second and core, beside what the c
 
 install: .venv/.gateway ## only make .venv, with what a gateway needs, and compile it
 	@.venv/bin/python -m compileall -q .venv/lib adapters broker schemas
+
+install-hsm: install .venv/.hsm ## that, with what reaches keys in an HSM by PKCS #11
 
 install-cluster: install .venv/.cluster ## that, with the clients of PostgreSQL and Kafka
 
@@ -83,7 +85,7 @@ check-imports: .venv/.test
 check-tree: .venv/.test
 	@echo "tree" && .venv/bin/python -m pytest -q --no-header tests/arch
 
-parts: ## Debian's packages that some tests need: HAProxy, promtool, kcat, docker-compose (as root: sudo make parts)
+parts: ## Debian's packages that some tests need: HAProxy, promtool, kcat, docker-compose, SoftHSM (as root: sudo make parts)
 	@.ci/parts
 
 format: .venv/.test ## let ruff rewrite what it can
@@ -128,6 +130,10 @@ help: ## this list
 .venv/.cluster: requirements-dev.txt | .venv/.gateway
 	@$(PIP) -q install --no-compile --require-hashes --only-binary :all: -c requirements-dev.txt \
 		aiokafka confluent-kafka 'psycopg[binary]'
+	@touch $@
+
+.venv/.hsm: requirements-dev.txt | .venv/.gateway
+	@$(PIP) -q install --no-compile --require-hashes --only-binary :all: -c requirements-dev.txt python-pkcs11
 	@touch $@
 
 .venv/.test: requirements-dev.txt requirements-build.txt pyproject.toml | .venv/.made

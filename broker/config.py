@@ -21,13 +21,14 @@ class Settings(BaseModel):
 class Acceptance(Settings):
     """`lifetime`: longest a packet may be valid, seconds; `page_bytes`: where a page stops growing; `queue`: packets
     that may wait for the ledger before a gateway says it is busy; `deny_grace`: seconds for which a country's deny list
-    that expired is enough.
+    that expired is enough; `deny_push`: whether countries hand in their lists here, where the operator's keys are.
     """
 
     lifetime: Annotated[int, Field(ge=60)] = 7 * 86_400
     page_bytes: Annotated[int, Field(ge=65_536)] = 8 * 2**20
     queue: Annotated[int, Field(ge=1)] = 4096
     deny_grace: Annotated[int, Field(ge=0)] = 86_400
+    deny_push: bool = True
 
 
 class Listen(Settings):

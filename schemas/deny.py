@@ -89,6 +89,13 @@ class SignedDenyList(Model):
     document: DenyList
 
 
+class DenyStanding(DenyRef):
+    """Where a list stands in force: its place, the version of its metadata, and until when they are good (seconds)."""
+
+    version: Count
+    expires: Seconds
+
+
 def genesis(realm: str, name: str) -> DenyPlace:
     """Before a list's first entry: SHA-384 of the JCS of `{list, realm, v}`."""
     start = canonical({"v": "setu1.deny", "realm": realm, "list": name})

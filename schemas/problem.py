@@ -53,6 +53,8 @@ class Code(StrEnum):
     WRAP_INVALID = "wrap-invalid"
     COMMITMENT_MISMATCH = "commitment-mismatch"
     RECEIPT_INVALID = "receipt-invalid"
+    # a deny list
+    DENY_LIST_INVALID = "deny-list-invalid"
     # the broker
     BUSY = "busy"
     UNAVAILABLE = "unavailable"

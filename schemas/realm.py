@@ -31,7 +31,8 @@ class ShareProof(Model):
 
 class Share(Model):
     """The public halves of a country's six keys, or of the operator's two, each proven; with them the two, or the one,
-    of its deny list, where that is to have such keys.
+    of its deny list, where that is to have such keys. A country's share may be of its deny list's two alone: then its
+    other keys stay as they are.
     """
 
     v: Literal["setu1.share"]

@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any
 
 from broker.crypto.certificates import Authority, Issued, directory_row
-from broker.crypto.keys import PrivateKey, PublicKey
+from broker.crypto.keys import PrivateKey, PublicKey, SeedKey
 from broker.crypto.suites import SUITES
 from broker.directory.lookup import Snapshot
 from broker.envelope.seal import Draft, Sealed, Signer, seal
@@ -72,7 +72,7 @@ def uuid7(number: int, at: int = NOW) -> str:
 @cache
 def private_key(alg: str, label: str) -> PrivateKey:
     """The key of this label: always the same."""
-    return PrivateKey(alg, hashlib.sha256(f"setu test key {alg} {label}".encode()).digest())
+    return SeedKey(alg, hashlib.sha256(f"setu test key {alg} {label}".encode()).digest())
 
 
 def key_row(key: PrivateKey, use: KeyUse, **over: Any) -> Key:

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -72,3 +73,14 @@ def _no_sockets(request: pytest.FixtureRequest) -> Iterator[None]:
     _guard.test = None if allowed else request.node.nodeid
     yield
     _guard.test = None
+
+
+@pytest.fixture
+def hsm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A software HSM with a token `setu`."""
+    from tests.softhsm import SoftHsm  # noqa: PLC0415 - for tests that ask for it
+
+    made = SoftHsm(tmp_path / "hsm")
+    # SoftHSM has no other way to be told; it reads this when its library is initialised.
+    monkeypatch.setenv("SOFTHSM2_CONF", str(made.config))
+    return made

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from broker.crypto.keys import PrivateKey, PublicKey
+from broker.crypto.keys import PrivateKey, PublicKey, SeedKey
 from broker.crypto.suites import SUITES
 from broker.envelope.acknowledge import check_acknowledgement_signatures, parse_acknowledgement
 from broker.errors import PacketError
@@ -258,7 +258,7 @@ def realm_of(vectors: dict[str, Any], revoked: tuple[str, ...] = ()) -> Realm:
     """The realm whose directory holds exactly the vectors' keys."""
     rows: dict[str, dict[str, Any]] = {}
     for key in vectors["keys"]:
-        private = PrivateKey(key["alg"], unb64u(key["seed"]))
+        private = SeedKey(key["alg"], unb64u(key["seed"]))
         assert (b64u(private.public.raw), private.public.kid) == (key["public"], key["kid"])
         state = "revoked" if key["kid"] in revoked else "active"
         row = key_row(private, KeyUse(key["use"]), state=state).to_object()

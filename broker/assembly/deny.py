@@ -11,8 +11,10 @@ from broker.directory.lookup import Snapshot
 from broker.directory.tuf import LocalDirectory
 from broker.directory.tuf_deny import LIFETIME, SignedList, sign_list
 from broker.directory.tuf_repository import Operator, Repository
-from broker.errors import IntegrityError
-from schemas.deny import Denial
+from broker.errors import IntegrityError, RequestError, UnavailableError
+from broker.flows.denying import Kept
+from schemas.canonical import canonical
+from schemas.deny import Denial, SignedDenyList
 from schemas.problem import Code
 
 Clock = Callable[[], float]
@@ -65,6 +67,53 @@ def put_lists(
 ) -> None:
     """Put lists in force; raises IntegrityError (code `directory-invalid`), and nothing was changed."""
     Repository(repository, now).install(Operator(*operator), lists=lists)
+
+
+class DenyLists:
+    """`broker.flows.denying.Keeper`, of a repository's folder.
+
+    operator: the operator's two keys, asked for each time; None where they are elsewhere.
+    """
+
+    def __init__(
+        self,
+        repository: Path,
+        operator: Callable[[], tuple[PrivateKey, PrivateKey] | None],
+        *,
+        now: Clock = time.time,
+    ) -> None:
+        self._repository = repository
+        self._operator = operator
+        self._now = now
+
+    def keep(self, made: SignedDenyList) -> Kept:
+        """See `Keeper`."""
+        repository = Repository(self._repository, self._now)
+        found = file_of(made)
+        if any(each == found for each in repository.lists()):
+            return Kept(found.version, found.expires, fresh=False)
+        repository.check(found)
+        operator = self._operator()
+        if operator is None:
+            raise UnavailableError(
+                "Expected the operator's snapshot and timestamp keys at this gateway, found that it takes no lists.",
+                retry_after=60,
+                advice="Give the signed list to the operator, who puts it in force with `setu deny publish`.",
+            )
+        repository.install(Operator(*operator), lists=[found])
+        return Kept(found.version, found.expires, fresh=True)
+
+
+def file_of(made: SignedDenyList) -> SignedList:
+    """The two files of a list on its way; raises RequestError (code `deny-list-invalid`)."""
+    try:
+        return SignedList(made.document.list, canonical(made.metadata), made.document.canonical())
+    except ValueError as error:
+        raise RequestError(
+            Code.DENY_LIST_INVALID,
+            "Expected TUF metadata of the deny list, found numbers that have no canonical form.",
+            advice="Sign it anew with `setu deny renew`.",
+        ) from error
 
 
 def renew_lists(

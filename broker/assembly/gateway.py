@@ -20,7 +20,7 @@ from broker.assembly.keys import cursor_key, keys_in, log_keys_of, wrap_keys_of
 from broker.assembly.keystore import keystore
 from broker.assembly.ledger import open_books
 from broker.assembly.policy import policy_in
-from broker.assembly.realm import keep_fresh, local_directory
+from broker.assembly.realm import deny_lists, keep_fresh, local_directory
 from broker.config import GatewaySettings, split_address
 from broker.flows.acknowledge import Acknowledge
 from broker.flows.audit import Audit
@@ -28,6 +28,7 @@ from broker.flows.bell import Bell
 from broker.flows.chores import Chores
 from broker.flows.clocks import OpenClockList
 from broker.flows.cursor import Cursors
+from broker.flows.denying import PutDenyList
 from broker.flows.expire import Expire
 from broker.flows.health import Health
 from broker.flows.identify import Identify
@@ -167,6 +168,7 @@ class Gateway:
             precursors=Precursors(in_force, reader, audit, keys=wrap_keys_of(keys), now=now),
             log=LogFiles(reader),
             published=Published(directory.read_file),
+            deny=PutDenyList(in_force, deny_lists(settings, now=now)),
             refusals=refusals,
             health=health,
         )

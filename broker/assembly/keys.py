@@ -1,6 +1,5 @@
 """Key files as a deployment holds them, sorted by use."""
 
-import hmac
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -57,8 +56,8 @@ def log_keys_of(keys: Keys) -> Mapping[str, PrivateKey]:
 
 
 def cursor_key(log_key: PrivateKey) -> bytes:
-    """What cursors are signed with: the same wherever the log's keys are."""
-    return hmac.digest(log_key.seed(), CURSOR_LABEL, "sha256")
+    """What cursors are signed with: the same wherever the log's key is, in the same form; raises as `derive`."""
+    return log_key.derive(CURSOR_LABEL)
 
 
 def pinned_root(root: Path) -> bytes:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from broker.assembly.deny import renew_lists
+from broker.assembly.deny import DenyLists, renew_lists
 from broker.assembly.keys import keys_in, pinned_root
 from broker.assembly.keystore import keystore
 from broker.config import GatewaySettings
@@ -127,6 +127,17 @@ def operator_keys(realm_keys: Path) -> tuple[PrivateKey, PrivateKey]:
             advice="Put them there, or renew the directory where they are.",
         )
     return found["snapshot"], found["timestamp"]
+
+
+def deny_lists(settings: GatewaySettings, *, now: Callable[[], float] = time.time) -> DenyLists:
+    """What puts deny lists that are handed in into this gateway's repository, where the operator's keys are at hand."""
+    folder = settings.at(settings.paths.realm_keys)
+
+    def operator() -> tuple[PrivateKey, PrivateKey] | None:
+        here = settings.acceptance.deny_push and keystore().paths(folder, "timestamp*.key")
+        return operator_keys(folder) if here else None
+
+    return DenyLists(settings.at(settings.paths.directory), operator, now=now)
 
 
 def keep_fresh(settings: GatewaySettings, *, now: Callable[[], float] = time.time) -> bool:

@@ -15,6 +15,7 @@ import httpx
 from broker.assembly.agency import remote_directory, transport_of
 from broker.assembly.keys import keys_in, pinned_root, signer_of, wrap_keys_of
 from broker.cli.findings import RESTORE, SOON, Finding, State, certificate_in, dated
+from broker.cli.hsm_checks import check_hsm
 from broker.cli.reaching import reached
 from broker.cli.weighing import foreign_root, is_past, pair_fault, stale_timestamp
 from broker.config import AgencySettings
@@ -66,7 +67,9 @@ def _secrets(member: Member) -> Iterator[Finding]:
     files = [*sorted(member.at(settings.keys).glob("*.key")), member.at(settings.certificate_key)]
     for path in files:
         read_secret(path)
-    signer_of(keys_in(member.at(settings.keys)))
+    keys = keys_in(member.at(settings.keys))
+    signer_of(keys)
+    yield from check_hsm(keys)
     yield Finding("secrets", State.OK, f"{len(files)} private key files, each readable by its owner alone.")
 
 

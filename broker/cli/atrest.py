@@ -9,14 +9,17 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from broker.assembly.keystore import ask, keystore, said
+from broker.assembly.asking import ask, said
+from broker.assembly.keystore import keystore
 from broker.cli.keyring import SUFFIX
 from broker.cli.output import JsonOption, emit
 from broker.crypto.bundle import pkcs12
-from broker.crypto.keyfile import parse_key, read_secret, write_secret
+from broker.crypto.keyfile import in_hsm, parse_key, read_secret, write_secret
 from broker.crypto.sealing import SALT_SIZE, SHORTEST, Passphrase, is_sealed, seal, unseal
 from broker.errors import IntegrityError, MalformedError
 from schemas.problem import Code
+
+_PEM = b"-----BEGIN"
 
 PathsArgument = Annotated[
     list[Path], typer.Argument(metavar="PATH...", exists=True, help="Key files, or folders of them (*.key).")
@@ -42,7 +45,7 @@ def seal_(
     Without a terminal they read it from systemd's credential setu-passphrase, or from the file descriptor whose number
     is in SETU_PASSPHRASE_FD. What a disk kept of the plain files is not wiped: seal keys where they are made.
     """
-    files = [path for path in _files(paths) if not is_sealed(read_secret(path))]
+    files = [path for path in _files(paths) if _has_secret(path)]
     _tell(ctx, "sealed", seal_files(files, chosen(descriptor)) if files else [])
 
 
@@ -92,20 +95,23 @@ def chosen(descriptor: int | None) -> Passphrase:
 
 
 def seal_files(files: list[Path], passphrase: Passphrase, random: Callable[[int], bytes] = os.urandom) -> list[Path]:
-    """Seal plain key files in place, each replaced at once; returns them. Raises IntegrityError (`config-invalid`)."""
+    """Seal plain key files in place, each replaced at once; returns them. Raises IntegrityError (`config-invalid`).
+
+    Those of keys in an HSM are left as they are.
+    """
     salt = random(SALT_SIZE)
     made = []
-    for path in files:
+    for path in filter(_has_secret, files):
         plain = read_secret(path)
         made.append((path, seal(plain, about(plain, path), passphrase, salt, random=random)))
     for path, sealed in made:
         replace(path, sealed)
-    return files
+    return [path for path, _ in made]
 
 
 def about(plain: bytes, path: Path) -> dict[str, str]:
     """What may stand in clear beside a sealed key; raises IntegrityError where it is none."""
-    if plain.startswith(b"-----BEGIN"):
+    if plain.startswith(_PEM):
         return {"form": "pem"}
     use, key = parse_key(plain, path)
     return {"form": "setu1.key", "alg": key.alg, "use": use, "kid": key.public.kid}
@@ -121,6 +127,12 @@ def replace(path: Path, content: bytes) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def _has_secret(path: Path) -> bool:
+    """Whether there is something to seal: not so where it was done, or where the key is in an HSM."""
+    raw = read_secret(path)
+    return not is_sealed(raw) and (raw.startswith(_PEM) or not in_hsm(raw, path))
 
 
 def _files(paths: list[Path]) -> list[Path]:

@@ -43,7 +43,6 @@ from broker.cli.keyring import spoken
 from broker.cli.keys import country_of
 from broker.cli.output import JsonOption, console, emit, wants_json
 from broker.config import GatewaySettings, load
-from broker.crypto.keyfile import read_key_with_use
 from broker.directory.files import write_whole
 from broker.directory.share import make_share, public_key, read_share
 from broker.directory.tuf_deny import SignedList
@@ -82,7 +81,8 @@ def share(
 ) -> None:
     """Write the public halves of a country's six keys, or of the operator's two, with a proof of each.
 
-    And of the keys of its deny list (setu deny keys), where those are among the keys given.
+    And of the keys of its deny list (setu deny keys), where those are among the keys given; of a country of the realm
+    these alone, where it changes nothing else.
     """
     made = make_share(OPERATOR if country is None else country_of(country), _keys(keys))
     write_object(out, made.to_object())
@@ -276,11 +276,7 @@ def _install(proposal: Proposal, settings: GatewaySettings, pinned: Path, lists:
 
 
 def _keys(places: Sequence[Path]) -> Keys:
-    return [
-        each
-        for path in places
-        for each in (keys_in(path) if path.is_dir() else [read_key_with_use(path, keystore().read)])
-    ]
+    return [each for path in places for each in (keys_in(path) if path.is_dir() else [keystore().key_with_use(path)])]
 
 
 def _realm(pinned: Path) -> str:

@@ -12,7 +12,7 @@ from broker.cli.inputs import read_bytes, read_json
 from broker.cli.options import write_new
 from broker.crypto.keys import PublicKey
 from broker.directory.files import write_whole
-from broker.directory.share import public_key, read_share
+from broker.directory.share import is_whole, public_key, read_share
 from broker.directory.tuf_deny import DenyKeys
 from broker.directory.tuf_drafts import CountryKeys, RealmKeys
 from broker.directory.tuf_held import Held
@@ -74,7 +74,8 @@ def keys_for(held: Held | None, shares: Mapping[str, Share], *, renewed: bool) -
     to be no new root: nobody's keys change and it is not to be renewed.
 
     Raises:
-        IntegrityError: code `directory-invalid`; a first root without the operator's share.
+        IntegrityError: code `directory-invalid`; a first root without the operator's share, or of a new country the
+            keys of its deny list alone.
     """
     before = held.keys if held is not None else None
     if before is None and OPERATOR not in shares:
@@ -85,8 +86,14 @@ def keys_for(held: Held | None, shares: Mapping[str, Share], *, renewed: bool) -
         )
     countries = {
         **(before.countries if before is not None else {}),
-        **{holder: _country(share) for holder, share in shares.items() if holder != OPERATOR},
+        **{holder: _country(share) for holder, share in shares.items() if holder != OPERATOR and is_whole(share)},
     }
+    for holder in shares.keys() - countries.keys() - {OPERATOR}:
+        raise _refused(
+            f"the six keys of {holder}, which has none in force",
+            "a share of its deny list alone",
+            "Have it make its share with all of its keys.",
+        )
     if OPERATOR in shares:
         keys = RealmKeys(
             countries, _publics(shares[OPERATOR], "snapshot")[0], _publics(shares[OPERATOR], "timestamp")[0]

@@ -14,6 +14,7 @@ from broker.cli.checks_around import check_clock, check_disk, check_kafka, check
 from broker.cli.deny_shown import deny_findings
 from broker.cli.directory import expiries
 from broker.cli.findings import DAY, SOON, Finding, Patient, State, certificate_in, dated, free_bytes, made
+from broker.cli.hsm_checks import check_hsm
 from broker.config import GatewaySettings
 from broker.crypto.certificates import dates
 from broker.crypto.keyfile import read_secret
@@ -61,6 +62,7 @@ def _keys(patient: Patient) -> Iterator[Finding]:
     keys = keys_in(patient.at(settings.paths.keys))
     log_keys = log_keys_of(keys)
     snapshot = patient.snapshot()
+    yield from check_hsm([*keys, *keys_in(patient.at(settings.paths.realm_keys))])
     log = snapshot.log(settings.gateway)
     if LogSigner(log.origin, log_keys["Ed25519"], log_keys["ML-DSA-44"]).vkeys != (log.ed25519, log.mldsa44):
         yield Finding(

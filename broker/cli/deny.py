@@ -9,20 +9,24 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from broker.assembly.deny import deny_signers, put_lists, sign_next
+from broker.assembly.agency import transport_of
+from broker.assembly.deny import deny_signers, file_of, put_lists, sign_next
+from broker.assembly.hsm import maker
 from broker.assembly.realm import operator_keys
 from broker.cli.deny_shown import document_of, show_lists
 from broker.cli.directory import GatewayOption
 from broker.cli.inputs import FileArgument, model_of, read_json
 from broker.cli.keyring import spoken, write_deny_keys
-from broker.cli.options import ConfigOption, MaybeAsOption, write_new
+from broker.cli.options import ConfigOption, MaybeAsOption, TokenOption, write_new
 from broker.cli.output import JsonOption, emit
 from broker.cli.trust import DirectoryOption, trusting
-from broker.config import GatewaySettings, load
+from broker.config import AgencySettings, GatewaySettings, load
 from broker.directory.lookup import Snapshot
 from broker.directory.tuf_deny import SignedList
 from broker.errors import MalformedError
-from schemas.canonical import b64u, canonical, parse, unb64u
+from broker.sdk.denying import hand_in
+from broker.sdk.http import Http
+from schemas.canonical import b64u, parse, unb64u
 from schemas.deny import OPERATOR, Denial, SignedDenyList
 from schemas.problem import Code
 
@@ -39,18 +43,41 @@ OutOption = Annotated[
     typer.Option("--out", dir_okay=False, help="A new file for the signed list, to be given to the operator."),
 ]
 
+PushOption = Annotated[
+    bool,
+    typer.Option("--push", help="With --as: hand the signed list to the gateway, which puts it in force."),
+]
+_IN_FORCE = "put in force"
+
+
+class _Where:
+    """Where a signed list goes; raises typer.BadParameter where it would go nowhere."""
+
+    def __init__(self, profile: Path | None, config: Path | None, out: Path | None, push: bool) -> None:
+        if push and profile is None:
+            raise typer.BadParameter("expected --as with --push: an agency of the country hands the list in")
+        if out is None and config is None and not push:
+            raise typer.BadParameter(
+                "expected --push, or --out, or --config of the deployment to put it in force at once"
+            )
+        self.push = profile if push else None
+        self.config = config
+        self.out = out
+
 
 @app.command("keys", epilog="Example: setu deny keys deny-keys IND")
 def keys_(
     ctx: typer.Context,
     folder: Annotated[Path, typer.Argument(metavar="DIR", file_okay=False, help="A folder of key files.")],
     name: NameArgument,
+    pkcs11: TokenOption = None,
     _json: JsonOption = False,
 ) -> None:
     """Make the keys that sign a deny list: a country's two, or the operator's one. A ceremony gives them the list."""
     _checked(name)
+    token = maker(pkcs11) if pkcs11 is not None else None
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    made = [each.public for each in write_deny_keys(folder, name)]
+    made = [each.public for each in write_deny_keys(folder, name, token=token)]
     found = [{"alg": each.alg, "kid": each.kid, "fingerprint": spoken(unb64u(each.kid))} for each in made]
 
     def human(console: Console) -> None:
@@ -95,13 +122,16 @@ def add(
     config: ConfigOption = None,
     directory: DirectoryOption = None,
     out: OutOption = None,
+    push: PushOption = False,
     _json: JsonOption = False,
 ) -> None:
-    """Sign a list that suspends more. It is in force once the operator has put it there, within a second.
+    """Sign a list that suspends more. It is in force once it is in the gateway's repository, within a second.
 
-    With --config and without --out it is put in force at once, with the operator's keys of that deployment. Nothing
-    but a new version of the directory, signed by all countries, lifts what a list says.
+    With --push the gateway is given it and puts it there. With --config and without --out that is done here, with the
+    operator's keys of that deployment. Nothing but a new version of the directory, signed by all countries, lifts what
+    a list says.
     """
+    to = _Where(profile, config, out, push)
     snapshot = _snapshot(profile, config, directory)
     members: dict[str, Any] = {"at": int(time.time())} | ({"note": reason} if reason is not None else {})
     disputed = {} if since is None else {"since": int(since.replace(tzinfo=UTC).timestamp())}
@@ -115,10 +145,10 @@ def add(
             + ("--since without --kid." if wanted else "neither --agency nor --kid nor --certificate."),
         )
     denials = [model_of(Denial, each | members, "an entry of a deny list") for each in wanted]
-    _sign(ctx, snapshot, name, keys, denials, config, out)
+    _sign(ctx, snapshot, name, keys, denials, to)
 
 
-@app.command(epilog="Example: setu deny renew IND --keys deny-keys --as agency.toml --out IND.json")
+@app.command(epilog="Example: setu deny renew IND --keys deny-keys --as agency.toml --push")
 def renew(
     ctx: typer.Context,
     name: NameArgument,
@@ -127,13 +157,16 @@ def renew(
     config: ConfigOption = None,
     directory: DirectoryOption = None,
     out: OutOption = None,
+    push: PushOption = False,
     _json: JsonOption = False,
 ) -> None:
     """Sign a list for another day, as it is; what the directory lifted is left out. Best done every six hours.
 
-    With --config and without --out it is put in force at once, with the operator's keys of that deployment.
+    With --push the gateway is given it and puts it in force. With --config and without --out that is done here, with
+    the operator's keys of that deployment.
     """
-    _sign(ctx, _snapshot(profile, config, directory), name, keys, [], config, out)
+    to = _Where(profile, config, out, push)
+    _sign(ctx, _snapshot(profile, config, directory), name, keys, [], to)
 
 
 @app.command(epilog="Example: setu deny publish IND.json --config deployment/setu.toml")
@@ -141,13 +174,13 @@ def publish(ctx: typer.Context, file: FileArgument, config: GatewayOption, _json
     """Put a list that was signed elsewhere in force, with the operator's keys. Gateways take it up within a second."""
     made = list_file(file)
     _publish(config, made)
-    _say(ctx, made, "put in force")
+    _say(ctx, made, _IN_FORCE)
 
 
 def list_file(file: Path) -> SignedList:
     """A list as `setu deny add` and `renew` write it; raises MalformedError (code `bad-request`)."""
     found = model_of(SignedDenyList, read_json(file), "a signed deny list")
-    return SignedList(found.document.list, canonical(found.metadata), found.document.canonical())
+    return file_of(found)
 
 
 def _sign(
@@ -156,18 +189,24 @@ def _sign(
     name: str,
     keys: Path,
     denials: list[Denial],
-    config: Path | None,
-    out: Path | None,
+    to: _Where,
 ) -> None:
-    if out is None and config is None:
-        raise typer.BadParameter("expected --out, or --config of the deployment to put it in force at once")
     made = sign_next(snapshot, name, deny_signers(keys, name), denials)
-    if out is not None:
-        file = SignedDenyList(metadata=parse(made.metadata), document=made.read())
-        write_new(out, file.canonical())
-    elif config is not None:
-        _publish(config, made)
-    _say(ctx, made, "put in force" if out is None else f"signed into {out}")
+    file = SignedDenyList(metadata=parse(made.metadata), document=made.read())
+    if to.out is not None:
+        write_new(to.out, file.canonical())
+    if to.push is not None:
+        _push(to.push, file)
+    elif to.out is None and to.config is not None:
+        _publish(to.config, made)
+    in_force = to.push is not None or to.out is None
+    _say(ctx, made, _IN_FORCE if in_force else f"signed into {to.out}")
+
+
+def _push(profile: Path, made: SignedDenyList) -> None:
+    settings = load(AgencySettings, profile)
+    with transport_of(settings) as transport:
+        hand_in(Http(transport, gateways=settings.url), made)
 
 
 def _say(ctx: typer.Context, made: SignedList, done: str) -> None:
@@ -178,7 +217,7 @@ def _say(ctx: typer.Context, made: SignedList, done: str) -> None:
         "serial": document.serial,
         "hash": document.places()[-1].hash,
         "expires": datetime.fromtimestamp(made.expires, UTC).isoformat(),
-        "published": done == "put in force",
+        "published": done == _IN_FORCE,
     }
     emit(
         ctx,

@@ -10,12 +10,13 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
+from broker.assembly.hsm import maker
 from broker.assembly.keys import keys_in, pinned_root, signer_of, wrap_keys_of
 from broker.assembly.keystore import keystore
 from broker.cli.atrest import DescriptorOption, chosen, seal_files
 from broker.cli.inputs import FileArgument, model_of, read_bytes, read_json
 from broker.cli.keyring import spoken, write_agency_keys
-from broker.cli.options import ConfigOption, write_new
+from broker.cli.options import ConfigOption, TokenOption, write_new
 from broker.cli.output import JsonOption, emit
 from broker.cli.trust import DirectoryOption, trusting
 from broker.config import AgencySettings
@@ -74,6 +75,7 @@ def request(
     suite: Annotated[SuiteName, typer.Option(help="The realm's suite.")] = SuiteName.HYBRID_768,
     sealed: Annotated[bool, typer.Option("--seal", help="Seal the private keys with a passphrase at once.")] = False,
     descriptor: DescriptorOption = None,
+    pkcs11: TokenOption = None,
     _json: JsonOption = False,
 ) -> None:
     """Make the agency's keys, and a request to enrol them: HOME/enrolment.json, which holds no secret.
@@ -83,11 +85,12 @@ def request(
     """
     pinned = _first_root(root)
     passphrase = chosen(descriptor) if sealed else None
+    token = maker(pkcs11) if pkcs11 is not None else None
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     keys = home / "keys"
     keys.mkdir(mode=0o700, exist_ok=True)
     tls = new_tls_key()
-    made = write_agency_keys(keys, suite)
+    made = write_agency_keys(keys, suite, token=token)
     write_secret(home / "tls.key", tls)
     files = [*(keys / file for file, _, _ in made), home / "tls.key"]
     own = [(use.value, key) for _, use, key in made]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from broker.assembly.deny import deny_use
+from broker.assembly.hsm import Maker
 from broker.assembly.keystore import keystore
 from broker.crypto.keyfile import write_key
 from broker.crypto.keys import PrivateKey, generate
@@ -18,6 +19,8 @@ from schemas.problem import Code
 
 SUFFIX = ".key"
 CLASSICAL, POST_QUANTUM = "Ed25519", "ML-DSA-65"
+IN_HSM = ("Ed25519", "ES384")
+"""Algorithms of keys that an HSM can hold by PKCS #11."""
 
 Random = Callable[[int], bytes]
 Made = tuple[str, KeyUse, PrivateKey]
@@ -25,8 +28,12 @@ Share = tuple[Sequence[PrivateKey], Sequence[PrivateKey]]
 """A country's root keys and targets keys."""
 
 
-def write_agency_keys(folder: Path, suite: SuiteName, random: Random = os.urandom) -> list[Made]:
+def write_agency_keys(
+    folder: Path, suite: SuiteName, random: Random = os.urandom, *, token: Maker | None = None
+) -> list[Made]:
     """The two signing keys and the wrap key of an agency: (file name, use, key) each.
+
+    token: makes the classical key in an HSM, whose file then says where it is; so with the others below.
 
     Raises:
         IntegrityError: code `config-invalid`; there is a file of that name, and none was written.
@@ -40,15 +47,23 @@ def write_agency_keys(folder: Path, suite: SuiteName, random: Random = os.urando
             (_name("wrap"), KeyUse.WRAP, algorithms.wrap),
         ],
         random,
+        token,
     )
 
 
-def write_log_keys(folder: Path, random: Random = os.urandom) -> list[Made]:
+def write_log_keys(folder: Path, random: Random = os.urandom, *, token: Maker | None = None) -> list[Made]:
     """The two keys a ledger signs its heads with; raises as `write_agency_keys`."""
-    return _write(folder, [(_name("log", alg), KeyUse.LOG, alg) for alg in ("Ed25519", "ML-DSA-44")], random)
+    return _write(folder, [(_name("log", alg), KeyUse.LOG, alg) for alg in ("Ed25519", "ML-DSA-44")], random, token)
 
 
-def write_country_keys(folder: Path, country: str, random: Random = os.urandom, *, only_missing: bool = False) -> Share:
+def write_country_keys(
+    folder: Path,
+    country: str,
+    random: Random = os.urandom,
+    *,
+    only_missing: bool = False,
+    token: Maker | None = None,
+) -> Share:
     """A country's four root keys and two targets keys; `only_missing`: those that are there are read, not made.
 
     Raises:
@@ -58,21 +73,25 @@ def write_country_keys(folder: Path, country: str, random: Random = os.urandom, 
     targets = [(_name("targets", country, alg), alg) for alg in (CLASSICAL, POST_QUANTUM)]
     if not only_missing:
         _check_free(folder, [name for name, _ in root + targets])
-    return _signers(folder, "root", root, random), _signers(folder, "targets", targets, random)
+    return _signers(folder, "root", root, random, token), _signers(folder, "targets", targets, random, token)
 
 
-def write_operator_keys(folder: Path, random: Random = os.urandom) -> tuple[PrivateKey, PrivateKey]:
+def write_operator_keys(
+    folder: Path, random: Random = os.urandom, *, token: Maker | None = None
+) -> tuple[PrivateKey, PrivateKey]:
     """The operator's keys for snapshot and timestamp; raises as `write_country_keys`."""
     _check_free(folder, [_name("snapshot"), _name("timestamp")])
-    (snapshot,) = _signers(folder, "snapshot", [(_name("snapshot"), CLASSICAL)], random)
-    (timestamp,) = _signers(folder, "timestamp", [(_name("timestamp"), CLASSICAL)], random)
+    (snapshot,) = _signers(folder, "snapshot", [(_name("snapshot"), CLASSICAL)], random, token)
+    (timestamp,) = _signers(folder, "timestamp", [(_name("timestamp"), CLASSICAL)], random, token)
     return snapshot, timestamp
 
 
-def write_deny_keys(folder: Path, name: str, random: Random = os.urandom) -> Sequence[PrivateKey]:
+def write_deny_keys(
+    folder: Path, name: str, random: Random = os.urandom, *, token: Maker | None = None
+) -> Sequence[PrivateKey]:
     """The keys that sign a deny list: a country's two (`name`: its alpha-3), or the operator's one."""
     algs = (CLASSICAL,) if name == DENY_OPERATOR else (CLASSICAL, POST_QUANTUM)
-    return _signers(folder, deny_use(name), [(_name("deny", name, alg), alg) for alg in algs], random)
+    return _signers(folder, deny_use(name), [(_name("deny", name, alg), alg) for alg in algs], random, token)
 
 
 def spoken(digest: bytes) -> str:
@@ -86,16 +105,22 @@ def fingerprint_of(vkey: str) -> str:
     return spoken(hashlib.sha256(vkey.encode("ascii")).digest())
 
 
-def _signers(folder: Path, use: str, wanted: list[tuple[str, str]], random: Random) -> list[PrivateKey]:
-    made = []
+def _signers(
+    folder: Path, use: str, wanted: list[tuple[str, str]], random: Random, token: Maker | None
+) -> list[PrivateKey]:
+    made: list[PrivateKey] = []
     for name, alg in wanted:
         if (folder / name).exists():
             made.append(keystore().key(folder / name, use))
             continue
-        key = generate(alg, random)
+        key = _new(name, alg, random, token)
         write_key(folder / name, key, use)
         made.append(key)
     return made
+
+
+def _new(name: str, alg: str, random: Random, token: Maker | None) -> PrivateKey:
+    return generate(alg, random) if token is None or alg not in IN_HSM else token(alg, name.removesuffix(SUFFIX))
 
 
 def _name(*parts: str) -> str:
@@ -103,9 +128,9 @@ def _name(*parts: str) -> str:
     return "-".join(part.lower().replace("-", "") for part in parts) + SUFFIX
 
 
-def _write(folder: Path, wanted: list[tuple[str, KeyUse, str]], random: Random) -> list[Made]:
+def _write(folder: Path, wanted: list[tuple[str, KeyUse, str]], random: Random, token: Maker | None) -> list[Made]:
     _check_free(folder, [name for name, _, _ in wanted])
-    made = [(name, use, generate(alg, random)) for name, use, alg in wanted]
+    made = [(name, use, _new(name, alg, random, token)) for name, use, alg in wanted]
     for name, use, key in made:
         write_key(folder / name, key, use)
     return made

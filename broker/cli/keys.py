@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from broker.assembly.hsm import maker
 from broker.assembly.keystore import keystore
 from broker.cli import atrest, authorities
 from broker.cli.keyring import (
@@ -20,8 +21,8 @@ from broker.cli.keyring import (
     write_log_keys,
     write_operator_keys,
 )
+from broker.cli.options import TokenOption
 from broker.cli.output import JsonOption, emit, note
-from broker.crypto.keyfile import read_key_with_use
 from broker.crypto.keys import PrivateKey
 from schemas.canonical import b64u, unb64u
 from schemas.packet import SuiteName
@@ -42,16 +43,17 @@ class Form(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What may be shown of a key file: never its seed."""
+    """What may be shown of a key file: never its seed. `place`: its PKCS #11 URI, where it is in an HSM."""
 
     path: Path
     alg: str
     use: str
     kid: str
     public: str
+    place: str | None
 
     def document(self) -> dict[str, Any]:
-        return {
+        found = {
             "file": str(self.path),
             "use": self.use,
             "alg": self.alg,
@@ -59,6 +61,7 @@ class Shown:
             "fingerprint": spoken(unb64u(self.kid)),
             "public": self.public,
         }
+        return found if self.place is None else {**found, "pkcs11": self.place}
 
 
 FolderArgument = Annotated[Path, typer.Argument(metavar="DIR", file_okay=False, help="A folder of key files.")]
@@ -83,20 +86,23 @@ def generate_(
         bool, typer.Option("--missing", help="With --for country: make only those that are not there (one was lost).")
     ] = False,
     suite: Annotated[SuiteName, typer.Option(help="The realm's suite.")] = SuiteName.HYBRID_768,
+    pkcs11: TokenOption = None,
     _json: JsonOption = False,
 ) -> None:
     """Make new private keys, one file each, mode 0600; an existing file is never overwritten."""
+    token = maker(pkcs11) if pkcs11 is not None else None
     if (form is Form.COUNTRY) != (country is not None) or (only_missing and country is None):
         raise typer.BadParameter("expected --country with --for country, and with nothing else")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if form in (Form.AGENCY, Form.LOG):
-        made = write_agency_keys(folder, suite) if form is Form.AGENCY else write_log_keys(folder)
+        agency = form is Form.AGENCY
+        made = write_agency_keys(folder, suite, token=token) if agency else write_log_keys(folder, token=token)
         _print(ctx, [_shown(folder / name, key, use) for name, use, key in made])
         return
     if country is not None:
-        write_country_keys(folder, country_of(country).lower(), only_missing=only_missing)
+        write_country_keys(folder, country_of(country).lower(), only_missing=only_missing, token=token)
     else:
-        write_operator_keys(folder)
+        write_operator_keys(folder, token=token)
     _print(ctx, [read(path) for path in sorted(folder.glob("*" + SUFFIX))])
 
 
@@ -117,9 +123,10 @@ def show(
     found = read(file).document()
 
     def human(console: Console) -> None:
-        for name in ("file", "use", "alg", "kid", "fingerprint"):
-            console.print(f"{name:12}", style="bold", end="")
-            console.print(found[name])
+        for name in ("file", "use", "alg", "kid", "fingerprint", "pkcs11"):
+            if name in found:
+                console.print(f"{name:12}", style="bold", end="")
+                console.print(found[name])
 
     emit(ctx, found, human)
 
@@ -139,12 +146,12 @@ def list_(
 
 def read(path: Path) -> Shown:
     """A key file's public half; raises IntegrityError (code `config-invalid`)."""
-    use, key = read_key_with_use(path, keystore().read)
+    use, key = keystore().key_with_use(path)
     return _shown(path, key, use)
 
 
 def _shown(path: Path, key: PrivateKey, use: str) -> Shown:
-    return Shown(path, key.alg, use, key.public.kid, b64u(key.public.raw))
+    return Shown(path, key.alg, use, key.public.kid, b64u(key.public.raw), key.stored().get("pkcs11"))
 
 
 def _print(ctx: typer.Context, keys: list[Shown]) -> None:
@@ -152,6 +159,8 @@ def _print(ctx: typer.Context, keys: list[Shown]) -> None:
         table = Table("file", "use", "algorithm", "fingerprint (SHA-256)", box=None, header_style="bold")
         for each in keys:
             table.add_row(str(each.path), each.use, each.alg, spoken(unb64u(each.kid)))
+            if each.place is not None:
+                table.add_row("  in an HSM", "", "", each.place)
         console.print(table)
 
     emit(ctx, {"keys": [each.document() for each in keys]}, human)

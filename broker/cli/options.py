@@ -39,6 +39,16 @@ SealedOption = Annotated[
     typer.Option("--sealed/--open", help="Leave the gateway out as a reader, or not; by default as the settings say."),
 ]
 
+TokenOption = Annotated[
+    str | None,
+    typer.Option(
+        "--pkcs11",
+        metavar="URI",
+        help="Make the classical keys in this token of an HSM (RFC 7512), such as pkcs11:token=setu, to stay there; "
+        "its library is named in SETU_PKCS11_MODULE. Post-quantum and wrap keys are files still.",
+    ),
+]
+
 
 def write_new(path: Path, content: bytes) -> None:
     """Write a file that is not there yet.

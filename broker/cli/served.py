@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
@@ -72,9 +72,11 @@ class Served:
 
     Args:
         log: the file that takes what the process prints.
+        env: what its environment has besides this process's.
     """
 
-    def __init__(self, deployment: Deployment, log: Path) -> None:
+    def __init__(self, deployment: Deployment, log: Path, env: Mapping[str, str] | None = None) -> None:
+        self._env = {**os.environ, **(env or {})}
         self._config = deployment.config
         self._ready = f"{deployment.operations}/readyz"
         self._log = log
@@ -87,6 +89,7 @@ class Served:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                env=self._env,
             )
         try:
             self._wait(self._process)

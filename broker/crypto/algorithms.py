@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, mlkem, x25519
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA384
 from cryptography.hazmat.primitives.hpke import (
     MLKEM768X25519PrivateKey,
     MLKEM768X25519PublicKey,
@@ -19,6 +21,7 @@ from broker.crypto.curves import ed25519_acceptable, x25519_acceptable
 SEED_SIZE = 32
 X25519_SIZE = 32
 P384_POINT_SIZE = 97
+P384_BYTES = 48
 _MLKEM768_SIZE = 1184
 _MLKEM1024_SIZE = 1568
 _MLKEM_SEED_SIZE = 64
@@ -140,6 +143,16 @@ def _expand_hpke10(seed: bytes) -> tuple[PrivateHandle, bytes]:
     lattice = mlkem.MLKEM1024PrivateKey.from_seed_bytes(wide[:_MLKEM_SEED_SIZE])
     curve = ec.derive_private_key(int.from_bytes(wide[_MLKEM_SEED_SIZE:]), ec.SECP384R1())
     return MLKEM1024P384PrivateKey(lattice, curve), lattice.public_key().public_bytes_raw() + _p384_bytes(curve)
+
+
+def signature_of(private: PrivateHandle, message: bytes) -> bytes | None:
+    """As `broker.crypto.signatures.sign`; None for a key that does not sign."""
+    if isinstance(private, ec.EllipticCurvePrivateKey):
+        r, s = decode_dss_signature(private.sign(message, ec.ECDSA(SHA384())))
+        return r.to_bytes(P384_BYTES) + s.to_bytes(P384_BYTES)
+    if isinstance(private, MLKEM768X25519PrivateKey | MLKEM1024P384PrivateKey):
+        return None
+    return private.sign(message)
 
 
 ALGORITHMS: Mapping[str, Algorithm] = MappingProxyType(

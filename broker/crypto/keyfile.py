@@ -1,27 +1,44 @@
-"""Private keys on disk: one key a file, for its owner alone. Python cannot wipe memory; a core dump holds keys too."""
+"""Private keys on disk: one key a file, for its owner alone. Python cannot wipe memory; a core dump holds keys too.
+
+The file of a key in an HSM says where it is there, and holds no secret.
+"""
 
 import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Protocol
 
-from broker.crypto.keys import PrivateKey
+from broker.crypto.keys import PrivateKey, SeedKey
+from broker.crypto.place import Place, parse_place
 from broker.errors import IntegrityError, SignatureError
-from schemas.canonical import MalformedBase64Error, MalformedJsonError, b64u, canonical, parse, unb64u
+from schemas.canonical import MalformedBase64Error, MalformedJsonError, canonical, parse, unb64u
 from schemas.problem import Code
 
 FORMAT = "setu1.key"
 _MAX_SIZE = 16_384
-_MEMBERS = {"v", "alg", "use", "kid", "seed"}
+_MEMBERS = {"v", "alg", "use", "kid"}
+
+
+class Tokens(Protocol):
+    """Where keys in an HSM are found; the engine is `broker.crypto.hsm.Tokens`."""
+
+    def key(self, alg: str, place: Place, kid: str) -> PrivateKey:
+        """The key of this kid.
+
+        Raises:
+            IntegrityError: code `config-invalid`; there is none, or it is not to be used.
+            UnavailableError: the HSM does not answer.
+        """
 
 
 def write_key(path: Path, key: PrivateKey, use: str) -> None:
-    """Write a new key file with mode 0600: canonical JSON {v, alg, use, kid, seed}.
+    """Write a new key file with mode 0600: canonical JSON {v, alg, use, kid, seed}, or `pkcs11` for a key in an HSM.
 
     Raises:
         IntegrityError: code `config-invalid`; there is a file already.
     """
-    fields = {"v": FORMAT, "alg": key.alg, "use": str(use), "kid": key.public.kid, "seed": b64u(key.seed())}
+    fields = {"v": FORMAT, "alg": key.alg, "use": str(use), "kid": key.public.kid, **key.stored()}
     write_secret(path, canonical(fields) + b"\n")
 
 
@@ -67,29 +84,52 @@ def read_key(path: Path, use: str | None = None, read: Callable[[Path], bytes] =
     Raises:
         IntegrityError: code `config-invalid`; not there, readable by others than its owner, or not a key file.
     """
-    found, key = read_key_with_use(path, read)
-    if use is not None and found != use:
-        raise _invalid(f"Expected a key for {use} in {path}, found one for another use.", "One key, one use.")
+    found, key = parse_key(read(path), path)
+    check_use(found, use, path)
     return key
 
 
-def read_key_with_use(path: Path, read: Callable[[Path], bytes] = read_secret) -> tuple[str, PrivateKey]:
-    """A key file's use and key; raises as `read_key`."""
-    return parse_key(read(path), path)
+def check_use(found: str, use: str | None, path: Path) -> None:
+    """Raises IntegrityError (code `config-invalid`) where a key is for another use than `use`."""
+    if use is not None and found != use:
+        raise _invalid(f"Expected a key for {use} in {path}, found one for another use.", "One key, one use.")
 
 
-def parse_key(raw: bytes, path: Path) -> tuple[str, PrivateKey]:
-    """The use and key that stand in a key file's bytes; raises as `read_key`."""
+def parse_key(raw: bytes, path: Path, tokens: Tokens | None = None) -> tuple[str, PrivateKey]:
+    """The use and key that stand in a key file's bytes; raises as `read_key`, and as `Tokens.key`."""
+    fields = _fields(raw, path)
+    if "pkcs11" in fields:
+        place = parse_place(fields["pkcs11"])
+        if tokens is None:
+            raise _invalid(
+                f"Expected a way to the HSM that holds the key of {path}, found none.",
+                "Set SETU_PKCS11_MODULE to the whole path of the HSM's PKCS #11 library.",
+            )
+        return fields["use"], tokens.key(fields["alg"], place, fields["kid"])
     try:
-        fields = parse(raw)
-        if not isinstance(fields, dict) or fields.keys() != _MEMBERS or fields["v"] != FORMAT:
-            raise _not_a_key_file(path)
-        key = PrivateKey(fields["alg"], unb64u(fields["seed"]))
-    except (MalformedJsonError, MalformedBase64Error, SignatureError, TypeError, AttributeError):
+        key = SeedKey(fields["alg"], unb64u(fields["seed"]))
+    except (MalformedBase64Error, SignatureError):
         raise _not_a_key_file(path) from None
     if key.public.kid != fields["kid"]:
         raise _not_a_key_file(path)
-    return str(fields["use"]), key
+    return fields["use"], key
+
+
+def in_hsm(raw: bytes, path: Path) -> bool:
+    """Whether a key file only says where its key is; raises as `read_key`."""
+    return "pkcs11" in _fields(raw, path)
+
+
+def _fields(raw: bytes, path: Path) -> dict[str, str]:
+    try:
+        fields: Any = parse(raw)
+    except MalformedJsonError:
+        raise _not_a_key_file(path) from None
+    if not isinstance(fields, dict) or not all(isinstance(each, str) for each in fields.values()):
+        raise _not_a_key_file(path)
+    if fields.keys() not in (_MEMBERS | {"seed"}, _MEMBERS | {"pkcs11"}) or fields["v"] != FORMAT:
+        raise _not_a_key_file(path)
+    return fields
 
 
 def write_secret(path: Path, data: bytes) -> None:

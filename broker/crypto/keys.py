@@ -1,12 +1,14 @@
 """Public and private keys. A key object exists only for bytes that are a sound key of its algorithm."""
 
 import hashlib
+import hmac
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import cached_property, lru_cache
 from typing import NoReturn
 
-from broker.crypto.algorithms import ALGORITHMS, P384_POINT_SIZE, SEED_SIZE, PrivateHandle, PublicHandle
+from broker.crypto.algorithms import ALGORITHMS, P384_POINT_SIZE, SEED_SIZE, PrivateHandle, PublicHandle, signature_of
 from broker.errors import SignatureError
 from schemas.canonical import MalformedBase64Error, b64u, canonical, unb64u
 from schemas.directory import Key
@@ -57,8 +59,38 @@ class PublicKey:
         return f"PublicKey({self.alg!r}, kid={self.kid!r})"
 
 
-class PrivateKey:
-    """A private key, kept as its 32-byte seed. Never shown, never copied into a message.
+class PrivateKey(ABC):
+    """A private key, here as its seed or in an HSM. Never shown, never copied into a message."""
+
+    alg: str
+
+    @property
+    @abstractmethod
+    def public(self) -> PublicKey: ...
+
+    @abstractmethod
+    def sign(self, message: bytes) -> bytes:
+        """As `broker.crypto.signatures.sign`.
+
+        Raises:
+            SignatureError: code `key-unknown`; the key is for something else.
+            UnavailableError: it is in an HSM that does not answer.
+        """
+
+    @abstractmethod
+    def derive(self, label: bytes) -> bytes:
+        """32 secret bytes for another purpose, which only the holder of this key makes; raises as `sign`."""
+
+    @abstractmethod
+    def stored(self) -> dict[str, str]:
+        """What a key file says of where the secret is: the seed itself, or its place in an HSM."""
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a private key is not copied or pickled; write it with broker.crypto.keyfile")
+
+
+class SeedKey(PrivateKey):
+    """A private key that is kept as its 32-byte seed.
 
     ES384: the scalar is SHAKE256("setu1.es384" 00 seed) to 56 bytes, modulo (n - 1), plus 1 (FIPS 186-5, A.2.1).
     HPKE-9-KE, HPKE-10-KE: SHAKE256(seed) to 96 or 112 bytes: 64 of ML-KEM seed, then the X25519 key or P-384 scalar
@@ -88,19 +120,32 @@ class PrivateKey:
     def public(self) -> PublicKey:
         return PublicKey(self.alg, self._expanded[1])
 
+    def sign(self, message: bytes) -> bytes:
+        signature = signature_of(self.handle, message)
+        if signature is None:
+            raise not_for_signatures(self.alg)
+        return signature
+
+    def derive(self, label: bytes) -> bytes:
+        return hmac.digest(self._seed, label, "sha256")
+
+    def stored(self) -> dict[str, str]:
+        return {"seed": b64u(self._seed)}
+
     def seed(self) -> bytes:
         """The secret itself, for a key file."""
         return self._seed
 
     def __repr__(self) -> str:
-        return f"PrivateKey({self.alg!r}, seed hidden)"
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a private key is not copied or pickled; write it with broker.crypto.keyfile")
+        return f"SeedKey({self.alg!r}, seed hidden)"
 
 
-def generate(alg: str, random: Callable[[int], bytes] = os.urandom) -> PrivateKey:
-    return PrivateKey(alg, random(SEED_SIZE))
+def generate(alg: str, random: Callable[[int], bytes] = os.urandom) -> SeedKey:
+    return SeedKey(alg, random(SEED_SIZE))
+
+
+def not_for_signatures(alg: str) -> SignatureError:
+    return SignatureError(Code.KEY_UNKNOWN, f"Expected a signature key, found one for {alg}: one key, one use.")
 
 
 def thumbprint(alg: str, raw: bytes) -> str:

@@ -1,11 +1,11 @@
-"""Where a program finds its private keys: in files, else in systemd's credentials; plain or sealed."""
+"""Where a program finds its private keys: in files, else in systemd's credentials; plain, sealed or in an HSM."""
 
 import os
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from broker.crypto.keyfile import read_key, read_key_with_use, read_secret
+from broker.crypto.keyfile import Tokens, check_use, in_hsm, parse_key, read_secret
 from broker.crypto.keys import PrivateKey
 from broker.crypto.sealing import Passphrase, is_sealed, unseal
 from broker.errors import IntegrityError
@@ -18,11 +18,18 @@ class KeyStore:
     """Reads private keys. A key whose file is not there is looked for among the credentials, under the file's name.
 
     passphrase: of sealed keys; None where there is none. credentials: `$CREDENTIALS_DIRECTORY` (systemd.exec(5)).
+    tokens: opens the HSM when the first key is found to be there; None where no HSM is known.
     """
 
-    def __init__(self, passphrase: Passphrase | None = None, credentials: Path | None = None) -> None:
+    def __init__(
+        self,
+        passphrase: Passphrase | None = None,
+        credentials: Path | None = None,
+        tokens: Callable[[], Tokens] | None = None,
+    ) -> None:
         self._passphrase = passphrase
         self._credentials = credentials
+        self._tokens = tokens
 
     def find(self, path: Path) -> Path:
         """The file itself, or the credential in its place; the file where there is neither."""
@@ -57,14 +64,21 @@ class KeyStore:
         return unseal(raw, self._passphrase, str(path))
 
     def key(self, path: Path, use: str | None = None) -> PrivateKey:
-        """A key file; raises as `broker.crypto.keyfile.read_key`."""
-        return read_key(path, use, self.read)
+        """A key file; raises as `broker.crypto.keyfile.read_key`, and as `Tokens.key`."""
+        found, key = self.key_with_use(path)
+        check_use(found, use, path)
+        return key
+
+    def key_with_use(self, path: Path) -> tuple[str, PrivateKey]:
+        """A key file's use and key; raises as `key`."""
+        raw = self.read(path)
+        return parse_key(raw, path, self._tokens() if self._tokens is not None and in_hsm(raw, path) else None)
 
     def keys_in(self, folder: Path) -> Iterator[tuple[str, PrivateKey]]:
-        """(use, key) of each key file, without TLS keys; raises as `read`."""
+        """(use, key) of each key file, without TLS keys; raises as `key`."""
         for path in self.paths(folder):
             if not (path.parent == self._credentials and self.read(path).startswith(_PEM)):
-                yield read_key_with_use(path, self.read)
+                yield self.key_with_use(path)
 
     def unsealed(self, path: Path) -> bytes | None:
         """The bytes of a sealed key, None for a plain one, which can be read where `find` says; raises as `read`."""

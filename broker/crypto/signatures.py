@@ -5,17 +5,17 @@ from types import MappingProxyType
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA384
 
-from broker.crypto.keys import PrivateKey, PublicKey
+from broker.crypto.algorithms import P384_BYTES
+from broker.crypto.keys import PrivateKey, PublicKey, not_for_signatures
 from broker.errors import SignatureError
 from schemas.problem import Code
 
 SIGNATURE_SIZES: Mapping[str, int] = MappingProxyType(
     {"Ed25519": 64, "ES384": 96, "ML-DSA-44": 2420, "ML-DSA-65": 3309, "ML-DSA-87": 4627}
 )
-_P384_BYTES = 48
 
 
 def sign(key: PrivateKey, message: bytes) -> bytes:
@@ -23,17 +23,9 @@ def sign(key: PrivateKey, message: bytes) -> bytes:
 
     Raises:
         SignatureError: code `key-unknown`; the key is for something else.
+        UnavailableError: the key is in an HSM that does not answer.
     """
-    handle = key.handle
-    if isinstance(handle, ec.EllipticCurvePrivateKey):
-        r, s = decode_dss_signature(handle.sign(message, ec.ECDSA(SHA384())))
-        return r.to_bytes(_P384_BYTES) + s.to_bytes(_P384_BYTES)
-    if isinstance(
-        handle,
-        ed25519.Ed25519PrivateKey | mldsa.MLDSA44PrivateKey | mldsa.MLDSA65PrivateKey | mldsa.MLDSA87PrivateKey,
-    ):
-        return handle.sign(message)
-    raise _not_for_signatures(key.alg)
+    return key.sign(message)
 
 
 def verify(key: PublicKey, message: bytes, signature: bytes) -> None:
@@ -45,14 +37,14 @@ def verify(key: PublicKey, message: bytes, signature: bytes) -> None:
     handle = key.handle
     size = SIGNATURE_SIZES.get(key.alg)
     if size is None:
-        raise _not_for_signatures(key.alg)
+        raise not_for_signatures(key.alg)
     if len(signature) != size:
         raise SignatureError(
             Code.SIGNATURE_INVALID, f"Expected {size} bytes of {key.alg} signature, found {len(signature)}."
         )
     try:
         if isinstance(handle, ec.EllipticCurvePublicKey):
-            r, s = int.from_bytes(signature[:_P384_BYTES]), int.from_bytes(signature[_P384_BYTES:])
+            r, s = int.from_bytes(signature[:P384_BYTES]), int.from_bytes(signature[P384_BYTES:])
             handle.verify(encode_dss_signature(r, s), message, ec.ECDSA(SHA384()))
         elif isinstance(
             handle,
@@ -60,14 +52,10 @@ def verify(key: PublicKey, message: bytes, signature: bytes) -> None:
         ):
             handle.verify(signature, message)
         else:
-            raise _not_for_signatures(key.alg)
+            raise not_for_signatures(key.alg)
     except InvalidSignature:
         raise SignatureError(
             Code.SIGNATURE_INVALID,
             f"Expected the {key.alg} signature to verify, found that it does not.",
             advice="Sign the bytes that are sent, with the key the directory lists for this kid.",
         ) from None
-
-
-def _not_for_signatures(alg: str) -> SignatureError:
-    return SignatureError(Code.KEY_UNKNOWN, f"Expected a signature key, found one for {alg}: one key, one use.")

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.hpke import Suite as Hpke
 
 from broker.crypto.algorithms import P384_POINT_SIZE, X25519_SIZE
 from broker.crypto.curves import p384_acceptable, x25519_acceptable
-from broker.crypto.keys import PrivateKey, PublicKey
+from broker.crypto.keys import PrivateKey, PublicKey, SeedKey
 from broker.crypto.suites import CONTENT_KEY_SIZE, ENCRYPTED_KEY_SIZE, SUITES
 from broker.errors import MalformedError, PacketError, SignatureError
 from schemas.problem import Code
@@ -55,12 +55,13 @@ def unwrap(private: PrivateKey, ek: bytes, encrypted_key: bytes, info: bytes) ->
         PacketError: code `wrap-invalid`; it proves nothing against either side.
         SignatureError: code `key-unknown`; the key is for something else.
     """
-    if not isinstance(private.handle, MLKEM768X25519PrivateKey | MLKEM1024P384PrivateKey):
+    handle = private.handle if isinstance(private, SeedKey) else None
+    if not isinstance(handle, MLKEM768X25519PrivateKey | MLKEM1024P384PrivateKey):
         raise _not_for_wraps(private.alg)
     if len(ek) != _EK_SIZES[private.alg] or len(encrypted_key) != ENCRYPTED_KEY_SIZE:
         raise _does_not_open()
     try:
-        return _HPKE[private.alg].decrypt(ek + encrypted_key, private.handle, info=info)
+        return _HPKE[private.alg].decrypt(ek + encrypted_key, handle, info=info)
     except InvalidTag:
         raise _does_not_open() from None
 

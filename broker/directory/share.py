@@ -34,7 +34,7 @@ def make_share(holder: str, keys: Keys) -> Share:
 
     Raises:
         IntegrityError: code `directory-invalid`; other keys than that holder's six, or two, and those of its deny list
-            (use `deny-IND`, in a share `deny`).
+            (use `deny-IND`, in a share `deny`); a country's may be of these alone.
     """
     agreed = _agreed(holder)
     uses = {use: use for each in agreed for use, _ in each if use != "deny"} | {role_of(holder): "deny"}
@@ -87,15 +87,22 @@ def public_key(key: ShareKey) -> PublicKey:
 
 
 def _agreed(holder: str) -> Sequence[Mapping[tuple[str, str], int]]:
-    least = TWO if holder == OPERATOR else SIX
-    return least, {**least, **DENY[holder == OPERATOR]}
+    if holder == OPERATOR:
+        return TWO, {**TWO, **DENY[True]}
+    return SIX, {**SIX, **DENY[False]}, DENY[False]
+
+
+def is_whole(share: Share) -> bool:
+    """Whether it has keys beside those of a deny list, which alone make no holder."""
+    return any(key.use != "deny" for key in share.keys)
 
 
 def _described(holder: str) -> str:
     if holder == OPERATOR:
         return "an operator's two keys (Ed25519 for snapshot and timestamp), and its deny list's one or none"
     return (
-        "a country's six keys (root: two Ed25519, two ML-DSA-65; targets: one of each), and its deny list's two or none"
+        "a country's six keys (root: two Ed25519, two ML-DSA-65; targets: one of each), its deny list's two (one of "
+        "each), or both"
     )
 
 

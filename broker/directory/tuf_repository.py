@@ -22,7 +22,7 @@ from broker.directory.tuf_deny import DenyKeys, SignedList, check_delegations, d
 from broker.directory.tuf_deny_repository import check_lists, newest_lists
 from broker.directory.tuf_drafts import COMPACT, HASHES, RealmKeys, cosign, root_draft, targets_draft
 from broker.directory.tuf_keys import OwnSigner, check_root
-from broker.errors import IntegrityError
+from broker.errors import IntegrityError, RequestError
 from schemas.canonical import b64u
 from schemas.directory import TARGET, Directory
 from schemas.problem import Code
@@ -234,6 +234,26 @@ class Repository:
         file.verify_length_and_hashes(raw)
         name = file.get_prefixed_paths()[0]
         return [(f"targets/{name}", raw), (f"metadata/{document.version}.targets.json", targets)]
+
+    def check(self, made: SignedList) -> None:
+        """Whether this list may come into force here, as `install` asks.
+
+        Raises:
+            RequestError: code `deny-list-invalid`; it may not.
+            IntegrityError: code `directory-invalid`; the repository is unsound.
+        """
+        try:
+            before, realm = self._snapshot(), b64u(hashlib.sha384(self._load("1.root.json")).digest())
+            if before is None:
+                raise _refused("a repository with a directory in force", "none")
+            targets = _read(Targets, self._load(f"{before.meta[_TARGETS].version}.targets.json")).signed
+            document, held = self._in_force(targets), self.lists()
+        except (RepositoryError, OSError) as error:
+            raise _refused("metadata that verifies from the root", str(error)) from error
+        try:
+            check_lists(held, [made], targets, document, realm, again=False)
+        except IntegrityError as error:
+            raise RequestError(Code.DENY_LIST_INVALID, error.message, advice=error.advice) from error
 
     def lists(self) -> list[SignedList]:
         """The newest of each deny list here."""

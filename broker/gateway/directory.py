@@ -1,4 +1,4 @@
-"""The directory's repository and the payload schemas: what every agency may read."""
+"""The directory's repository and the payload schemas, which every agency may read; and deny lists handed in."""
 
 import re
 
@@ -24,6 +24,14 @@ async def metadata(request: Request, name: str) -> Response:
 @router.get("/directory/targets/{name}")
 async def target(request: Request, name: str) -> Response:
     return await _file(request, "targets", name)
+
+
+@router.post("/directory/deny")
+async def deny(request: Request) -> Response:
+    """201 where the list came into force now; 200 where that very version was in force before."""
+    exchange = exchange_of(request)
+    standing, fresh = await exchange.services.deny(exchange.caller, await exchange.body.read())
+    return json_answer(standing.canonical(), 201 if fresh else 200)
 
 
 @router.get("/schemas")

@@ -7,6 +7,7 @@ from broker.gateway.describe import exchange, lookups
 from broker.gateway.describe.callers import Stand
 from broker.gateway.describe.operation import EVERYWHERE, PLACE, Answer, Operation, Parameter, Schema, reference, table
 from broker.gateway.problems import MEDIA_TYPE, TABLE
+from schemas.deny import DenyStanding, SignedDenyList
 from schemas.directory import Directory
 from schemas.evidence import (
     AckBody,
@@ -28,6 +29,7 @@ from schemas.wire import DIALECT, components
 MODELS = (
     AckBody,
     Acknowledgement,
+    DenyStanding,
     Directory,
     Header,
     OpenClocks,
@@ -37,6 +39,7 @@ MODELS = (
     Problem,
     Proof,
     Receipt,
+    SignedDenyList,
     Timeline,
     TimelineItem,
     TopicInfo,

@@ -52,6 +52,7 @@ TABLE: dict[Code, tuple[int, str]] = {
     Code.WRAP_INVALID: (422, "The content key does not unwrap"),
     Code.COMMITMENT_MISMATCH: (422, "The payload is not the one committed to"),
     Code.RECEIPT_INVALID: (422, "The receipt does not hold"),
+    Code.DENY_LIST_INVALID: (422, "Not a deny list that may come into force"),
     Code.BUSY: (503, "Busy"),
     Code.UNAVAILABLE: (503, "Not available now"),
     Code.LOG_INVALID: (503, "The ledger is being examined"),

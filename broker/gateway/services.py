@@ -9,6 +9,7 @@ from broker.flows.identify import Caller
 from broker.flows.submit import Submitted
 from broker.ledger.outcomes import Counting
 from broker.ledger.port import EntryFilter
+from schemas.deny import DenyStanding
 from schemas.evidence import Delivery, OpenClocks, Page, Proof, Timeline, Tombstone, TopicInfo
 from schemas.outcomes import Outcomes
 from schemas.problem import Code
@@ -103,6 +104,12 @@ class Published(Protocol):
     def schema(self, kind: str, version: int, /) -> dict[str, Any]: ...
 
 
+class PutDenyList(Protocol):
+    async def __call__(self, caller: Caller, raw: bytes, /) -> tuple[DenyStanding, bool]:
+        """Where a signed list stands, now in force, and whether it was not before."""
+        ...
+
+
 class Refusals(Protocol):
     """Counts refusals of which nothing may enter the ledger but their number. Never blocks."""
 
@@ -127,5 +134,6 @@ class Services:
     precursors: Precursors
     log: Log
     published: Published
+    deny: PutDenyList
     refusals: Refusals
     health: Health

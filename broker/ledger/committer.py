@@ -243,7 +243,9 @@ class Committer:
             _log.critical("the ledger stops: %s", error)
             self._stop(error, items)
             return
-        _log.critical("the ledger ends the process", exc_info=error)
+        # Ours say what was expected and hold no secret; another's message may.
+        said = str(error) if isinstance(error, SetuError) else type(error).__name__
+        _log.critical("the ledger ends the process: %s", said, exc_info=error)
         self._stop(_stopped(), items)
         self._die()
 

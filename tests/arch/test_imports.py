@@ -47,6 +47,7 @@ def test_imports_run_one_way(copy, tmp_path):
         pytest.param("broker/policy/port.py", "import broker.ledger", id="a-sibling"),
         pytest.param("broker/sdk/__init__.py", "import broker.flows", id="sdk-names-the-flows"),
         pytest.param("broker/envelope/__init__.py", "import cryptography", id="cryptography-by-another-door"),
+        pytest.param("broker/assembly/__init__.py", "import pkcs11", id="an-hsm-by-another-door"),
         pytest.param("broker/flows/__init__.py", "import sqlalchemy", id="sql-by-another-door"),
         pytest.param("broker/flows/__init__.py", "import fastapi", id="web-below-the-gateway"),
         pytest.param("broker/gateway/__init__.py", "import broker.store", id="gateway-round-the-flows"),

@@ -12,6 +12,7 @@ from broker.gateway.services import Services, StreamItem
 from broker.ledger.outcomes import Counting
 from broker.ledger.port import EntryFilter, LoggedEntry
 from schemas.canonical import b64u
+from schemas.deny import DenyStanding
 from schemas.directory import Agency, Certificate, Role
 from schemas.evidence import Delivery, OpenClocks, Page, Proof, Receipt, Timeline, TimelineItem, Tombstone, TopicInfo
 from schemas.handling import Classification, Level
@@ -253,6 +254,12 @@ class FakePublished(Scripted):
         return {"type": "object"}
 
 
+class FakeDeny(Scripted):
+    async def __call__(self, caller: Caller, raw: bytes) -> tuple[DenyStanding, bool]:
+        self.called(caller.agency.id, raw)
+        return DenyStanding(list="USA", version=2, serial=0, hash=DIGEST, expires=0), True
+
+
 class FakeRefusals:
     def __init__(self) -> None:
         self.counted: list[tuple[str, Code]] = []
@@ -281,6 +288,7 @@ class Fakes:
         self.precursors = FakePrecursors()
         self.log = FakeLog()
         self.published = FakePublished()
+        self.deny = FakeDeny()
         self.refusals = FakeRefusals()
         self.health = FakeHealth()
 

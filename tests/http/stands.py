@@ -8,8 +8,9 @@ import httpx
 
 from broker.assembly import publish_directory
 from broker.assembly.agency import connect, transport_of
+from broker.assembly.deny import deny_signers, sign_next
 from broker.assembly.keys import keys_in, signer_of
-from broker.assembly.realm import operator_keys
+from broker.assembly.realm import local_directory, operator_keys
 from broker.cli.deployment import CERTIFICATE_DAYS
 from broker.cli.keyring import write_agency_keys
 from broker.cli.realm import Enrolled, Member, document
@@ -18,6 +19,8 @@ from broker.crypto.certificates import Authority, directory_row
 from broker.envelope.acknowledge import Statement, acknowledge
 from broker.gateway.describe.callers import READERS, Stand
 from schemas import registry
+from schemas.canonical import parse
+from schemas.deny import SignedDenyList
 from schemas.directory import AgencyState, Role
 from schemas.evidence import AckEvent, AckPacket
 from schemas.packet import MEDIA_TYPE, Audience
@@ -111,6 +114,14 @@ class Standing(Live):
             Audience(realm=self.realm, gateway=self.gateway), agency, AckEvent.RECEIVED, int(time.time()), packet
         )
         return acknowledge(said, signer_of(keys_in(settings.at(settings.keys))), self.suite)
+
+    def deny_list(self, stand):
+        """The next of the caller's own country, or of the operator, signed by its keys: as it was, for another day."""
+        name = "operator" if stand is Stand.OPERATOR else {"in": "IND", "us": "USA"}[AGENCY[stand][:2]]
+        settings = self.deployment.gateway()
+        signers = deny_signers(settings.at(settings.paths.realm_keys), name)
+        made = sign_next(local_directory(settings).current(), name, signers)
+        return SignedDenyList(metadata=parse(made.metadata), document=made.read()).canonical()
 
     def close(self):
         self._unjudging[AGENCY[Stand.AUDITOR]].close()

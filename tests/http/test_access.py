@@ -70,6 +70,7 @@ ASKED = {
     "acknowledge": lambda site, stand: site.post(stand, "/v1/acknowledgements", site.acknowledgement(stand)),
     "getMetadata": get("/v1/directory/metadata/1.root.json"),
     "getTarget": target,
+    "putDenyList": lambda site, stand: site.post(stand, "/v1/directory/deny", site.deny_list(stand)),
     "listSchemas": get("/v1/schemas"),
     "getSchema": get("/v1/schemas/tip/1"),
     "getOpenApi": get("/v1/openapi.json"),

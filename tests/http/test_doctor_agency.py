@@ -18,8 +18,8 @@ import pytest
 from typer.testing import CliRunner
 
 from broker.assembly.agency import connect
+from broker.assembly.asking import PASSPHRASE
 from broker.assembly.keys import keys_in
-from broker.assembly.keystore import DESCRIPTOR
 from broker.assembly.realm import operator_keys, publish_directory
 from broker.cli.agency_checks import examine_agency
 from broker.cli.app import app
@@ -205,7 +205,7 @@ def test_sealed_keys_are_no_obstacle(site, monkeypatch):
     out, into = os.pipe()
     os.write(into, b"correct horse battery")
     os.close(into)
-    monkeypatch.setenv(DESCRIPTOR, str(out))
+    monkeypatch.setenv(PASSPHRASE.descriptor, str(out))
     try:
         status, findings = doctor(home)
     finally:

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from broker.assembly import connect
 from broker.assembly.agency import transport_of
-from broker.assembly.keystore import DESCRIPTOR
+from broker.assembly.asking import PASSPHRASE
 from broker.cli.app import app
 from broker.config import AgencySettings, load
 from broker.crypto.sealing import is_sealed
@@ -61,7 +61,7 @@ def test_a_new_agency_enrols_and_sends_a_tip(live, tmp_path, monkeypatch):
 
     # The agency: answers, its passphrase behind a descriptor.
     descriptor = passphrase()
-    monkeypatch.setenv(DESCRIPTOR, str(descriptor))
+    monkeypatch.setenv(PASSPHRASE.descriptor, str(descriptor))
     setu("enrol", "answer", mail / "challenge.json", "--home", home, "--out", mail / "answer.json")
 
     # The registrar: adds it. The gateway runs on and takes the new version up by itself.

@@ -22,6 +22,7 @@ PATHS = [
     "/v1/topics/setu.us-dea.tip/stream",
     "/v1/acknowledgements",
     "/v1/directory/metadata/1.root.json",
+    "/v1/directory/deny",
     "/v1/schemas/tip/1",
     "/v1/audit/entries",
     "/v1/clocks",

@@ -57,6 +57,19 @@ def test_what_it_runs_exists(unit):
     assert [path for path in documents if not (ROOT / path).is_file()] == []
 
 
+def test_a_countrys_job_runs_four_times_before_its_list_is_a_day_old(tmp_path):
+    folder = ROOT / "deploy" / "systemd"
+    for unit in ("setu-deny@.service", "setu-deny@.timer"):
+        text = PROGRAMS.sub(r"\1/bin/true", (folder / unit).read_text())
+        (tmp_path / unit.replace("@", "@IND")).write_text(text)
+    assert analyze("verify", "--man=no", "--recursive-errors=no", str(tmp_path / "setu-deny@IND.timer")) == (0, "")
+    timer = (folder / "setu-deny@.timer").read_text()
+    (calendar,) = re.findall(r"^OnCalendar=(.+)$", timer, re.MULTILINE)
+    said = analyze("calendar", "--iterations=5", "--base-time=2026-01-01 00:00:00 UTC", calendar)[1]
+    assert set(re.findall(r"(\d\d:\d\d):00 UTC", said)) == {"00:00", "06:00", "12:00", "18:00"}
+    assert {"RandomizedDelaySec=30min", "Persistent=yes"} <= set(timer.splitlines())
+
+
 @pytest.mark.parametrize("name", ["setu.service", "setu@.service"])
 def test_a_gateway_is_given_the_time_that_it_takes_to_end(name):
     given = re.search(r"^TimeoutStopSec=(\d+)$", (ROOT / "deploy" / "systemd" / name).read_text(), re.MULTILINE)
@@ -68,7 +81,7 @@ def test_they_differ_in_their_sandbox_only_where_they_say_so():
     """Each line of the sandbox is in every unit, or its place is taken by a comment that says why not."""
 
     def sandbox(text):
-        return text.partition("UMask=")[2].splitlines()
+        return text.partition("UMask=")[2].partition("[Install]")[0].splitlines()
 
     first = [line for line in sandbox(UNITS[0].read_text()) if "=" in line and not line.startswith(("Memory", "Tasks"))]
     for unit in UNITS:

@@ -100,6 +100,11 @@ RECIPIENTS = _callers(
     {Stand.RECIPIENT: Access.OWN, Stand.OTHER: Code.NOT_FOUND, Stand.SENDER: Code.NOT_FOUND},
 )
 ANSWERERS = _callers("the packet's recipient", Code.NOT_FOUND, {Stand.RECIPIENT: Access.ANSWERED})
+DENIERS = _callers(
+    "agency or auditor of the list's country; operator for the operator's list",
+    Code.FORBIDDEN,
+    dict.fromkeys((*AGENCIES, Stand.AUDITOR, Stand.OPERATOR), Access.ANSWERED),
+)
 SEARCHERS = _callers(
     "auditor; an agency for its own",
     Code.FORBIDDEN,

@@ -2,9 +2,11 @@
 
 from typing import Any
 
-from broker.gateway.describe.callers import EVERYONE, HEAD_READERS, LOG_READERS, MACHINE, SEARCHERS, WATCHERS
+from broker.gateway.describe.callers import DENIERS, EVERYONE, HEAD_READERS, LOG_READERS, MACHINE, SEARCHERS, WATCHERS
 from broker.gateway.describe.exchange import LIMITS
 from broker.gateway.describe.operation import (
+    BODY,
+    JSON,
     READS,
     WRITES,
     Answer,
@@ -20,6 +22,7 @@ from broker.gateway.queries import DIGEST
 from schemas import registry
 from schemas.canonical import MAX_SAFE_INTEGER
 from schemas.evidence import EntryType
+from schemas.packet import MEDIA_TYPE
 from schemas.problem import Code
 
 _FILE = Parameter("name", "path", "A file's name, as the repository's metadata spells it.", {"type": "string"})
@@ -51,6 +54,21 @@ OPERATIONS = (
             (_FILE,),
         )
         for folder, name, what in (("metadata", "getMetadata", "metadata file"), ("targets", "getTarget", "target"))
+    ),
+    Operation(
+        "POST",
+        "/v1/directory/deny",
+        "putDenyList",
+        "directory",
+        "Hand in a deny list that its keys have signed, so that it comes into force.",
+        DENIERS,
+        {
+            201: Answer("It is in force at this gateway.", schema=reference("DenyStanding")),
+            200: Answer("That very version was in force before.", schema=reference("DenyStanding")),
+        },
+        (*BODY, Code.JSON_INVALID, Code.SCHEMA, Code.DENY_LIST_INVALID),
+        body=dict.fromkeys((JSON, MEDIA_TYPE), reference("SignedDenyList")),
+        body_about="The file that `setu deny renew` and `setu deny add` write.",
     ),
     Operation(
         "GET",

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from broker.assembly.keystore import ask, said
+from broker.assembly.asking import ask, said
 from broker.cli.atrest import seal_files
 from broker.crypto.keyfile import write_key
 from broker.crypto.sealing import Passphrase

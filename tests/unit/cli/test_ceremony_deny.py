@@ -102,3 +102,57 @@ def test_keys_are_replaced_together_with_the_list_that_they_sign(denying):
     assert denying.realm.run(*with_list)["published"] is True
     assert denying.lists()["IND"] == (2, False, True)
     assert denying.put(denying.renewed("IND")).status == 0
+
+
+def test_a_share_of_the_lists_keys_alone_leaves_the_others_as_they_are(denying):
+    """From the machine that keeps the list, end to end: the other keys are nowhere near it."""
+    denying.put(denying.renewed("IND"))
+    before = denying.realm.run("realm", "show", denying.realm.repository)
+    shutil.rmtree(denying.keys("IND"))
+    denying.realm.run("deny", "keys", denying.keys("IND"), "IND")
+    out = denying.realm.post / "ind.deny.share.json"
+    said = denying.realm.run("realm", "share", "--keys", denying.keys("IND"), "--country", "IND", "--out", out)
+    assert [key["role"] for key in said["keys"]] == ["deny", "deny"]
+    shown = denying.realm.run("realm", "show", out)
+    assert shown["keys"] == said["keys"]
+    proposal = denying.realm.new("deny.json", "--share", out)
+    assert set(parse(proposal.read_bytes())) == {"v", "targets", "directory"}
+    files = denying.by_both(proposal)
+    alone = denying.realm.publish(*files)
+    assert (alone.status, "deny list" in alone.err) == (1, True)
+    settings = ("--config", denying.realm.config)
+    assert denying.realm.run("realm", "publish", *files, "--list", denying.renewed("IND"), *settings)["published"]
+    assert denying.lists()["IND"] == (2, False, True)
+    after = denying.realm.run("realm", "show", denying.realm.repository)
+    assert after["root"] == before["root"]
+    assert denying.put(denying.renewed("IND")).status == 0
+
+
+@pytest.mark.parametrize(
+    ("country", "held", "said"),
+    [
+        pytest.param("AUS", True, "the six keys of AUS", id="of-a-country-that-is-new"),
+        pytest.param("IND", False, "the six keys of IND", id="for-a-first-realm"),
+    ],
+)
+def test_a_share_of_a_lists_keys_alone_makes_no_country(denying, country, held, said):
+    folder, out = denying.realm.path / "new", denying.realm.post / "new.share.json"
+    denying.realm.run("deny", "keys", folder, country)
+    denying.realm.run("realm", "share", "--keys", folder, "--country", country, "--out", out)
+    drafts = denying.realm.path / "operator" / "realm"
+    words = ["--share", out]
+    if held:
+        words += denying.realm.held("USA")
+    else:
+        words += ["--share", drafts / "operator.share.json", "--document", drafts / "directory.json"]
+    found = denying.realm.setu("realm", "new", denying.realm.post / "new.json", *words)
+    assert (found.status, said in found.err) == (1, True), found.err
+
+
+@pytest.mark.parametrize("alg", ["Ed25519", "ML-DSA-65"])
+def test_half_of_a_lists_keys_is_no_share(denying, alg):
+    folder = denying.keys("IND")
+    (folder / f"deny-ind-{alg.lower().replace('-', '')}.key").unlink()
+    words = ("--keys", folder, "--country", "IND", "--out", denying.realm.post / "half.json")
+    found = denying.realm.setu("realm", "share", *words)
+    assert (found.status, "its deny list's two" in found.err) == (1, True)

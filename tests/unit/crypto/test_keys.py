@@ -6,7 +6,7 @@ import pickle
 import pytest
 
 from broker.crypto.algorithms import ALGORITHMS
-from broker.crypto.keys import PrivateKey, PublicKey, generate, thumbprint
+from broker.crypto.keys import PublicKey, SeedKey, generate, thumbprint
 from broker.errors import SignatureError
 from schemas.canonical import b64u, unb64u
 from schemas.problem import Code
@@ -50,12 +50,12 @@ def refused(alg, raw):
 
 @pytest.mark.parametrize("alg", ALGORITHMS)
 def test_a_seed_gives_one_key(alg):
-    one, two = PrivateKey(alg, SEED), PrivateKey(alg, SEED)
+    one, two = SeedKey(alg, SEED), SeedKey(alg, SEED)
     assert one.public == two.public
     assert one.public.kid == two.public.kid
     assert hash(one.public) == hash(two.public)
     assert len(one.public.raw) == ALGORITHMS[alg].public_size
-    assert PrivateKey(alg, bytes(32)).public != one.public
+    assert SeedKey(alg, bytes(32)).public != one.public
 
 
 @pytest.mark.parametrize("alg", ALGORITHMS)
@@ -66,14 +66,14 @@ def test_a_public_key_is_read_from_the_directory(alg):
 
 @pytest.mark.parametrize("alg", ALGORITHMS)
 def test_sizes_off_by_one(alg):
-    raw = PrivateKey(alg, SEED).public.raw
+    raw = SeedKey(alg, SEED).public.raw
     refused(alg, raw[:-1])
     refused(alg, raw + b"\0")
     refused(alg, b"")
 
 
 def test_randomness_is_injected():
-    assert generate("Ed25519", lambda size: SEED[:size]).public == PrivateKey("Ed25519", SEED).public
+    assert generate("Ed25519", lambda size: SEED[:size]).public == SeedKey("Ed25519", SEED).public
     assert generate("Ed25519").public != generate("Ed25519").public
 
 
@@ -93,7 +93,7 @@ def test_thumbprint_of_rfc_8037():
 )
 def test_thumbprint_members(alg, members):
     """RFC 7638 and RFC 9964: the required members, in lexicographic order, without spaces."""
-    public = PrivateKey(alg, SEED).public
+    public = SeedKey(alg, SEED).public
     text = json.dumps(members(public.raw), separators=(",", ":"))
     assert public.kid == b64u(hashlib.sha256(text.encode()).digest())
 
@@ -113,14 +113,14 @@ def test_bytes_that_are_no_ed25519_point():
 
 @pytest.mark.parametrize("number", range(20))
 def test_sound_ed25519_keys_are_accepted(number):
-    assert PrivateKey("Ed25519", bytes([number]) * 32).public.kid
+    assert SeedKey("Ed25519", bytes([number]) * 32).public.kid
 
 
 @pytest.mark.parametrize(
     "point", MONTGOMERY + [point[:-2] + f"{int(point[-2:], 16) | 0x80:02x}" for point in MONTGOMERY]
 )
 def test_small_order_x25519_in_a_wrap_key(point):
-    raw = PrivateKey("HPKE-9-KE", SEED).public.raw
+    raw = SeedKey("HPKE-9-KE", SEED).public.raw
     refused("HPKE-9-KE", raw[:-32] + bytes.fromhex(point))
 
 
@@ -135,26 +135,26 @@ def test_small_order_x25519_in_a_wrap_key(point):
     ],
 )
 def test_no_p384_point(alg, bend):
-    refused(alg, bend(PrivateKey(alg, SEED).public.raw))
+    refused(alg, bend(SeedKey(alg, SEED).public.raw))
 
 
 @pytest.mark.parametrize("alg", ["HPKE-9-KE", "HPKE-10-KE"])
 def test_ml_kem_coefficients_beyond_the_modulus(alg):
     """FIPS 203, section 7.2: the encapsulation key check."""
-    refused(alg, b"\xff" * 384 + PrivateKey(alg, SEED).public.raw[384:])
+    refused(alg, b"\xff" * 384 + SeedKey(alg, SEED).public.raw[384:])
 
 
 @pytest.mark.parametrize("alg", ["RS256", "HS256", "none", "", "ed25519"])
 def test_algorithms_that_are_not_the_formats(alg):
     refused(alg, bytes(32))
     with pytest.raises(SignatureError):
-        PrivateKey(alg, SEED)
+        SeedKey(alg, SEED)
 
 
 @pytest.mark.parametrize("size", [0, 31, 33, 64])
 def test_seeds_of_another_size(size):
     with pytest.raises(SignatureError):
-        PrivateKey("Ed25519", bytes(size))
+        SeedKey("Ed25519", bytes(size))
 
 
 def test_the_directorys_kid_must_be_the_keys_own():
@@ -173,7 +173,7 @@ def test_the_directorys_key_must_be_base64url():
 
 @pytest.mark.parametrize("alg", ALGORITHMS)
 def test_a_private_key_shows_nothing(alg):
-    key = PrivateKey(alg, SEED)
+    key = SeedKey(alg, SEED)
     shown = f"{key} {key!r} {key.public!r}"
     assert SEED.hex() not in shown
     assert b64u(SEED) not in shown
@@ -189,10 +189,8 @@ def test_a_private_key_shows_nothing(alg):
         pytest.param("ML-DSA-44", SEED + bytes(1280), id="ml-dsa-44"),
         pytest.param("ML-DSA-65", SEED + bytes(1920), id="ml-dsa-65"),
         pytest.param("ML-DSA-87", SEED + bytes(2560), id="ml-dsa-87"),
-        pytest.param("HPKE-9-KE", bytes(1152) + SEED + PrivateKey("HPKE-9-KE", SEED).public.raw[-32:], id="ml-kem-768"),
-        pytest.param(
-            "HPKE-10-KE", bytes(1536) + SEED + PrivateKey("HPKE-10-KE", SEED).public.raw[-97:], id="ml-kem-1024"
-        ),
+        pytest.param("HPKE-9-KE", bytes(1152) + SEED + SeedKey("HPKE-9-KE", SEED).public.raw[-32:], id="ml-kem-768"),
+        pytest.param("HPKE-10-KE", bytes(1536) + SEED + SeedKey("HPKE-10-KE", SEED).public.raw[-97:], id="ml-kem-1024"),
     ],
 )
 def test_a_lattice_key_that_everybody_can_use(alg, raw):

@@ -8,7 +8,7 @@ from cryptography.hazmat.bindings._rust import openssl
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey, MLDSA65PublicKey, MLDSA87PublicKey
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
-from broker.crypto.keys import PrivateKey, PublicKey
+from broker.crypto.keys import PublicKey, SeedKey
 from broker.crypto.signatures import sign, verify
 from broker.errors import SignatureError
 
@@ -32,7 +32,7 @@ def hpke():
 def test_hpke_hybrid_keys_and_ciphertexts(vector):
     """draft-ietf-hpke-pq: our expansion of a seed gives the draft's public key, and it opens the draft's messages."""
     alg, kem = KEMS[vector["kem_id"]]
-    key = PrivateKey(alg, bytes.fromhex(vector["skRm"]))
+    key = SeedKey(alg, bytes.fromhex(vector["skRm"]))
     assert key.public.raw.hex() == vector["pkRm"]
     first = vector["encryptions"][0]
     opened = openssl.hpke._decrypt_with_aad(
@@ -66,7 +66,7 @@ def test_ml_dsa_keys_and_signatures(alg, public, size):
     vectors = list(records(raw.replace("count = ", "\n\ncount = ")))[:10]
     assert len(vectors) == 10
     for vector in vectors:
-        key = PrivateKey(alg, bytes.fromhex(vector["xi"]))
+        key = SeedKey(alg, bytes.fromhex(vector["xi"]))
         assert key.public.raw.hex() == vector["pk"]
         message, signature = bytes.fromhex(vector["msg"]), bytes.fromhex(vector["sm"])[:size]
         assert isinstance(key.public.handle, public)
@@ -79,7 +79,7 @@ def test_ml_dsa_keys_and_signatures(alg, public, size):
 def test_ed25519():
     for line in text("asymmetric", "Ed25519", "sign.input").splitlines()[:20]:
         secret, public, message, signed = (bytes.fromhex(part) for part in line.split(":")[:4])
-        key = PrivateKey("Ed25519", secret[:32])
+        key = SeedKey("Ed25519", secret[:32])
         assert key.public.raw == public
         assert sign(key, message) == signed[:64]
         verify(key.public, message, signed[:64])

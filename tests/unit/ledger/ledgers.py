@@ -7,7 +7,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any, Self
 
-from broker.crypto.keys import PrivateKey
+from broker.crypto.keys import SeedKey
 from broker.errors import UnavailableError
 from broker.ledger.committer import Committer
 from broker.ledger.guard import FileGuard, Guard
@@ -25,7 +25,7 @@ from schemas.directory import Log
 ORIGIN = "gateway.example/log"
 REALM = b64u(bytes(48))
 START = 1_790_000_000.0
-SIGNER = LogSigner(ORIGIN, PrivateKey("Ed25519", bytes(32)), PrivateKey("ML-DSA-44", bytes(32)))
+SIGNER = LogSigner(ORIGIN, SeedKey("Ed25519", bytes(32)), SeedKey("ML-DSA-44", bytes(32)))
 LOG = Log(gateway="in-setu", origin=ORIGIN, ed25519=SIGNER.vkeys[0], mldsa44=SIGNER.vkeys[1])
 BASIS = Basis(3, "2026.1")
 
@@ -96,7 +96,7 @@ class Service:
     def __init__(self, directory: Path) -> None:
         self.file = FileGuard(directory / "shared-head")
         self.deaths: list[str] = []
-        key = PrivateKey("Ed25519", b"w" * 32)
+        key = SeedKey("Ed25519", b"w" * 32)
         self.witness = Witness(
             self.file,
             ORIGIN,

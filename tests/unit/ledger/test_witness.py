@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from broker.crypto.keys import PrivateKey
+from broker.crypto.keys import SeedKey
 from broker.crypto.signatures import verify
 from broker.errors import IntegrityError
 from broker.ledger.guard import FileGuard
@@ -17,10 +17,10 @@ from broker.merkle.tree import leaf_hash
 from tests.unit.ledger.ledgers import ORIGIN, SIGNER, START
 from tests.unit.merkle.trees import leaves, mth, proof
 
-KEY = PrivateKey("Ed25519", b"w" * 32)
+KEY = SeedKey("Ed25519", b"w" * 32)
 LEAVES = leaves(40)
 OTHER = [leaf_hash(b"other %d" % number) for number in range(40)]
-STRANGER = LogSigner(ORIGIN, PrivateKey("Ed25519", b"s" * 32), SIGNER.mldsa44)
+STRANGER = LogSigner(ORIGIN, SeedKey("Ed25519", b"s" * 32), SIGNER.mldsa44)
 
 
 def path(old: int, new: int, of: list[bytes]) -> list[bytes]:

@@ -2,15 +2,15 @@ import base64
 
 import pytest
 
-from broker.crypto.keys import PrivateKey
+from broker.crypto.keys import SeedKey
 from broker.crypto.signatures import sign, verify
 from broker.errors import IntegrityError
 from broker.merkle.note import Checkpoint, LogSigner, VerifierKey, cosigned_message, parse_checkpoint, verify_checkpoint
 from broker.merkle.tree import EMPTY_ROOT
 
 ORIGIN = "gateway.example/log"
-SIGNER = LogSigner(ORIGIN, PrivateKey("Ed25519", bytes(32)), PrivateKey("ML-DSA-44", bytes(32)))
-OTHER = LogSigner(ORIGIN, PrivateKey("Ed25519", b"\1" * 32), PrivateKey("ML-DSA-44", b"\1" * 32))
+SIGNER = LogSigner(ORIGIN, SeedKey("Ed25519", bytes(32)), SeedKey("ML-DSA-44", bytes(32)))
+OTHER = LogSigner(ORIGIN, SeedKey("Ed25519", b"\1" * 32), SeedKey("ML-DSA-44", b"\1" * 32))
 ROOT = bytes(range(32))
 NOTE = SIGNER.sign(20_852_163, ROOT)
 BODY, CLASSICAL, POST_QUANTUM = NOTE.partition(b"\n\n")[0], *NOTE.partition(b"\n\n")[2].splitlines(keepends=True)
