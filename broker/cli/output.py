@@ -1,6 +1,7 @@
 """What commands print: one JSON document or text for people on stdout; errors and progress on stderr."""
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,12 +11,15 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from broker.errors import PolicyError, SetuError
 from schemas.problem import Code
 
 _JSON = "setu.json"
 WIDE = 240
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Control and bidirectional characters, but newline and tab."""
 
 
 def _remember(ctx: typer.Context, asked: bool) -> bool:
@@ -47,9 +51,16 @@ def print_json(document: Any, *, lines: bool = False) -> None:
     sys.stdout.flush()
 
 
+class _Plain(Console):
+    """What somebody else wrote cannot move the cursor, erase lines or turn the direction of text: it is escaped."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(_UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text), **options)
+
+
 def console(*, stderr: bool = False) -> Console:
     """Prints text as it is: no markup is read out of data."""
-    made = Console(stderr=stderr, markup=False, highlight=False, emoji=False, soft_wrap=True)
+    made = _Plain(stderr=stderr, markup=False, highlight=False, emoji=False, soft_wrap=True)
     if not made.is_terminal:
         made.width = WIDE  # a file or a pipe has no edge to keep tables within
     return made

@@ -4,6 +4,7 @@ import json
 
 import pytest
 import typer
+from rich.table import Table
 from typer.testing import CliRunner
 
 from broker.cli.app import Root
@@ -93,6 +94,20 @@ def test_an_error_of_the_system_is_named_by_what_it_was():
 def test_markup_in_data_is_text(capsys):
     console().print("[red]x[/red] :smile:")
     assert capsys.readouterr().out == "[red]x[/red] :smile:\n"
+
+
+def test_what_others_wrote_cannot_rewrite_the_screen(capsys):
+    shown = console()
+    shown.print("a\x1b[2J\u202eb\x9b", style="bold")
+    table = Table("c\x1b[H", box=None)
+    table.add_row("d\x07\u2066")
+    shown.print(table)
+    found = capsys.readouterr().out
+    assert [line.strip() for line in found.splitlines()] == [
+        "a\\u001b[2J\\u202eb\\u009b",
+        "c\\u001b[H",
+        "d\\u0007\\u2066",
+    ]
 
 
 def test_progress_is_silent_where_nobody_looks(capsys):
