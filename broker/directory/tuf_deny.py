@@ -101,9 +101,10 @@ def check_delegations(targets: Targets, root: Root) -> None:
         operators = named == OPERATOR
         if name != role_of(named) or not (operators or named in countries):
             raise _unsound("a role that is no deny list of a country of the root or of the operator")
-        if role.paths != [target_of(named)] or not role.terminating:
+        if role.paths != [target_of(named)] or role.terminating is not True:
             raise _unsound(f"other targets for the role {name} than {target_of(named)}")
-        if Counter(each.keytype for each in theirs) != _SHAPES[operators] or role.threshold != len(role.keyids):
+        agreed = type(role.threshold) is int and role.threshold == len(role.keyids)
+        if Counter(each.keytype for each in theirs) != _SHAPES[operators] or not agreed:
             raise _unsound(f"other keys for the role {name} than one Ed25519 and, for a country, one ML-DSA-65")
         for key in theirs:
             if key.unrecognized_fields.get(COUNTRY) != (None if operators else named):
