@@ -21,6 +21,7 @@ from broker.directory.deny import Found, read_list
 from broker.directory.files import write_whole
 from broker.directory.tuf_keys import ED25519, ML_DSA_65, OwnSigner, public_of, tuf_key
 from broker.errors import IntegrityError, NotFoundError, SignatureError
+from schemas.canonical import MAX_SAFE_INTEGER
 from schemas.deny import OPERATOR, DenyList, target_of
 from schemas.problem import Code
 
@@ -170,6 +171,8 @@ def read_metadata(name: str, raw: bytes) -> Metadata[Targets]:
     try:
         read = Metadata[Targets].from_bytes(raw)
         sound = isinstance(read.signed, Targets) and set(read.signed.targets) == {target_of(name)}
+        sound = sound and sorted(read.signed.targets[target_of(name)].hashes) == HASHES
+        sound = sound and type(read.signed.version) is int and read.signed.version <= MAX_SAFE_INTEGER
     except _FAULTS:
         sound = False
     if not sound or read.signed.delegations is not None:
