@@ -3,6 +3,7 @@
 A reader of the directory goes by `broker.directory.tuf`; this asks neither for the operator's word nor for any date.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,18 +18,22 @@ from broker.directory.tuf_deny import DenyKeys, check_delegations, deny_keys_of
 from broker.directory.tuf_drafts import CountryKeys, RealmKeys
 from broker.directory.tuf_keys import check_root, country_of, keys_of_role, public_of
 from broker.errors import IntegrityError
-from schemas.canonical import MalformedJsonError
+from schemas.canonical import MalformedJsonError, b64u
 from schemas.directory import TARGET, Directory
 from schemas.problem import Code
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """The newest root and the newest directory that a realm's keys have signed. `root`, `targets`: TUF objects."""
+    """The newest root and the newest directory that a realm's keys have signed. `root`, `targets`: TUF objects.
+
+    realm: the identity of the realm that the pinned root is of.
+    """
 
     root: Root
     targets: Targets
     document: Directory
+    realm: str
 
     @property
     def keys(self) -> RealmKeys:
@@ -65,7 +70,7 @@ def held_in(repository: Path, pinned: bytes) -> Held:
         raise _refused("a repository that verifies from the pinned root", str(error)) from error
     check_delegations(targets, root)
     check_document(document)
-    return Held(root, targets, document)
+    return Held(root, targets, document, b64u(hashlib.sha384(pinned).digest()))
 
 
 def realm_keys(root: Root) -> RealmKeys:
