@@ -5,6 +5,7 @@ import ssl
 from urllib.parse import urlsplit
 
 from broker.assembly.agency import transport_of
+from broker.assembly.keystore import keystore
 from broker.cli.findings import Finding, State
 from broker.config import AgencySettings
 from broker.errors import CallerError, SetuError
@@ -47,7 +48,7 @@ def _handshake(plain: socket.socket, host: str, settings: AgencySettings) -> Fin
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.load_verify_locations(settings.at(settings.gateway_ca))
-    context.load_cert_chain(settings.at(settings.certificate), settings.at(settings.certificate_key))
+    keystore().load_chain(context, settings.at(settings.certificate), settings.at(settings.certificate_key))
     try:
         with context.wrap_socket(plain, server_hostname=host):
             return None

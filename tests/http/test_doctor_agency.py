@@ -3,6 +3,7 @@ exactly that way, and `setu doctor --as` names it. And with `--echo` a good one 
 """
 
 import json
+import os
 import shutil
 import ssl
 import subprocess
@@ -21,12 +22,14 @@ from broker.assembly.keys import keys_in
 from broker.assembly.realm import operator_keys, publish_directory
 from broker.cli.agency_checks import examine_agency
 from broker.cli.app import app
+from broker.cli.atrest import seal_files
 from broker.cli.deployment import create
 from broker.cli.findings import State
 from broker.cli.practising import checked
 from broker.cli.served import free_port
 from broker.config import AgencySettings, load
 from broker.crypto.certificates import Authority
+from broker.crypto.sealing import Passphrase
 from broker.gateway.server import bind
 from schemas.directory import AgencyState, KeyState
 from tests.http.live import Live
@@ -185,6 +188,26 @@ def test_a_good_set_up_is_well(site):
         status, findings = doctor(site.home(agency, "well"))
         assert status == 0
         assert {each["state"] for each in findings} == {"ok"}
+
+
+def test_a_good_set_up_is_well_with_sealed_keys(site):
+    home = site.home("us-dea", "sealed")
+    passphrase = Passphrase(lambda: b"correct horse battery")
+    seal_files([*home.glob("keys/*.key"), home / "tls.key"], passphrase)
+    reading, writing = os.pipe()
+    os.write(writing, b"correct horse battery\n")
+    os.close(writing)
+    with os.fdopen(reading):
+        done = subprocess.run(
+            [sys.executable, "-m", "broker", "doctor", "--as", home / "agency.toml", "--json"],
+            env={**os.environ, "SETU_PASSPHRASE_FD": str(reading)},
+            pass_fds=[reading],
+            capture_output=True,
+            check=False,
+            timeout=60,
+        )
+    assert done.returncode == 0, done.stdout
+    assert {each["state"] for each in json.loads(done.stdout)["findings"]} == {"ok"}
 
 
 @contextmanager
