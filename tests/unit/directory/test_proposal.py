@@ -81,7 +81,28 @@ def of_india(file: dict[str, Any]) -> Any:
     return next(each for each in delegations(file)["roles"] if each["name"] == "deny-IND")
 
 
+def of_indias_key(file: dict[str, Any]) -> Any:
+    return delegations(file)["keys"][of_india(file)["keyids"][0]]
+
+
+def small_order(file: dict[str, Any]) -> None:
+    """In the place of India's Ed25519 key, under the id that it has."""
+    keys, role = delegations(file)["keys"], of_india(file)
+    (classical,) = [each for each in role["keyids"] if keys[each]["keytype"] == "ed25519"]
+    keys[classical]["keyval"]["public"] = "00" * 32
+
+
+def under_another_id(file: dict[str, Any]) -> None:
+    keys, role = delegations(file)["keys"], of_india(file)
+    keys["A" * 43] = keys.pop(role["keyids"][0])
+    role["keyids"][0] = "A" * 43
+
+
 DELEGATED = [
+    pytest.param(small_order, "no sound key", id="a-key-of-small-order"),
+    pytest.param(under_another_id, "no sound key", id="a-key-under-another-id"),
+    pytest.param(lambda f: of_indias_key(f).update({COUNTRY: "USA"}), "not marked", id="a-key-marked-as-anothers"),
+    pytest.param(lambda f: of_indias_key(f).pop(COUNTRY), "not marked", id="a-key-marked-as-nobodys"),
     pytest.param(lambda f: of_india(f).update(name="deny-GBR"), "no deny list of a country", id="another-country"),
     pytest.param(lambda f: of_india(f).update(paths=["directory.json"]), "other targets", id="the-directory-itself"),
     pytest.param(lambda f: of_india(f).update(threshold=1), "other keys for the role", id="one-key-is-enough"),
