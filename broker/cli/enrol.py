@@ -79,7 +79,7 @@ def request(
     Run it on the agency's own machine. The signing keys sign the request; the TLS key signs a certificate request that
     is bound to them; that the wrap key is held is shown by `setu enrol answer`.
     """
-    pinned = root.read_bytes()
+    pinned = read_bytes(root)
     passphrase = chosen(descriptor) if sealed else None
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     keys = home / "keys"
@@ -203,12 +203,12 @@ def finish(
     A certificate of another agency, or for another key, is refused.
     """
     parsed = parse_enrolment(read_bytes(home / REQUEST))
-    pem = certificate.read_bytes()
+    pem = read_bytes(certificate)
     check_issued(pem, keystore().read(home / "tls.key"), parsed.body.agency)
     pinned_root(home / "root.json")
     text = settings_text(parsed.body.agency, url, gateway, trust_gateway=trust_gateway)
     write_new(home / "tls.pem", pem)
-    write_new(home / "gateway-ca.pem", gateway_ca.read_bytes())
+    write_new(home / "gateway-ca.pem", read_bytes(gateway_ca))
     write_new(home / "agency.toml", text.encode())
     profile = home / "agency.toml"
     found = {"ok": True, "profile": str(profile), "uri": uri_of(pem_to_der(pem))}

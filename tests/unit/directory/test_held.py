@@ -1,5 +1,6 @@
 """What is in force, by the countries' signatures alone: what a copy that somebody brought must not be taken for it."""
 
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -92,6 +93,15 @@ def _signed_by_nobody(copy: Copy) -> None:
     copy.forge.document(document().canonical(), 1, keys=OTHERS.all_targets)
 
 
+def _a_huge_file(copy: Copy) -> None:
+    with (copy.folder / "metadata/2.root.json").open("wb") as file:
+        file.truncate(2**40)
+
+
+def _a_pipe(copy: Copy) -> None:
+    os.mkfifo(copy.folder / "metadata/9.targets.json")
+
+
 @pytest.mark.parametrize(
     ("attack", "found"),
     [
@@ -103,6 +113,8 @@ def _signed_by_nobody(copy: Copy) -> None:
         pytest.param(_another_document, "verifies from the pinned root", id="another-document"),
         pytest.param(_no_document, "a directory document", id="no-document"),
         pytest.param(_unsound_document, "a member of the community", id="an-unsound-document"),
+        pytest.param(_a_huge_file, "of at most 5000000 bytes", id="a-huge-file"),
+        pytest.param(_a_pipe, "of at most 5000000 bytes", id="a-pipe"),
         pytest.param(_signed_by_nobody, "signed by the keys of root 1, found none", id="a-directory-by-nobody"),
     ],
 )
