@@ -22,6 +22,10 @@ _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202
 """Control and bidirectional characters, but newline and tab."""
 
 
+def _visible(text: str) -> str:
+    return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
 def _remember(ctx: typer.Context, asked: bool) -> bool:
     ctx.meta[_JSON] = asked
     return asked
@@ -47,7 +51,8 @@ def emit(ctx: typer.Context, document: Any, show: Callable[[Console], None]) -> 
 
 def print_json(document: Any, *, lines: bool = False) -> None:
     """One JSON document on stdout; with `lines`, on one line (for documents that follow each other)."""
-    sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=None if lines else 2) + "\n")
+    # Within its strings, where alone such characters are, this is the same JSON.
+    sys.stdout.write(_visible(json.dumps(document, ensure_ascii=False, indent=None if lines else 2)) + "\n")
     sys.stdout.flush()
 
 
@@ -55,7 +60,7 @@ class _Plain(Console):
     """What somebody else wrote cannot move the cursor, erase lines or turn the direction of text: it is escaped."""
 
     def render_str(self, text: str, **options: Any) -> Text:
-        return super().render_str(_UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text), **options)
+        return super().render_str(_visible(text), **options)
 
 
 def console(*, stderr: bool = False) -> Console:

@@ -8,7 +8,7 @@ from rich.table import Table
 from typer.testing import CliRunner
 
 from broker.cli.app import Root
-from broker.cli.output import JsonOption, console, document_of, emit, note, progress
+from broker.cli.output import JsonOption, console, document_of, emit, note, print_json, progress
 from broker.errors import MalformedError, PolicyError, UnavailableError
 from schemas.problem import Code, RuleHit
 
@@ -108,6 +108,15 @@ def test_what_others_wrote_cannot_rewrite_the_screen(capsys):
         "c\\u001b[H",
         "d\\u0007\\u2066",
     ]
+
+
+def test_nor_in_a_document_which_stays_the_same(capsys):
+    document = {"a\u202e": "b\x9b2J\x1b\x7f\n\t\u0915"}
+    print_json(document)
+    found = capsys.readouterr().out
+    assert json.loads(found) == document
+    assert "\u0915" in found
+    assert [each for each in found if each in "\u202e\x9b\x1b\x7f"] == []
 
 
 def test_progress_is_silent_where_nobody_looks(capsys):
