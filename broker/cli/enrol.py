@@ -80,7 +80,7 @@ def request(
     is bound to them; that the wrap key is held is shown by `setu enrol answer`.
     """
     pinned = read_bytes(root)
-    passphrase = chosen(descriptor) if sealed else None
+    passphrase = chosen(descriptor).asked() if sealed else None
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     keys = home / "keys"
     keys.mkdir(mode=0o700, exist_ok=True)
