@@ -75,13 +75,13 @@ def load(path: Path) -> AdapterSettings:
     try:
         members = tomllib.loads(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise _invalid(f"Expected an adapter's settings in TOML, found: {type(error).__name__}.") from None
+        raise _invalid(f"Expected an adapter's settings in TOML at {path}, found: {type(error).__name__}.") from None
     try:
         return AdapterSettings.model_validate({**members, "base": path.resolve().parent})
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise _invalid(f"Expected an adapter's settings, found at `{where}`: {first['msg']}.") from None
+        raise _invalid(f"Expected an adapter's settings in {path}, found at `{where}`: {first['msg']}.") from None
 
 
 def run(path: Path, *, drain: bool = False, stop: threading.Event | None = None, report: Report | None = None) -> None:

@@ -180,7 +180,7 @@ def _certificate(parsed: ParsedEnrolment, ca: Path, given: Path | None, now: flo
             advice="Name the folder of the agency's country's CA.",
         ) from None
     check_country(parsed, authority_of(cas))
-    pem = given.read_bytes() if given is not None else _issued_before(parsed, ca)
+    pem = read_bytes(given) if given is not None else _issued_before(parsed, ca)
     if pem is None:
         authority = Authority.load(ca / "ca.pem", ca / "ca.key", keystore().read)
         return authority.certify_client(body.agency, body.generation, parsed.csr.key, now=now)

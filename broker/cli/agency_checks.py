@@ -3,7 +3,6 @@
 A check that fails where the next ones would only fail for the same reason ends the examination.
 """
 
-import json
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +16,7 @@ from broker.assembly.keys import keys_in, pinned_root, signer_of, wrap_keys_of
 from broker.cli.findings import RESTORE, SOON, Finding, State, certificate_in, dated
 from broker.cli.hsm_checks import check_hsm
 from broker.cli.reaching import reached
-from broker.cli.weighing import foreign_root, is_past, pair_fault, stale_timestamp
+from broker.cli.weighing import expiry_of, foreign_root, is_past, pair_fault, stale_timestamp
 from broker.config import AgencySettings
 from broker.crypto.certificates import dates, uri_of
 from broker.crypto.keyfile import read_secret
@@ -111,7 +110,7 @@ def _realm(member: Member) -> Iterator[Finding]:
         if pinned != served:
             yield foreign_root("directory", pinned, served)
             return
-        expires = str(json.loads(_served(http, "timestamp.json"))["signed"]["expires"])
+        expires = expiry_of(_served(http, "timestamp.json"), "the gateway's timestamp.json")
         if is_past(expires, member.now()):
             advice = "Tell the gateway's operator, who signs it; and look whether this machine's clock is right."
             yield stale_timestamp("directory", expires, advice)

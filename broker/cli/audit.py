@@ -22,6 +22,7 @@ from broker.ledger.mirror import mirror
 from broker.ledger.port import EntryFilter
 from broker.ledger.search import search_mirror
 from broker.sdk.lookups import Search
+from schemas import registry
 from schemas.evidence import Entry, EntryType
 from schemas.problem import Code
 
@@ -68,6 +69,8 @@ def search(
         limit=limit,
     )
     found = list(_offline(copy, what) if copy is not None else _live(profile, what, patience))
+    if not found:
+        _doubt(kind, agency, profile)
     emit(ctx, {"entries": found}, lambda shown: _show(shown, found))
 
 
@@ -208,6 +211,19 @@ def _live(profile: Path | None, what: EntryFilter, patience: float) -> Iterator[
             if count == what.limit:
                 return
             yield each.to_object()
+
+
+def _doubt(kind: str | None, agency: str | None, profile: Path | None) -> None:
+    """Tell what nothing can have been found for: the log has what was, so that it is no fault to ask."""
+    if kind is not None and kind not in registry.kinds():
+        note(f"No kind of this program's registry is named so; it has {', '.join(registry.kinds())}.", "yellow")
+    if agency is None or profile is None:
+        return
+    with trusting(profile) as trust:
+        snapshot = trust.named().current()
+    if snapshot.agency(agency) is None:
+        version = snapshot.ref.version
+        note(f"No agency of directory version {version} has that id; `setu directory show` lists them.", "yellow")
 
 
 def _show(console: Console, found: list[dict[str, Any]]) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +12,7 @@ from broker.assembly.realm import held_realm
 from broker.cli.inputs import read_bytes, read_json
 from broker.cli.options import write_new
 from broker.crypto.keys import PublicKey
-from broker.directory.files import write_whole
+from broker.directory.files import one_at_a_time, write_whole
 from broker.directory.share import is_whole, public_key, read_share
 from broker.directory.tuf_deny import DenyKeys
 from broker.directory.tuf_drafts import CountryKeys, RealmKeys
@@ -161,26 +162,41 @@ def remember_signing(places: Sequence[Path], proposal: Proposal, *, again: bool)
     Args:
         places: the folders of the keys, or key files.
         proposal: what is to be signed.
-        again: sign though these keys have signed another of this version.
+        again: sign though these keys have signed another of this version, or for another realm.
 
     Raises:
-        IntegrityError: code `directory-invalid`; they have, and `again` is not set. Nothing was written.
+        IntegrityError: code `directory-invalid`; they have, or it is judged by another realm than they signed for, and
+            `again` is not set. Nothing was written.
     """
-    signing = proposal.hashes()
-    folders = sorted({path if path.is_dir() else path.parent for path in places})
-    for folder in folders:
-        before = _signed_before(folder)
-        for what, hash_ in signing.items():
-            if before.get(what, hash_) != hash_ and not again:
-                raise _refused(
-                    f"the same {what} as was signed with the keys in {folder} before",
-                    "another of that version",
-                    "Have it drawn up under a higher version. Only where the earlier signature never left this "
-                    "machine, or its proposal was given up by all: --again.",
-                )
-    for folder in folders:
-        members = {**_signed_before(folder), **signing}
-        write_whole(folder / SIGNED, json.dumps(members, indent=1).encode() + b"\n", mode=0o600)
+    signing = dict(proposal.hashes())
+    if proposal.held is not None:
+        signing["realm"] = proposal.held.realm
+    folders = sorted({path.resolve() if path.is_dir() else path.resolve().parent for path in places})
+    with ExitStack() as held:
+        for folder in folders:
+            held.enter_context(one_at_a_time(folder))
+        for folder in folders:
+            before = _signed_before(folder)
+            for what, hash_ in signing.items():
+                if before.get(what, hash_) != hash_ and not again:
+                    raise _refused(
+                        f"the same {what} as was signed with the keys in {folder} before",
+                        "another" if what == "realm" else "another of that version",
+                        _OTHER_REALM if what == "realm" else _OTHER_VERSION,
+                    )
+        for folder in folders:
+            members = {**_signed_before(folder), **signing}
+            write_whole(folder / SIGNED, json.dumps(members, indent=1).encode() + b"\n", mode=0o600)
+
+
+_OTHER_VERSION = (
+    "Have it drawn up under a higher version. Only where the earlier signature never left this machine, or its "
+    "proposal was given up by all: --again."
+)
+_OTHER_REALM = (
+    "Name the root that your side pinned itself (--root): a folder that somebody brought may hold one of its own. Only "
+    "where these keys are to serve another realm, too: --again."
+)
 
 
 def _signed_before(folder: Path) -> Mapping[str, str]:

@@ -30,6 +30,8 @@ def of_proposal(proposal: Proposal) -> dict[str, Any]:
         "changes": list(changes(_but_keys(before), _but_keys(after))),
         "thresholds": [_tally(each) for each in proposal.tallies()],
     }
+    if proposal.held is not None:
+        found["realm"] = spoken(unb64u(proposal.held.realm))
     if proposal.root is not None:
         fingerprints = {spoken(unb64u(kid)) for kid in signed}
         found["keys"] = _keys(before.get("root", {}), after["root"], fingerprints)
@@ -62,6 +64,8 @@ def show_proposal(console: Console, found: Mapping[str, Any], here: Collection[s
     """For people; `here`: fingerprints of the keys whose private halves are at hand."""
     console.print("Proposed, to found a realm: " if found["founds"] else "Proposed: ", style="bold", end="")
     console.print(versions(found))
+    if "realm" in found:
+        console.print(f"  in the realm {found['realm']}, which must be the one your side pinned")
     for name, moment in found["expires"].items():
         console.print(f"  {name} good until {moment}")
     if "keys" in found:

@@ -1,6 +1,5 @@
 """`setu directory`: the agencies of a realm, and the operator's part in keeping their directory."""
 
-import json
 import sys
 import time
 from collections.abc import Mapping
@@ -20,6 +19,7 @@ from broker.cli.keyring import fingerprint_of, spoken
 from broker.cli.options import ConfigOption, MaybeAsOption
 from broker.cli.output import JsonOption, emit, wants_json
 from broker.cli.trust import DirectoryOption, Trust, trusting
+from broker.cli.weighing import expiry_of
 from broker.config import GatewaySettings, load
 from broker.directory.lookup import Snapshot
 from broker.errors import MalformedError
@@ -225,13 +225,13 @@ def differences(before: Directory, after: Directory) -> list[str]:
 
 
 def expiries(folder: Path) -> dict[str, str]:
-    """Until when the newest metadata of each role in a TUF repository is good, RFC 3339."""
+    """Until when the newest metadata of each role in a TUF repository is good, RFC 3339; raises as `expiry_of`."""
     found = {}
     for role in ROLES:
         files = sorted((folder / "metadata").glob(f"*.{role}.json"), key=_version) or [
             folder / "metadata" / f"{role}.json"
         ]
-        found[role] = str(json.loads(files[-1].read_bytes())["signed"]["expires"])
+        found[role] = expiry_of(files[-1].read_bytes(), files[-1].name)
     return found
 
 

@@ -226,7 +226,7 @@ def finish(
     A certificate of another agency, or for another key, is refused.
     """
     parsed = parse_enrolment(read_bytes(home / REQUEST))
-    pem = certificate.read_bytes()
+    pem = read_bytes(certificate)
     check_issued(pem, keystore().read(home / "tls.key"), parsed.body.agency)
     pinned_root(home / "root.json")
     before = [home / name for name in ("tls.pem", "gateway-ca.pem", "agency.toml") if (home / name).exists()]
@@ -238,7 +238,7 @@ def finish(
         )
     text = settings_text(parsed.body.agency, url, gateway, trust_gateway=trust_gateway)
     write_new(home / "tls.pem", pem)
-    write_new(home / "gateway-ca.pem", gateway_ca.read_bytes())
+    write_new(home / "gateway-ca.pem", read_bytes(gateway_ca))
     write_new(home / "agency.toml", text.encode())
     profile = home / "agency.toml"
     found = {"ok": True, "profile": str(profile), "uri": uri_of(pem_to_der(pem))}

@@ -1,6 +1,7 @@
 """What commands print: one JSON document or text for people on stdout; errors and progress on stderr."""
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,12 +11,19 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from broker.errors import PolicyError, SetuError
 from schemas.problem import Code
 
 _JSON = "setu.json"
 WIDE = 240
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Control and bidirectional characters, but newline and tab."""
+
+
+def _visible(text: str) -> str:
+    return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _remember(ctx: typer.Context, asked: bool) -> bool:
@@ -43,13 +51,21 @@ def emit(ctx: typer.Context, document: Any, show: Callable[[Console], None]) -> 
 
 def print_json(document: Any, *, lines: bool = False) -> None:
     """One JSON document on stdout; with `lines`, on one line (for documents that follow each other)."""
-    sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=None if lines else 2) + "\n")
+    # Within its strings, where alone such characters are, this is the same JSON.
+    sys.stdout.write(_visible(json.dumps(document, ensure_ascii=False, indent=None if lines else 2)) + "\n")
     sys.stdout.flush()
+
+
+class _Plain(Console):
+    """What somebody else wrote cannot move the cursor, erase lines or turn the direction of text: it is escaped."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(_visible(text), **options)
 
 
 def console(*, stderr: bool = False) -> Console:
     """Prints text as it is: no markup is read out of data."""
-    made = Console(stderr=stderr, markup=False, highlight=False, emoji=False, soft_wrap=True)
+    made = _Plain(stderr=stderr, markup=False, highlight=False, emoji=False, soft_wrap=True)
     if not made.is_terminal:
         made.width = WIDE  # a file or a pipe has no edge to keep tables within
     return made

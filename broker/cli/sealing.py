@@ -30,6 +30,7 @@ from broker.sdk.client import Client
 from broker.sdk.posting import Sent
 from broker.sdk.sealing import Options
 from schemas import registry
+from schemas.act import Asks, Extends
 from schemas.handling import Handling
 from schemas.packet import Precedence
 from schemas.problem import Code
@@ -139,6 +140,9 @@ def seal(client: Client, profile: Path, request: Request, file: Path) -> Sealed:
     made = client.seal(request.kind, to=request.to, payload=payload, handling=request.handling, **options)
     for each in registry.warnings(registry.check(request.kind, made.header.kind_version, payload)):
         note(f"{file}: look again at {each.pointer}: {each.sentence}", "yellow")
+    act = made.header.act
+    if isinstance(act, Asks | Extends) and act.due <= made.header.iat:
+        note(f"{file}: look again at when its answer is due: that is over, so it is overdue at once", "yellow")
     return made
 
 

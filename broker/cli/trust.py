@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from broker.assembly.agency import remote_directory, transport_of
 from broker.assembly.realm import local_directory
+from broker.cli.inputs import read_bytes
 from broker.cli.output import note
 from broker.config import AgencySettings, GatewaySettings, Places, load
 from broker.directory.check import check_document
@@ -138,7 +139,7 @@ def _of_path(path: Path) -> DirectorySource:
     if path.is_dir():
         places = Places(directory=path, root=path / "root.json")
         return local_directory(GatewaySettings(gateway=NOBODY, paths=places))
-    raw = path.read_bytes()
+    raw = read_bytes(path)
     try:
         document = Directory.from_json(raw)
     except (MalformedJsonError, ValidationError):

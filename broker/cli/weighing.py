@@ -1,12 +1,15 @@
 """What the checks of gateways and of agencies' own set-ups have in common."""
 
 import hashlib
+import json
 import ssl
 from datetime import datetime
 from pathlib import Path
 
 from broker.assembly.keystore import keystore
 from broker.cli.findings import Finding, State
+from broker.errors import IntegrityError
+from schemas.problem import Code
 
 
 def pair_fault(certificate: Path, key: Path) -> str | None:
@@ -30,6 +33,24 @@ def foreign_root(name: str, pinned: bytes, served: bytes) -> Finding:
         "Compare both with the fingerprint that the countries told you by voice; pin the right root, or use the "
         "right realm's repository or gateway.",
     )
+
+
+def expiry_of(metadata: bytes, name: str) -> str:
+    """Until when TUF metadata say that they are good (RFC 3339); nothing of them is verified. `name`: for what is said.
+
+    Raises:
+        IntegrityError: code `directory-invalid`; they are none.
+    """
+    try:
+        found = str(json.loads(metadata)["signed"]["expires"])
+        datetime.fromisoformat(found)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise IntegrityError(
+            Code.DIRECTORY_INVALID,
+            f"Expected TUF metadata in {name}, found something else.",
+            advice="Restore the repository's folder from its backup, or ask the operator for a copy.",
+        ) from None
+    return found
 
 
 def is_past(expires: str, now: float) -> bool:

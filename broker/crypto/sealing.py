@@ -40,13 +40,21 @@ class Passphrase:
         self._said: bytes | None = None
         self._derived: dict[tuple[int, bytes], bytes] = {}
 
+    def asked(self) -> "Passphrase":
+        """Itself, asked for now: before anything is written that it is to seal. Raises as `ask` does."""
+        self._words()
+        return self
+
     def key(self, cost: int, salt: bytes) -> bytes:
-        if self._said is None:
-            self._said = self._ask()
         if (cost, salt) not in self._derived:
-            made = Scrypt(salt=salt, length=CONTENT_KEY_SIZE, n=cost, r=8, p=1).derive(self._said)
+            made = Scrypt(salt=salt, length=CONTENT_KEY_SIZE, n=cost, r=8, p=1).derive(self._words())
             self._derived[cost, salt] = made
         return self._derived[cost, salt]
+
+    def _words(self) -> bytes:
+        if self._said is None:
+            self._said = self._ask()
+        return self._said
 
     def __repr__(self) -> str:
         return "Passphrase(hidden)"

@@ -9,8 +9,13 @@ SHORT = 5
 _DIGITS = str.maketrans({"0": "o", "1": "l", "2": "z", "3": "e", "4": "a", "5": "s", "7": "t", "8": "b", "9": "g"})
 _PAIRS = (("rn", "m"), ("vv", "w"), ("cl", "d"))
 # Letters that are drawn as a Latin one (confusables.txt of TR39, small letters of Cyrillic and Greek).
-_DRAWN = str.maketrans("авекмнорстухієјѕԁһԛԝӏοαρνκιτυχεσβηγ", "abekmhopctyxiejsdhqwloapvkituxeobny")
+_DRAWN = str.maketrans("авекмнорстухієјѕԁһԛԝӏοαρνκιτυχεσβηγı", "abekmhopctyxiejsdhqwloapvkituxeobnyi")
 _MARKS = re.compile("[\u0300-\u036f]")
+_PHONETIC = re.compile(
+    "[\u0251\u0261\u0262\u0269\u026a\u0274\u0280\u028f\u0299\u029c\u029f\u1d00-\u1dbf\ua730\ua731\uab30-\uab6f]"
+)
+"""Small capitals and others of phonetic alphabets that are drawn as Latin letters, and that no language writes."""
+
 _ALPHABETS = frozenset({"LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "COPTIC", "GEORGIAN"})
 
 
@@ -25,8 +30,8 @@ def names_alike(one: str, other: str) -> bool:
 
 
 def mixes_alphabets(name: str) -> bool:
-    """A word with letters of two alphabets that resemble each other, as Latin and Cyrillic do."""
-    return any(
+    """A word with letters of two alphabets that resemble each other, as Latin and Cyrillic do; or phonetic ones."""
+    return _PHONETIC.search(name) is not None or any(
         len(_ALPHABETS & {unicodedata.name(letter, "").split(" ")[0] for letter in word}) > 1
         for word in re.split(r"[\W_]+", unicodedata.normalize("NFKC", name))
     )

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from broker.errors import IntegrityError
 from schemas.canonical import MalformedJsonError
 from schemas.deny import OPERATOR, Denial, DenyList, DenyPlace, DenyRef, genesis
-from schemas.directory import Agency, AgencyState, Directory, KeyState
+from schemas.directory import Agency, AgencyState, Directory, Key, KeyState
 from schemas.problem import Code
 
 
@@ -95,20 +95,26 @@ def read_list(raw: bytes, name: str) -> DenyList:
         raise _refused(name, "a deny list", "another document") from error
 
 
-def check_list(document: DenyList, directory: Directory, realm: str, name: str) -> tuple[DenyPlace, ...]:
+def check_list(
+    document: DenyList, directory: Directory, realm: str, name: str, *, after: int | None = None
+) -> tuple[DenyPlace, ...]:
     """What a list must be beside its signatures; its places.
 
+    after: entries behind this one are new, and name keys and certificates of their agency alone. An older one may name
+    what another agency has come by since: it counts for nothing, and must not stop the directory that says so.
+
     Raises:
-        IntegrityError: code `directory-invalid`: another realm's or another's list, one that names an agency, key or
-            certificate of another country, or one that lacks what the directory did not lift.
+        IntegrityError: code `directory-invalid`: another realm's or another's list, one that names an agency of another
+            country, or newly a key or certificate of another agency, or one that lacks what the directory did not lift.
     """
     if document.realm != realm:
         raise _refused(name, "one for this realm", "one for another realm")
     if document.list != name:
         raise _refused(name, "its own document", f"the list {document.list}")
-    _check_names(document, directory)
+    known = lifted(directory, realm, name)
+    _check_names(document, directory, known.serial, after)
     places = document.places()
-    check_passes(places, lifted(directory, realm, name))
+    check_passes(places, known)
     return places
 
 
@@ -135,7 +141,7 @@ def following(
         kept = held.document.denials[max(0, up_to.serial - held.document.base.serial) :]
     base = DenyPlace(serial=up_to.serial, hash=up_to.hash)
     made = DenyList(realm=realm, list=name, base=base, denials=(*kept, *denials))
-    check_list(made, directory, realm, name)
+    check_list(made, directory, realm, name, after=base.serial + len(kept))
     return made
 
 
@@ -177,52 +183,46 @@ def check_continues(before: Iterable[DenyRef], lists: Iterable[Listed], director
 
 
 def suspended(directory: Directory, lists: Iterable[Listed], realm: str) -> Directory:
-    """The directory with what the lists suspend."""
-    agencies: set[str] = set()
-    certificates: set[str] = set()
-    keys: dict[str, int | None] = {}
+    """The directory with what the lists suspend: a country's its own agencies, the operator's any, and of an agency
+    what is that agency's.
+    """
+    said: dict[str, list[tuple[str, Denial]]] = {}
     for each in lists:
         if each.document is None:
             continue
         skip = max(0, lifted(directory, realm, each.name).serial - each.document.base.serial)
         for denial in each.document.denials[skip:]:
-            if denial.kid is not None:
-                keys[denial.kid] = denial.since
-            elif denial.certificate is not None:
-                certificates.add(denial.certificate)
-            else:
-                agencies.add(denial.agency)
-    if not (agencies or certificates or keys):
+            said.setdefault(denial.agency, []).append((each.name, denial))
+    if not said:
         return directory
-    rows = tuple(_suspended(each, agencies, certificates, keys) for each in directory.agencies)
-    return directory.model_copy(update={"agencies": rows})
+    rows = []
+    for row in directory.agencies:
+        counting = [denial for name, denial in said.get(row.id, ()) if name in (OPERATOR, row.country)]
+        rows.append(_suspended(row, counting) if counting else row)
+    return directory.model_copy(update={"agencies": tuple(rows)})
 
 
-def _suspended(agency: Agency, agencies: set[str], certificates: set[str], keys: Mapping[str, int | None]) -> Agency:
+def _suspended(agency: Agency, said: Sequence[Denial]) -> Agency:
+    whole = any(each.kid is None and each.certificate is None for each in said)
+    certificates = {each.certificate for each in said}
+    kids = {each.kid for each in said}
     return agency.model_copy(
         update={
-            "state": AgencyState.SUSPENDED if agency.id in agencies else agency.state,
+            "state": AgencyState.SUSPENDED if whole else agency.state,
             "certificates": tuple(
                 row.model_copy(update={"state": KeyState.REVOKED}) if row.sha256 in certificates else row
                 for row in agency.certificates
             ),
-            "keys": tuple(
-                row.model_copy(
-                    update={
-                        "state": KeyState.REVOKED,
-                        "compromised_since": _first(row.compromised_since, keys[row.kid]),
-                    }
-                )
-                if row.kid in keys
-                else row
-                for row in agency.keys
-            ),
+            "keys": tuple(_revoked(row, said) if row.kid in kids else row for row in agency.keys),
         }
     )
 
 
-def _first(one: int | None, other: int | None) -> int | None:
-    return min((each for each in (one, other) if each is not None), default=None)
+def _revoked(key: Key, said: Sequence[Denial]) -> Key:
+    """Disputed since the earliest moment that any entry names: a later entry takes nothing back."""
+    moments = [key.compromised_since, *(each.since for each in said if each.kid == key.kid)]
+    since = min((each for each in moments if each is not None), default=None)
+    return key.model_copy(update={"state": KeyState.REVOKED, "compromised_since": since})
 
 
 def words_of(lists: Iterable[Listed]) -> str:
@@ -236,18 +236,22 @@ def refs_of(words: str) -> tuple[DenyRef, ...]:
     return tuple(DenyRef(list=name, serial=int(serial), hash=digest) for name, serial, digest in found)
 
 
-def _check_names(document: DenyList, directory: Directory) -> None:
+def _check_names(document: DenyList, directory: Directory, lifted_to: int, after: int | None) -> None:
     """A country's list names its own; the operator's anybody. Who is not in the directory is known by the id alone."""
     rows = {each.id: each for each in directory.agencies}
     owners = {key.kid: agency.id for agency in directory.agencies for key in agency.keys}
     owners |= {each.sha256: agency.id for agency in directory.agencies for each in agency.certificates}
     for number, denial in enumerate(document.denials, document.base.serial + 1):
+        if number <= lifted_to:
+            continue
         row = rows.get(denial.agency)
         theirs = row.country == document.list if row is not None else _begins(denial.agency, document.list)
         if document.list != OPERATOR and not theirs:
             raise _refused(document.list, "agencies of that country alone", f"another country's in entry {number}")
         named = denial.kid or denial.certificate
-        if named is not None and owners.get(named, denial.agency) != denial.agency:
+        if after is None or number <= after or named is None:
+            continue
+        if owners.get(named, denial.agency) != denial.agency:
             raise _refused(document.list, "keys and certificates of the agency named", f"another's in entry {number}")
 
 

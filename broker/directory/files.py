@@ -2,10 +2,14 @@
 
 import fcntl
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import mkstemp
+
+from broker.errors import IntegrityError
+from schemas.problem import Code
 
 
 def write_whole(path: Path, content: bytes, *, mode: int = 0o644) -> None:
@@ -28,6 +32,24 @@ def write_whole(path: Path, content: bytes, *, mode: int = 0o644) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def read_small(path: Path, most: int) -> bytes:
+    """A regular file that somebody brought: a FIFO would hold the program for ever, and a huge one take all its memory.
+
+    Raises:
+        IntegrityError: code `directory-invalid`; it is no regular file, or larger than that.
+        OSError: it cannot be read.
+    """
+    with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:  # noqa: PTH123 - a descriptor
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode) or status.st_size > most:
+            raise IntegrityError(
+                Code.DIRECTORY_INVALID,
+                f"Expected a file of at most {most} bytes at {path}, found something else.",
+                advice="Ask for a new copy of the repository's folder.",
+            )
+        return file.read(most)
 
 
 @contextmanager

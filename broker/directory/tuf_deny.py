@@ -21,6 +21,7 @@ from broker.directory.deny import Found, read_list
 from broker.directory.files import write_whole
 from broker.directory.tuf_keys import ED25519, ML_DSA_65, OwnSigner, public_of, tuf_key
 from broker.errors import IntegrityError, NotFoundError, SignatureError
+from schemas.canonical import MAX_SAFE_INTEGER
 from schemas.deny import OPERATOR, DenyList, target_of
 from schemas.problem import Code
 
@@ -101,9 +102,10 @@ def check_delegations(targets: Targets, root: Root) -> None:
         operators = named == OPERATOR
         if name != role_of(named) or not (operators or named in countries):
             raise _unsound("a role that is no deny list of a country of the root or of the operator")
-        if role.paths != [target_of(named)] or not role.terminating:
+        if role.paths != [target_of(named)] or role.terminating is not True:
             raise _unsound(f"other targets for the role {name} than {target_of(named)}")
-        if Counter(each.keytype for each in theirs) != _SHAPES[operators] or role.threshold != len(role.keyids):
+        agreed = type(role.threshold) is int and role.threshold == len(role.keyids)
+        if Counter(each.keytype for each in theirs) != _SHAPES[operators] or not agreed:
             raise _unsound(f"other keys for the role {name} than one Ed25519 and, for a country, one ML-DSA-65")
         for key in theirs:
             if key.unrecognized_fields.get(COUNTRY) != (None if operators else named):
@@ -169,6 +171,8 @@ def read_metadata(name: str, raw: bytes) -> Metadata[Targets]:
     try:
         read = Metadata[Targets].from_bytes(raw)
         sound = isinstance(read.signed, Targets) and set(read.signed.targets) == {target_of(name)}
+        sound = sound and sorted(read.signed.targets[target_of(name)].hashes) == HASHES
+        sound = sound and type(read.signed.version) is int and read.signed.version <= MAX_SAFE_INTEGER
     except _FAULTS:
         sound = False
     if not sound or read.signed.delegations is not None:

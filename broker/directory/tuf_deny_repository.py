@@ -5,12 +5,15 @@ from pathlib import Path
 
 from tuf.api.metadata import Snapshot, Targets
 
-from broker.directory.deny import check_list, check_passes
+from broker.directory.deny import check_list, check_passes, lifted
 from broker.directory.tuf_deny import PREFIX, SignedList, lists_of, read_metadata, verified
 from broker.errors import IntegrityError
-from schemas.deny import DenyRef, target_of
+from schemas.deny import DenyRef, genesis, target_of
 from schemas.directory import Directory
 from schemas.problem import Code
+
+MOST_AHEAD = 1000
+"""How much higher than the one before it a list's version may be."""
 
 
 def newest_lists(folder: Path, snapshot: Snapshot | None) -> list[SignedList]:
@@ -46,15 +49,20 @@ def check_lists(
         if name not in lists_of(targets):
             if each is not before.get(name):
                 raise _refused(name, "one that the directory's signers gave keys to", "none of its keys")
+            if each.read().serial > lifted(document, realm, name).serial:
+                raise _refused(name, "a directory that lifts what it says, or keeps it", "one that gives it no keys")
             continue
         found = verified(each, targets)
-        places = check_list(each.read(), document, realm, name)
         known = before.get(name)
-        if known is None or known is each:
+        if known is each:
+            check_list(each.read(), document, realm, name)
             continue
-        if found.version <= known.version:
-            raise _refused(name, f"version {known.version + 1}", f"version {found.version}")
-        last = known.read().places()[-1]
+        last = known.read().places()[-1] if known is not None else genesis(realm, name)
+        places = check_list(each.read(), document, realm, name, after=last.serial)
+        version = known.version if known is not None else 0
+        # Who had the keys for an hour must not use up the numbers for ever.
+        if not version < found.version <= version + MOST_AHEAD:
+            raise _refused(name, f"version {version + 1}", f"version {found.version}")
         check_passes(places, DenyRef(list=name, serial=last.serial, hash=last.hash))
 
 

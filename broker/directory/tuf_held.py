@@ -3,6 +3,7 @@
 A reader of the directory goes by `broker.directory.tuf`; this asks neither for the operator's word nor for any date.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,22 +14,30 @@ from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, Root, Targets
 
 from broker.directory.check import check_document
+from broker.directory.files import read_small
 from broker.directory.tuf_deny import DenyKeys, check_delegations, deny_keys_of
 from broker.directory.tuf_drafts import CountryKeys, RealmKeys
 from broker.directory.tuf_keys import check_root, country_of, keys_of_role, public_of
 from broker.errors import IntegrityError
-from schemas.canonical import MalformedJsonError
+from schemas.canonical import MalformedJsonError, b64u
 from schemas.directory import TARGET, Directory
 from schemas.problem import Code
+
+LARGEST = 5_000_000
+"""Bytes of one metadata file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """The newest root and the newest directory that a realm's keys have signed. `root`, `targets`: TUF objects."""
+    """The newest root and the newest directory that a realm's keys have signed. `root`, `targets`: TUF objects.
+
+    realm: the identity of the realm that the pinned root is of.
+    """
 
     root: Root
     targets: Targets
     document: Directory
+    realm: str
 
     @property
     def keys(self) -> RealmKeys:
@@ -56,7 +65,7 @@ def held_in(repository: Path, pinned: bytes) -> Held:
         root = _newest_root(repository / "metadata", pinned)
         targets = _newest_targets(repository / "metadata", root)
         file = targets.targets[TARGET]
-        raw = (repository / "targets" / file.get_prefixed_paths()[0]).read_bytes()
+        raw = read_small(repository / "targets" / file.get_prefixed_paths()[0], file.length)
         file.verify_length_and_hashes(raw)
         document = Directory.from_json(raw)
     except (MalformedJsonError, pydantic.ValidationError, KeyError) as error:
@@ -65,7 +74,7 @@ def held_in(repository: Path, pinned: bytes) -> Held:
         raise _refused("a repository that verifies from the pinned root", str(error)) from error
     check_delegations(targets, root)
     check_document(document)
-    return Held(root, targets, document)
+    return Held(root, targets, document, b64u(hashlib.sha384(pinned).digest()))
 
 
 def realm_keys(root: Root) -> RealmKeys:
@@ -91,7 +100,7 @@ def _newest_root(metadata: Path, pinned: bytes) -> Root:
     root.verify_delegate(Root.type, read.signed_bytes, read.signatures)
     check_root(root)
     while (path := metadata / f"{root.version + 1}.root.json").exists():
-        following = Metadata[Root].from_bytes(path.read_bytes())
+        following = Metadata[Root].from_bytes(read_small(path, LARGEST))
         if not isinstance(following.signed, Root) or following.signed.version != root.version + 1:
             raise _refused(f"root version {root.version + 1}", "other metadata")
         for judge in (root, following.signed):
@@ -104,7 +113,7 @@ def _newest_root(metadata: Path, pinned: bytes) -> Root:
 def _newest_targets(metadata: Path, root: Root) -> Targets:
     versions = [path.name.split(".")[0] for path in metadata.glob("*.targets.json")]
     for version in sorted((int(name) for name in versions if name.isdigit()), reverse=True):
-        read = Metadata[Targets].from_bytes((metadata / f"{version}.targets.json").read_bytes())
+        read = Metadata[Targets].from_bytes(read_small(metadata / f"{version}.targets.json", LARGEST))
         if not isinstance(read.signed, Targets) or read.signed.version != version:
             continue
         if root.get_verification_result(Targets.type, read.signed_bytes, read.signatures):

@@ -4,6 +4,7 @@ TUF metadata says `ml-dsa-65` as key type and scheme: pure ML-DSA-65 with an emp
 bytes, key and signature in hex. Key ids are RFC 7638 thumbprints, as everywhere in Setu.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -21,6 +22,7 @@ from schemas.problem import Code
 ML_DSA_65: Final = "ml-dsa-65"
 ED25519: Final = "ed25519"
 _ALGORITHMS: Mapping[tuple[str, str], str] = {(ED25519, ED25519): "Ed25519", (ML_DSA_65, ML_DSA_65): "ML-DSA-65"}
+_ALPHA_3 = re.compile("[A-Z]{3}")
 _TYPES = {alg: names for names, alg in _ALGORITHMS.items()}
 _PER_COUNTRY: Mapping[str, Mapping[str, int]] = {
     Root.type: {"Ed25519": 2, "ML-DSA-65": 2},
@@ -103,8 +105,8 @@ def public_of(key: Key) -> PublicKey:
     if alg is None:
         raise SignatureError(Code.KEY_UNKNOWN, "Expected an Ed25519 or ML-DSA-65 key, found another type.")
     public = PublicKey(alg, raw)
-    if public.kid != key.keyid:
-        raise SignatureError(Code.KEY_UNKNOWN, "Expected a key id that is the key's thumbprint, found another.")
+    if public.kid != key.keyid or text != raw.hex():  # a key is shown by its id: no two ways to write one
+        raise SignatureError(Code.KEY_UNKNOWN, "Expected a key in hex under its thumbprint, found another.")
     return public
 
 
@@ -120,8 +122,10 @@ def check_root(root: Root) -> None:
 
 
 def _faults(root: Root) -> Iterator[str]:
-    if not root.consistent_snapshot:
+    if root.consistent_snapshot is not True:
         yield "no consistent snapshots"
+    if any(type(each) is not int for each in (root.version, *(role.threshold for role in root.roles.values()))):
+        yield "a version or threshold that is no whole number"  # Python takes true for 1; others do not
     for key in root.keys.values():
         try:
             public_of(key)
@@ -142,14 +146,19 @@ def _faults(root: Root) -> Iterator[str]:
     for role in (Snapshot.type, Timestamp.type):
         if (len(root.roles[role].keyids), root.roles[role].threshold) != (1, 1):
             yield f"not exactly one key for {role}"
+        if any(COUNTRY in key.unrecognized_fields for key in keys_of_role(root, role)):
+            yield f"a country's mark on the operator's key for {role}"
     roles = Counter(keyid for role in root.roles.values() for keyid in set(role.keyids))
     if any(number > 1 for number in roles.values()):
         yield "one key in two roles"
+    if set(root.keys) != {keyid for role in root.roles.values() for keyid in role.keyids}:
+        yield "other keys than its roles name"
 
 
 def country_of(key: Key) -> str | None:
+    """Whose a key is, ISO 3166-1 alpha-3; None where it does not say so, or says something else."""
     country = key.unrecognized_fields.get(COUNTRY)
-    return country if isinstance(country, str) else None
+    return country if isinstance(country, str) and _ALPHA_3.fullmatch(country) else None
 
 
 def keys_of_role(root: Root, role: str) -> list[Key]:

@@ -195,7 +195,8 @@ class Proposal:
         check_document(document)
         check_delegations(targets, self.judge)
         file = targets.targets.get(TARGET)
-        if file is None or len(targets.targets) != 1 or targets.version != document.version:
+        same = type(targets.version) is int and targets.version == document.version
+        if file is None or len(targets.targets) != 1 or not same:
             yield f"targets that are not {TARGET} of version {document.version} alone"
         elif sorted(file.hashes) != HASHES:
             yield "other hashes of the directory than its SHA-512"

@@ -5,8 +5,9 @@
 2. The act fits: a drill's is about a drill's packet, what is extended or answered asks, what is attested was withdrawn.
 3. It comes to those whom it concerns: a recipient's word to the sender of the packet, a withdrawal to every recipient
    that the directory still lists as active, an extension to one whose answer is due, a decision to whom it is about.
+4. A payload that the gateway may read means the same: id and digest in it are of one packet.
 
-Only who passed 1 is told of 2 and 3.
+Only who passed 1 is told of the others.
 """
 
 from broker.errors import PacketError
@@ -18,6 +19,7 @@ from schemas.act import Answers, Asks, Attests, DecidesRelease, Extends, Reports
 from schemas.directory import AgencyState
 from schemas.evidence import Word
 from schemas.packet import Header
+from schemas.payloads.parts import PacketRef, Payload
 from schemas.problem import Code
 
 BY_SENDER = (Extends, Withdraws, DecidesRelease)
@@ -45,6 +47,29 @@ class References:
             _check_told(act, packet, header, view)
         for place, digest in enumerate(header.sources or ()):
             self._named(digest, header.from_, f"/sources/{place}", by_sender=None)
+
+    def check_payload(self, payload: Payload, header: Header) -> None:
+        """Id and digest of an earlier packet in an open payload are of one packet. Of what the sender has no part in,
+        nothing is said.
+
+        Raises:
+            PacketError: code `reference-unknown`; they are two packets'.
+            UnavailableError: the ledger does not answer.
+        """
+        for name in type(payload).model_fields:
+            named = getattr(payload, name)
+            if not isinstance(named, PacketRef):
+                continue
+            packet = self._reader.packet(named.digest)
+            if packet is None or not (packet.sender == header.from_ or self._offered(packet, header.from_)):
+                continue
+            if header_of(packet).id != named.id:
+                raise _unfit(
+                    f"/{name}/id",
+                    "id and digest of one packet in the payload",
+                    "those of two",
+                    "Take both from the packet that is meant, or from its receipt.",
+                )
 
     def _named(self, digest: str, agency: str, pointer: str, *, by_sender: bool | None) -> StoredPacket:
         """The packet, if this agency sent it (True), was offered it (False), or either (None)."""

@@ -167,7 +167,8 @@ class Steps:
             return
         raw = open_packet(parsed, header.aud.gateway, self._keys)
         try:
-            registry.check_with_header(registry.load(header.kind, header.kind_version, raw), header)
+            payload = registry.load(header.kind, header.kind_version, raw)
+            registry.check_with_header(payload, header)
         except registry.HandlingRuleError as error:
             hit = RuleHit(rule=error.rule, recipient=header.aud.gateway, sentence=error.message, remedy=error.advice)
             raise PolicyError(error.message, [hit], advice=error.advice) from None
@@ -178,6 +179,7 @@ class Steps:
                 advice=error.advice,
                 pointer=error.pointer,
             ) from None
+        self._references.check_payload(payload, header)
 
 
 def _stale_wrap(place: int, message: str) -> PacketError:

@@ -159,6 +159,20 @@ def test_the_first_listeners_paths_are_not_on_the_second(site):
         assert answer.status_code in (404, 405)
 
 
+@pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "DELETE"])
+@pytest.mark.parametrize("suffix", ["", "/proof"])
+def test_a_method_that_a_path_has_not_says_nothing_of_what_is_there(site, suffix, method):
+    for stand, status in ((Stand.UNKNOWN, 403), (Stand.SUSPENDED, 403), (Stand.OTHER, 405), (Stand.WITNESS, 405)):
+        paths = [f"/v1/packets/{digest}{suffix}" for digest in (site.sent.digest, ABSENT)]
+        foreign, absent = (site.ask(stand, method, path) for path in paths)
+        assert (foreign.status_code, absent.status_code) == (status, status)
+        assert "access-control-allow-origin" not in foreign.headers
+        if method == "HEAD":
+            assert (foreign.content, absent.content) == (b"", b"")
+        else:
+            without_trace(foreign, absent)
+
+
 @pytest.mark.parametrize("stand", [Stand.OTHER, Stand.WITNESS, Stand.OPERATOR, Stand.GATEWAY])
 @pytest.mark.parametrize("suffix", ["", "/proof"])
 def test_a_foreign_digest_answers_like_one_that_nothing_has(site, suffix, stand):

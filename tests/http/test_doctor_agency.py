@@ -18,7 +18,6 @@ import pytest
 from typer.testing import CliRunner
 
 from broker.assembly.agency import connect
-from broker.assembly.asking import PASSPHRASE
 from broker.assembly.keys import keys_in
 from broker.assembly.realm import operator_keys, publish_directory
 from broker.cli.agency_checks import examine_agency
@@ -198,19 +197,24 @@ def test_a_good_set_up_is_well(site):
         assert {each["state"] for each in findings} == {"ok"}
 
 
-def test_sealed_keys_are_no_obstacle(site, monkeypatch):
-    """The TLS key as well: it is opened for the handshake."""
+def test_a_good_set_up_is_well_with_sealed_keys(site):
     home = site.home("us-dea", "sealed")
-    seal_files([*(home / "keys").iterdir(), home / "tls.key"], Passphrase(lambda: b"correct horse battery"))
-    out, into = os.pipe()
-    os.write(into, b"correct horse battery")
-    os.close(into)
-    monkeypatch.setenv(PASSPHRASE.descriptor, str(out))
-    try:
-        status, findings = doctor(home)
-    finally:
-        os.close(out)
-    assert status == 0, findings
+    passphrase = Passphrase(lambda: b"correct horse battery")
+    seal_files([*home.glob("keys/*.key"), home / "tls.key"], passphrase)
+    reading, writing = os.pipe()
+    os.write(writing, b"correct horse battery\n")
+    os.close(writing)
+    with os.fdopen(reading):
+        done = subprocess.run(
+            [sys.executable, "-m", "broker", "doctor", "--as", home / "agency.toml", "--json"],
+            env={**os.environ, "SETU_PASSPHRASE_FD": str(reading)},
+            pass_fds=[reading],
+            capture_output=True,
+            check=False,
+            timeout=60,
+        )
+    assert done.returncode == 0, done.stdout
+    assert {each["state"] for each in json.loads(done.stdout)["findings"]} == {"ok"}
 
 
 @contextmanager

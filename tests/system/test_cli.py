@@ -166,6 +166,7 @@ def test_what_is_doubtful_is_told_beside_the_receipt(setu, files, tmp_path):
     sent = send(setu, files, "--json", kind="pen")
     assert json.loads(sent.stdout)["ok"]
     assert "look again at /substance/hs6: this is a residual heading" in sent.stderr
+    assert "look again at when its answer is due: that is over" in sent.stderr
     assert "look again" not in send(setu, files, "--json").stderr
     words = ("packet", "seal", "pen", files / "pen.json", "--as", "in-ncb", "--to", "us-dea", "-o", tmp_path / "p")
     assert "residual heading" in setu(*words, "--handling", files / "handling.json").stderr

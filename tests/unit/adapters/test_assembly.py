@@ -40,9 +40,11 @@ def test_what_is_left_out_has_its_default(tmp_path):
     ],
 )
 def test_settings_that_are_none_are_refused_with_their_place(tmp_path, text):
+    path = written(tmp_path, text)
     with pytest.raises(IntegrityError) as caught:
-        load(written(tmp_path, text))
+        load(path)
     assert caught.value.code is Code.CONFIG_INVALID
+    assert str(path) in caught.value.message
     assert caught.value.advice
 
 

@@ -109,3 +109,13 @@ def test_p12_for_java_and_browsers(setu, home, tmp_path, write):
     assert setu(*words, "--password-file", password).err.startswith("config-invalid:")
     password.chmod(0o644)
     assert "owner alone" in setu(*words[:5], tmp_path / "b.p12", "--password-file", password).err
+
+
+def test_keys_that_are_to_be_sealed_are_not_made_before_there_is_a_passphrase(setu, own, fd, tmp_path):
+    words = ["us-tst", tmp_path / "us-tst", "--name", "Test", "--root", own.path / "directory/root.json", "--seal"]
+    for given in ([], ["--passphrase-fd", fd(b"too short")]):
+        assert setu("enrol", "request", *words, *given).status == 1
+        assert not (tmp_path / "us-tst").exists()
+    assert setu("enrol", "request", *words, "--passphrase-fd", fd()).status == 0
+    made = [*(tmp_path / "us-tst").glob("keys/*.key"), tmp_path / "us-tst/tls.key"]
+    assert [path for path in made if not is_sealed(path.read_bytes())] == []

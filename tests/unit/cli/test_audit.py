@@ -167,6 +167,15 @@ def test_a_mirror_is_searched_offline(setu, mirror, words, found):
     assert [each["index"] for each in said.json()["entries"]] == found
 
 
+def test_a_kind_that_is_none_is_doubted_where_nothing_was_found(setu, mirror):
+    said = setu("audit", "search", mirror, "--kind", "tipp", "--json")
+    assert (said.status, said.json()) == (0, {"entries": []})
+    assert "it has " in said.err
+    assert "tipp" not in said.err
+    assert setu("audit", "search", mirror, "--kind", "pen").err == ""
+    assert setu("audit", "search", mirror, "--kind", "tip").err == ""
+
+
 def test_people_see_what_entries_are_about(setu, mirror, exchange):
     shown = setu("audit", "search", mirror).out
     for text in ("permit.deliver", "policy-denied", "3 times", "party=us-dea", f"tip {exchange.sealed.digest[:10]}"):

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import shutil
 
 import pytest
 
@@ -10,6 +11,7 @@ from broker.crypto.keys import generate
 from broker.directory.tuf_held import held_in
 from broker.directory.tuf_keys import OwnSigner
 from broker.directory.tuf_proposal import Proposal
+from tests.unit.cli.ceremonies import begun
 
 
 class Signed:
@@ -259,6 +261,43 @@ def test_two_directories_of_one_version_are_not_signed_by_one_holder(realm, setu
     assert "another of that version" in said.err
     assert not (realm.post / "o.json").exists()
     assert setu("realm", "sign", second, *words, "--again").status == 0
+
+
+def test_a_key_that_lies_elsewhere_by_a_link_remembers_what_it_signed(realm, setu, tmp_path):
+    first, second = (realm.new(f"{name}.json", "--document", realm.document(name=name)) for name in ("one", "another"))
+    realm.sign("IND", first)
+    linked = tmp_path / "linked.key"
+    linked.symlink_to(next(realm.keys("IND").glob("targets-*.key")))
+    held = realm.held("IND")
+    fingerprint = realm.run("realm", "show", second, *held)["fingerprint"]
+    words = ["--keys", linked, "--out", realm.post / "o.json", "--fingerprint", fingerprint, *held]
+    assert "another of that version" in setu("realm", "sign", second, *words).err
+
+
+def test_another_realm_that_somebody_brought_is_not_signed_for(realm, setu, tmp_path):
+    """A repository whose own root.json says that these keys are India's: what is shown is the difference to that."""
+    realm.sign("IND", realm.new("next.json", "--renew", "root"))
+    other = begun(setu, tmp_path / "other")
+    shutil.copytree(realm.keys("IND"), other.keys("IND"), ignore=shutil.ignore_patterns("signed.json"))
+    other.make_keys("USA")
+    shares = [word for country in ("IND", "USA") for word in ("--share", other.share(country))]
+    drafts = other.path / "operator" / "realm"
+    founding = ("--share", drafts / "operator.share.json", "--document", drafts / "directory.json")
+    proposal = other.new("founding.json", *shares, *founding)
+    assert other.publish(*(other.sign(country, proposal) for country in ("IND", "USA"))).status == 0
+    brought = ["--in-force", other.repository]
+    asked = other.post / "asked.json"
+    other.run("realm", "new", asked, "--renew", "targets", *brought)
+    found = other.run("realm", "show", asked, *brought)
+    assert (
+        found["realm"]
+        != realm.run("realm", "show", realm.new("b.json", "--renew", "root"), *realm.held("IND"))["realm"]
+    )
+    words = ["--keys", realm.keys("IND"), "--out", realm.post / "o.json", "--fingerprint", found["fingerprint"]]
+    said = setu("realm", "sign", asked, *words, *brought)
+    assert (said.status, "Expected the same realm" in said.err) == (1, True), said.err
+    assert found["realm"] in said.out
+    assert not (realm.post / "o.json").exists()
 
 
 def test_of_two_directories_of_one_version_one_is_published(realm):

@@ -121,5 +121,7 @@ def test_the_newest_metadata_counts(own, tmp_path):
     folder = tmp_path / "metadata"
     shutil.copytree(own.path / "directory/metadata", folder)
     for number in (9, 10):
-        (folder / f"{number}.root.json").write_bytes(canonical({"signed": {"expires": f"20{number:02}"}}))
-    assert expiries(tmp_path)["root"] == "2010"
+        (folder / f"{number}.root.json").write_bytes(
+            canonical({"signed": {"expires": f"20{number:02}-01-01T00:00:00Z"}})
+        )
+    assert expiries(tmp_path)["root"] == "2010-01-01T00:00:00Z"

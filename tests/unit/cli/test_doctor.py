@@ -121,6 +121,14 @@ def test_what_is_wrong_is_named(setu, own, harm, expected):
     assert all(each["advice"] for each in said.json()["findings"] if each["state"] != "ok")
 
 
+@pytest.mark.parametrize("content", [b"", b"\xff", b"[]", b"{}", b'{"signed": {}}', b'{"signed": {"expires": "soon"}}'])
+@pytest.mark.parametrize("role", ["timestamp", "snapshot", "targets", "root"])
+def test_metadata_that_are_none_are_a_finding(own, role, content):
+    for path in (own.path / "directory/metadata").glob(f"*{role}.json"):
+        path.write_bytes(content)
+    assert {("directory", "bad")} <= set(states(own))
+
+
 @pytest.mark.parametrize(
     ("moved", "expected"),
     [

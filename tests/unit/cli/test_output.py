@@ -4,10 +4,11 @@ import json
 
 import pytest
 import typer
+from rich.table import Table
 from typer.testing import CliRunner
 
 from broker.cli.app import Root
-from broker.cli.output import JsonOption, console, document_of, emit, note, progress
+from broker.cli.output import JsonOption, console, document_of, emit, note, print_json, progress
 from broker.errors import MalformedError, PolicyError, UnavailableError
 from schemas.problem import Code, RuleHit
 
@@ -93,6 +94,29 @@ def test_an_error_of_the_system_is_named_by_what_it_was():
 def test_markup_in_data_is_text(capsys):
     console().print("[red]x[/red] :smile:")
     assert capsys.readouterr().out == "[red]x[/red] :smile:\n"
+
+
+def test_what_others_wrote_cannot_rewrite_the_screen(capsys):
+    shown = console()
+    shown.print("a\x1b[2J\u202eb\x9b", style="bold")
+    table = Table("c\x1b[H", box=None)
+    table.add_row("d\x07\u2066")
+    shown.print(table)
+    found = capsys.readouterr().out
+    assert [line.strip() for line in found.splitlines()] == [
+        "a\\u001b[2J\\u202eb\\u009b",
+        "c\\u001b[H",
+        "d\\u0007\\u2066",
+    ]
+
+
+def test_nor_in_a_document_which_stays_the_same(capsys):
+    document = {"a\u202e": "b\x9b2J\x1b\x7f\n\t\u0915"}
+    print_json(document)
+    found = capsys.readouterr().out
+    assert json.loads(found) == document
+    assert "\u0915" in found
+    assert [each for each in found if each in "\u202e\x9b\x1b\x7f"] == []
 
 
 def test_progress_is_silent_where_nobody_looks(capsys):

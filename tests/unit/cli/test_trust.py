@@ -5,7 +5,7 @@ import typer
 
 from broker.assembly.realm import local_directory
 from broker.cli.trust import Given, trusting
-from broker.errors import IntegrityError
+from broker.errors import IntegrityError, MalformedError
 from schemas.problem import Code
 from tests.unit.cli.exchange import Exchange, realm_with_log
 
@@ -110,3 +110,12 @@ def test_a_given_document_knows_no_other_version():
     assert given.at(snapshot.ref.version) is given.refresh() is given.current() is snapshot
     with pytest.raises(IntegrityError, match="version 9"):
         given.at(9)
+
+
+def test_a_document_of_any_size_is_not_read_whole(tmp_path):
+    path = tmp_path / "directory.json"
+    with path.open("wb") as file:
+        file.truncate(2**40)
+    with pytest.raises(MalformedError) as caught, trusting(directory=path):
+        pass
+    assert caught.value.code is Code.TOO_LARGE

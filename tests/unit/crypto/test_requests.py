@@ -23,7 +23,11 @@ def refused(der, code):
     assert found.value.code == code, str(found.value)
 
 
-def made(key=None, *, agency="us-tst", binding=BOUND, extensions=(), subject=None, names=None):
+NAME = x509.ObjectIdentifier("1.2.840.113549.1.9.2")
+"""PKCS #9 unstructuredName."""
+
+
+def made(key=None, *, agency="us-tst", binding=BOUND, extensions=(), subject=None, names=None, attributes=()):
     found, san = client_names(agency, 1)
     builder = (
         x509.CertificateSigningRequestBuilder()
@@ -34,6 +38,8 @@ def made(key=None, *, agency="us-tst", binding=BOUND, extensions=(), subject=Non
         builder = builder.add_extension(each, critical=False)
     if binding is not None:
         builder = builder.add_attribute(AttributeOID.CHALLENGE_PASSWORD, binding.encode())
+    for oid in attributes:
+        builder = builder.add_attribute(oid, b"more")
     key = key or ec.generate_private_key(ec.SECP256R1())
     return builder.sign(key, None if isinstance(key, ed25519.Ed25519PrivateKey) else SHA256()).public_bytes(
         Encoding.DER
@@ -80,6 +86,7 @@ def off_the_curve():
         ),
         pytest.param(lambda: made(binding="c" * 64), "signature-invalid", id="bound-to-other-keys"),
         pytest.param(lambda: made(binding=None), "envelope-invalid", id="bound-to-nothing"),
+        pytest.param(lambda: made(attributes=[NAME]), "envelope-invalid", id="an-attribute-beside"),
         pytest.param(
             lambda: made(extensions=[x509.BasicConstraints(ca=True, path_length=None)]),
             "envelope-invalid",

@@ -59,6 +59,7 @@ BUREAU = "Narcotics Control Bureau"
         pytest.param("Narcotics Contro1 Bureau", id="one-for-l"),
         pytest.param("Narcotics Control Bureu", id="a-letter-left-out"),
         pytest.param("Narcotics-Control Bureau.", id="punctuation"),
+        pytest.param("Narcot\u0131cs Control Bureu", id="a-letter-without-its-dot"),
     ],
 )
 def test_names_that_look_alike(other):
@@ -83,6 +84,9 @@ def test_names_that_do_not(other):
     [
         pytest.param("N\u0430rcotics", True, id="latin-and-cyrillic"),
         pytest.param("\u0391gency", True, id="greek-and-latin"),
+        pytest.param("\u0274\u1d04\u0299", True, id="small-capitals"),
+        pytest.param("N\u0251rcotics Bure\u0251u", True, id="phonetic-letters"),
+        pytest.param("\u0190\u028be Agency, \u0186", False, id="letters-of-ewe"),
         pytest.param("\u0411\u044e\u0440\u043e FBI", False, id="words-of-two-alphabets"),
         pytest.param("Zo\u00eb 7-Up", False, id="accents-and-digits"),
         pytest.param("\u8b66\u5bdf\u5e81 NPA", False, id="han-and-latin"),

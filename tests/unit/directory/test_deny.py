@@ -3,19 +3,24 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tuf.api.metadata import TargetFile, Targets
 
+from broker.crypto.keys import PublicKey
 from broker.directory.deny import check_continues, refs_of
 from broker.directory.tuf import RemoteDirectory
 from broker.directory.tuf_deny import DenyKeys, SignedList
 from broker.directory.tuf_repository import cosign
 from broker.errors import IntegrityError
+from schemas.canonical import b64u
 from schemas.deny import OPERATOR, genesis
-from schemas.directory import AgencyState, KeyState
+from schemas.directory import AgencyState, Directory, KeyState
 from schemas.problem import Code
 from tests.builders import Realm, private_key
 from tests.unit.directory.denying import DENY, DENY_KEYS, Denying, denial
+from tests.unit.directory.forge import LATER, signed
 from tests.unit.directory.realm import DAY, KEYS, Gateway, document
 
 ROWS = {each.id: each for each in document().agencies}
@@ -128,10 +133,15 @@ def _another_lists(world: Denying) -> SignedList:
     return SignedList("IND", made.metadata, world.sign(world.document("USA"), "USA").document)
 
 
+def _by_a_weak_hash(world: Denying) -> SignedList:
+    made = world.document("IND")
+    file = TargetFile.from_data("deny-IND.json", made.canonical(), ["sha1"])
+    metadata = signed(Targets(2, None, LATER, {"deny-IND.json": file}), DENY["IND"])
+    return SignedList("IND", metadata, made.canonical())
+
+
 REFUSED = [
     pytest.param(_names_another_country, "another country's in entry 1", id="names-the-other-countrys-agency"),
-    pytest.param(_names_another_countrys_key, "another's in entry 1", id="names-the-other-countrys-key"),
-    pytest.param(_names_another_countrys_certificate, "another's in entry 1", id="names-its-certificate"),
     pytest.param(_names_a_country_of_an_agency_unknown, "another country's in entry 1", id="agency-not-in-directory"),
     pytest.param(
         lambda world: world.sign(world.document("IND"), "IND", keys=DENY["IND"][:1]),
@@ -166,10 +176,21 @@ REFUSED = [
     pytest.param(_for_another_realm, "one for another realm", id="a-list-for-another-realm"),
     pytest.param(_another_lists, "does not verify", id="another-lists-document"),
 ]
+NEWLY = [
+    pytest.param(_names_another_countrys_key, "another's in entry 1", id="names-the-other-countrys-key"),
+    pytest.param(_names_another_countrys_certificate, "another's in entry 1", id="names-its-certificate"),
+    pytest.param(
+        lambda world: world.sign(world.document("IND"), "IND", version=1002), "version 2, found", id="far-ahead"
+    ),
+    pytest.param(
+        lambda world: world.sign(world.document("IND"), "IND", version=2**53), "that are none", id="version-too-high"
+    ),
+    pytest.param(_by_a_weak_hash, "that are none", id="another-hash-than-sha-512"),
+]
 Attack = Callable[[Denying], SignedList]
 
 
-@pytest.mark.parametrize(("attack", "found"), REFUSED)
+@pytest.mark.parametrize(("attack", "found"), REFUSED + NEWLY)
 def test_the_operators_machine_refuses(denying: Denying, attack: Attack, found: str) -> None:
     bad = attack(denying)
     before = {path: path.read_bytes() for path in denying.folder.rglob("*.json")}
@@ -196,6 +217,66 @@ def test_a_reader_keeps_the_list_before_it_and_the_other_countrys_goes_on(
     assert found in (after.trouble or "")
     denying.add("USA", denial("us-dea"))
     assert reader.refresh().agency("us-dea").state is AgencyState.SUSPENDED  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("attack", [_names_another_countrys_key, _names_another_countrys_certificate])
+def test_a_key_or_certificate_of_another_is_not_suspended(denying: Denying, attack: Attack) -> None:
+    """Refused when it is put in force; this one the operator put there past its checks."""
+    denying.force(attack(denying))
+    assert denying.reader().current().document == document()
+
+
+def with_key(version: int, agency: str, key: PublicKey) -> Directory:
+    """The directory, where an agency has one more signing key."""
+    made = document(version).to_object()
+    row = next(each for each in made["agencies"] if each["id"] == agency)
+    row["keys"].append({**row["keys"][0], "kid": key.kid, "alg": key.alg, "public": b64u(key.raw)})
+    return Directory.from_object(made)
+
+
+def test_a_key_named_before_it_was_anothers_stops_no_ceremony(denying: Denying) -> None:
+    """India's deny keys are stolen, and name beside an agency of India a key that the next directory gives to one of
+    the United States.
+    """
+    key = private_key("Ed25519", "the next").public
+    denying.add("IND", denial("in-ncb", kid=key.kid))
+    reader = denying.reader()
+    denying.repository.publish(with_key(2, "us-dea", key), target_signers=KEYS.all_targets, operator=KEYS.operator)
+    for found in (reader.refresh(), denying.reader().current()):
+        assert found.document == with_key(2, "us-dea", key)
+        assert [each.trouble for each in found.lists] == [None] * 3
+    denying.add("IND", denial("in-ncb"))  # and its own country goes on with it
+    assert reader.refresh().agency("in-ncb").state is AgencyState.SUSPENDED  # type: ignore[union-attr]
+
+
+def test_what_a_key_signed_is_disputed_since_the_earliest_word(denying: Denying) -> None:
+    kid = ROWS["us-cbp"].keys[0].kid
+    for since in (9, 7, 8, None):
+        denying.add("USA", denial("us-cbp", kid=kid, since=since))
+    found = denying.reader().current().agency("us-cbp")
+    assert found is not None
+    assert found.keys[0].compromised_since == 7
+
+
+def test_a_list_with_entries_in_force_keeps_its_keys(denying: Denying) -> None:
+    """Else every gateway would refuse the directory that its countries signed, until the next ceremony."""
+    denying.add("IND", denial("in-ncb"))
+    keys = DenyKeys({"USA": AMERICAN}, DENY_KEYS.operator)
+
+    def ceremony(**over: Any) -> None:
+        made = document(2, **over)
+        targets = denying.repository.draft(made, keys)
+        for key in KEYS.all_targets:
+            targets = cosign(targets, key)
+        denying.repository.install(KEYS.operator, document=made, targets=targets)
+
+    with pytest.raises(IntegrityError, match="one that gives it no keys"):
+        ceremony()
+    known = refs_of(denying.reader().current().denied)
+    ceremony(lifted=[denying.ref("IND").to_object()])
+    found = denying.reader().current()
+    assert [each.name for each in found.lists] == ["USA", OPERATOR]
+    check_continues(known, found.lists, found.signed)
 
 
 @pytest.mark.parametrize(

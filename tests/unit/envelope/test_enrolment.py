@@ -165,7 +165,16 @@ def broken_csr():
     return ME.signed(ME.body() | {"csr": b64u(bytes(der))})
 
 
+def under_anothers_name(place):
+    """One of the two keys is somebody else's: whoever asks names it rightly, and signs with another."""
+    signatures = parse(ME.request())["signatures"]
+    signatures[place]["signature"] = parse(OTHER.signed(ME.body()))["signatures"][place]["signature"]
+    return lambda: envelope(signatures=signatures)
+
+
 UNPROVEN = [
+    pytest.param(under_anothers_name(0), "signature-invalid", id="a-classical-key-without-proof"),
+    pytest.param(under_anothers_name(1), "signature-invalid", id="a-post-quantum-key-without-proof"),
     pytest.param(lambda: canonical({"payload": parse(ME.request())["payload"]}), "signature-invalid", id="no-proof"),
     pytest.param(lambda: envelope(signatures=[]), "signature-invalid", id="no-signature"),
     pytest.param(doubled, "signature-invalid", id="one-signature-twice"),

@@ -1,5 +1,10 @@
 """The kinds whose payloads ask, answer, withdraw and attest, in open mode: from the payload to the clock."""
 
+import uuid
+
+import pytest
+
+from broker.errors import PacketError
 from broker.sdk.content import write_payload
 from schemas import registry
 from tests.builders import handling
@@ -47,3 +52,32 @@ async def test_what_is_retracted_is_gone_and_its_destruction_attested(gateway):
     await send(gateway, "lifecycle", "attest", "us-dea", "in-ncb", target=target)
     assert [each[3] for each in clocks(gateway, tip)] == ["stopped"]
     assert [each["packet"]["digest"] for each in gateway.entries("retracted", "attested")] == [tip.digest] * 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "sample", "sender", "to"),
+    [
+        pytest.param("lifecycle", "retract", "in-ncb", "us-dea", id="withdrawn"),
+        pytest.param("lifecycle", "amend", "in-ncb", "us-dea", id="amended"),
+        pytest.param("feedback", None, "us-dea", "in-ncb", id="reported-on"),
+    ],
+)
+async def test_the_id_and_the_digest_of_two_packets_are_refused(gateway, kind, sample, sender, to):
+    first, second = [await send(gateway, "tip", "bengali-market") for _ in range(2)]
+    await gateway.page()
+    over = {"deadline": SOON} if sample == "retract" else {}
+    sample = sample or next(iter(registry.samples(kind)))
+    mixed = {"id": second.header.id, "digest": first.digest}
+    with pytest.raises(PacketError) as caught:
+        await send(gateway, kind, sample, sender, to, target=mixed, **over)
+    assert (caught.value.code, caught.value.pointer) == ("reference-unknown", "/target/id")
+    assert states(gateway, first) == {"us-dea": "offered"}
+    await send(gateway, kind, sample, sender, to, target=mixed | {"id": first.header.id}, **over)
+
+
+async def test_a_stranger_is_not_told_whose_id_it_is(gateway):
+    """An amendment has no act, so that nothing is asked of what it names but this."""
+    unseen = await send(gateway, "tip", "bengali-market")
+    target = {"id": str(uuid.UUID(unseen.header.id)), "digest": unseen.digest}
+    for named in (target, target | {"id": unseen.header.id[:-1] + ("0" if unseen.header.id[-1] != "0" else "1")}):
+        await send(gateway, "lifecycle", "amend", "us-dea", "in-ncb", target=named)

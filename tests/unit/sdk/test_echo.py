@@ -2,10 +2,12 @@
 
 import pytest
 
-from broker.sdk.echo import answer_to, handling_for, id_of, wants_answer
+from broker.sdk.echo import Echo, answer_to, handling_for, id_of, wants_answer
 from schemas import registry
 from schemas.directory import Agency
+from schemas.evidence import AckEvent
 from schemas.handling import Handling, Purpose
+from schemas.problem import Code
 from tests.builders import Realm
 
 DIGEST = "A" * 64
@@ -29,6 +31,23 @@ def header(**over):
 )
 def test_what_wants_an_answer(over, wanted):
     assert wants_answer(header(**over)) is wanted
+
+
+class Real:
+    """What a gateway without rule 12 would hand on: a packet that is no exercise."""
+
+    def __init__(self):
+        self.header = header(exercise=False)
+        self.said = []
+
+    def acknowledge(self, *said):
+        self.said.append(said)
+
+
+def test_what_is_no_exercise_is_rejected_and_nothing_is_sent():
+    packet = Real()
+    done = Echo(None, lambda: 1_770_000_000.0).take(packet)
+    assert (done.sent, packet.said) == (None, [(AckEvent.REJECTED, Code.POLICY_DENIED)])
 
 
 def test_an_answer_wants_none():
