@@ -35,9 +35,9 @@ def write_agency_keys(folder: Path, suite: SuiteName, random: Random = os.urando
     return _write(
         folder,
         [
-            (_name("sign", algorithms.classical), KeyUse.SIGN, algorithms.classical),
-            (_name("sign", algorithms.post_quantum), KeyUse.SIGN, algorithms.post_quantum),
-            (_name("wrap"), KeyUse.WRAP, algorithms.wrap),
+            (key_name("sign", algorithms.classical), KeyUse.SIGN, algorithms.classical),
+            (key_name("sign", algorithms.post_quantum), KeyUse.SIGN, algorithms.post_quantum),
+            (key_name("wrap"), KeyUse.WRAP, algorithms.wrap),
         ],
         random,
     )
@@ -45,7 +45,7 @@ def write_agency_keys(folder: Path, suite: SuiteName, random: Random = os.urando
 
 def write_log_keys(folder: Path, random: Random = os.urandom) -> list[Made]:
     """The two keys a ledger signs its heads with; raises as `write_agency_keys`."""
-    return _write(folder, [(_name("log", alg), KeyUse.LOG, alg) for alg in ("Ed25519", "ML-DSA-44")], random)
+    return _write(folder, [(key_name("log", alg), KeyUse.LOG, alg) for alg in ("Ed25519", "ML-DSA-44")], random)
 
 
 def write_country_keys(folder: Path, country: str, random: Random = os.urandom, *, only_missing: bool = False) -> Share:
@@ -54,8 +54,8 @@ def write_country_keys(folder: Path, country: str, random: Random = os.urandom, 
     Raises:
         IntegrityError: code `config-invalid`; there is a file of that name, and none was written.
     """
-    root = [(_name("root", country, alg, n), alg) for alg in (CLASSICAL, POST_QUANTUM) for n in ("1", "2")]
-    targets = [(_name("targets", country, alg), alg) for alg in (CLASSICAL, POST_QUANTUM)]
+    root = [(key_name("root", country, alg, n), alg) for alg in (CLASSICAL, POST_QUANTUM) for n in ("1", "2")]
+    targets = [(key_name("targets", country, alg), alg) for alg in (CLASSICAL, POST_QUANTUM)]
     if not only_missing:
         _check_free(folder, [name for name, _ in root + targets])
     return _signers(folder, "root", root, random), _signers(folder, "targets", targets, random)
@@ -63,16 +63,16 @@ def write_country_keys(folder: Path, country: str, random: Random = os.urandom, 
 
 def write_operator_keys(folder: Path, random: Random = os.urandom) -> tuple[PrivateKey, PrivateKey]:
     """The operator's keys for snapshot and timestamp; raises as `write_country_keys`."""
-    _check_free(folder, [_name("snapshot"), _name("timestamp")])
-    (snapshot,) = _signers(folder, "snapshot", [(_name("snapshot"), CLASSICAL)], random)
-    (timestamp,) = _signers(folder, "timestamp", [(_name("timestamp"), CLASSICAL)], random)
+    _check_free(folder, [key_name("snapshot"), key_name("timestamp")])
+    (snapshot,) = _signers(folder, "snapshot", [(key_name("snapshot"), CLASSICAL)], random)
+    (timestamp,) = _signers(folder, "timestamp", [(key_name("timestamp"), CLASSICAL)], random)
     return snapshot, timestamp
 
 
 def write_deny_keys(folder: Path, name: str, random: Random = os.urandom) -> Sequence[PrivateKey]:
     """The keys that sign a deny list: a country's two (`name`: its alpha-3), or the operator's one."""
     algs = (CLASSICAL,) if name == DENY_OPERATOR else (CLASSICAL, POST_QUANTUM)
-    return _signers(folder, deny_use(name), [(_name("deny", name, alg), alg) for alg in algs], random)
+    return _signers(folder, deny_use(name), [(key_name("deny", name, alg), alg) for alg in algs], random)
 
 
 def spoken(digest: bytes) -> str:
@@ -98,7 +98,7 @@ def _signers(folder: Path, use: str, wanted: list[tuple[str, str]], random: Rand
     return made
 
 
-def _name(*parts: str) -> str:
+def key_name(*parts: str) -> str:
     """`sign-ed25519.key`, `log-mldsa44.key`, `root-in-mldsa65-2.key`."""
     return "-".join(part.lower().replace("-", "") for part in parts) + SUFFIX
 

@@ -9,7 +9,7 @@ What is proven, and by what:
 
 import hashlib
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,7 +26,7 @@ from broker.envelope.shape import decoded, malformed, members, not_the_schema, r
 from broker.errors import MalformedError, PacketError, SignatureError
 from schemas.canonical import b64u, canonical, unb64u
 from schemas.directory import Key, KeyUse
-from schemas.enrolment import Answer, Challenge, Enrolment, EnrolmentBody, KeptChallenge
+from schemas.enrolment import Answer, Challenge, Enrolment, EnrolmentBody, KeptChallenge, OfferedKey
 from schemas.packet import SuiteName
 from schemas.problem import Code
 
@@ -212,19 +212,28 @@ def _keys(body: EnrolmentBody, suite: Suite) -> tuple[PublicKey, PublicKey, Publ
             advice="Have the agency make its request anew, for the realm's suite.",
             pointer="/keys",
         )
+    first, second, third = offered_keys(body.keys)
+    return first, second, third
+
+
+def offered_keys(offered: Sequence[OfferedKey]) -> tuple[PublicKey, ...]:
+    """Sound keys under their own kids, none of which is used twice, also not in part.
+
+    Raises:
+        SignatureError: code `key-unknown`.
+        PacketError: code `id-conflict`.
+    """
     dates = {"not_before": 0, "not_after": 0}
-    first, second, third = (
-        PublicKey.from_directory(Key.from_object({**each.to_object(), **dates})) for each in body.keys
-    )
-    parts = [part for key in (first, second, third) for part in parts_of(key)]
+    keys = tuple(PublicKey.from_directory(Key.from_object({**each.to_object(), **dates})) for each in offered)
+    parts = [part for key in keys for part in parts_of(key)]
     if len(set(parts)) != len(parts):
         raise PacketError(
             Code.ID_CONFLICT,
-            "Expected three keys that have nothing in common, found one key used twice.",
+            "Expected keys that have nothing in common, found one key used twice.",
             advice="One key, one use: have the agency make its request anew.",
             pointer="/keys",
         )
-    return first, second, third
+    return keys
 
 
 def _body(raw: bytes) -> EnrolmentBody:
