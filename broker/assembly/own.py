@@ -60,7 +60,7 @@ class FolderKeys:
                 status = path.stat()
             except OSError:
                 continue
-            found.append((str(path), status.st_mtime_ns, status.st_ino))
+            found.append((str(path), status.st_ctime_ns, status.st_ino))
         return tuple(found)
 
 
