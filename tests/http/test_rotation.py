@@ -98,6 +98,7 @@ def test_everything_is_rotated_under_load_and_nothing_is_refused(live, tmp_path)
 
     _old_ones_stay_good(live, tmp_path, traffic, old)
     assert not any(each.disputed for packets in traffic.read.values() for each in packets)
+    _what_was_compromised_is_disputed(live, tmp_path, traffic, old["in-ncb"][0])
 
 
 def _old_ones_stay_good(live, folder, traffic, old):
@@ -119,3 +120,53 @@ def _old_ones_stay_good(live, folder, traffic, old):
         auditor = live.deployment.agencies["in-audit"]
         setu("audit", "proof", each.digest, "--as", auditor, "--out", proof)
         assert setu("audit", "verify", proof, "--config", live.deployment.config)["ok"]
+
+
+def _what_was_compromised_is_disputed(live, folder, traffic, kids):
+    """It turns out that the old key was in other hands for a while, from the second packet's second on."""
+    realm, auditor = live.deployment, live.deployment.agencies["in-audit"]
+    times = {each.digest: each.entry.time for each in traffic.read["us-dea"]}
+    signed = [each for each in traffic.sent["in-ncb"] if set(each.header.sig) & set(kids)]
+    since = f"{times[signed[1].digest][:19]}Z"
+    disputed = {each.digest for each in signed if times[each.digest][:19] >= since[:19]}
+    words = [word for kid in signed[0].header.sig for word in ("--kid", kid)]
+    setu("directory", "retire", "in-ncb", *words, "--compromised-since", since, "--config", realm.config)
+
+    live.clients["in-audit"].directory.refresh()
+    for agency in ("us-dea", "in-nia"):
+        with connect(realm.agencies[agency]) as client:
+            client.directory.refresh()
+            again = list(client.follow("tip", drain=True, cursors=MemoryCursors()))
+        assert {each.digest for each in again if each.disputed} == disputed
+
+    def doubts(*where, kind="accepted"):
+        found = setu("audit", "search", *where, "--type", kind, "--limit", 1000)
+        assert found["disputes"]
+        return {each["entry"]["packet"]["digest"]: each["disputed"] for each in found["entries"] if "disputed" in each}
+
+    assert doubts("--as", auditor) == dict.fromkeys(disputed, "disputed")
+    assert doubts("--as", auditor, kind="acknowledged") == {}
+    log = folder / "log"
+    setu("audit", "mirror", log, "--as", auditor)
+    offline = doubts(log, "--config", realm.config)
+    # By the log alone it is certain until the next key stood beside this one; from then on it may have been either.
+    assert disputed <= offline.keys()
+    assert all(offline[each.digest] == "disputed" for each in signed[1:3])
+    assert set(offline.values()) <= {"disputed", "possible"}
+    assert not {each.digest for each in traffic.sent["in-ncb"][-5:]} & offline.keys()
+    facts = setu("audit", "verify", log, "--config", realm.config)
+    assert facts["disputed"] + facts["perhaps_disputed"] == len(offline)
+
+    for each, expected in (
+        (signed[0], signed[0].digest in disputed),
+        (signed[-1], True),
+        (traffic.sent["in-ncb"][-1], False),
+    ):
+        packet, receipt, proof = (folder / f"{each.id}.{what}" for what in ("packet", "receipt", "proof"))
+        packet.write_bytes(each.raw)
+        receipt.write_bytes(each.receipt.canonical())
+        said = setu("packet", "verify", packet, "--receipt", receipt, "--config", realm.config)
+        assert said["disputed"] is expected
+        setu("audit", "proof", each.digest, "--as", auditor, "--out", proof)
+        entries = setu("audit", "verify", proof, "--config", realm.config)["entries"]
+        assert [n["entry"]["type"] for n in entries if "disputed" in n] == ["accepted"] * expected
