@@ -42,6 +42,18 @@ def overlapping(row: Agency, now: float) -> list[Key]:
     return sorted(found, key=lambda each: each.not_after)
 
 
+def ends(row: Agency) -> list[int]:
+    """When the agency's newest key of each use and algorithm ends, and its newest certificate; unix seconds."""
+    last: dict[str, int] = {}
+    for key in row.keys:
+        if _in_use(key):
+            kind = f"{key.use} {key.alg}"
+            last[kind] = max(last.get(kind, 0), key.not_after)
+    in_use = [each for each in row.certificates if _in_use(each)]
+    newest = max(in_use, key=lambda each: int(each.uri.rpartition(":g")[2]), default=None)
+    return [*last.values(), *([] if newest is None else [newest.not_after])]
+
+
 def retired(before: Directory, agency: str, ending: Ending, now: float) -> Directory:
     """The next version, in which these are retired, or with `since` revoked.
 

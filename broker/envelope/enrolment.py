@@ -22,7 +22,7 @@ from broker.crypto.suites import CONTENT_KEY_SIZE, SUITES, Suite
 from broker.crypto.wrap import unwrap, wrap
 from broker.envelope.hashes import sha384
 from broker.envelope.jws import ENROLMENT_TYP, Signer, check_suite, read_signatures, sign_both, verify_both
-from broker.envelope.shape import decoded, malformed, members, not_the_schema, read_inner_json, read_json
+from broker.envelope.shape import decoded, is_canonical, malformed, members, not_the_schema, read_inner_json, read_json
 from broker.errors import MalformedError, PacketError, SignatureError
 from schemas.canonical import b64u, canonical, unb64u
 from schemas.directory import Key, KeyUse
@@ -118,7 +118,7 @@ def parse_enrolment(raw: bytes) -> ParsedEnrolment:
     if isinstance(value, dict) and value.keys() == {"payload"}:
         raise _unproven()
     jws = members(value, {"payload", "signatures"}, "")
-    if canonical(value) != raw:
+    if not is_canonical(value, raw):
         raise malformed("", "expected the request in its canonical form (RFC 8785), found another form")
     if not jws["signatures"]:
         raise _unproven()
@@ -126,7 +126,7 @@ def parse_enrolment(raw: bytes) -> ParsedEnrolment:
     payload = decoded(jws["payload"], "/payload")
     fields: dict[str, Any] = read_inner_json(payload, "/payload")
     body = _body(payload)
-    if canonical(fields) != payload:
+    if not is_canonical(fields, payload):
         raise malformed("/payload", "expected the body in its canonical form (RFC 8785), found another form")
     suite = SUITES[body.suite]
     keys = _keys(body, suite)

@@ -30,7 +30,7 @@ from broker.envelope.jws import (
     sign_both,
     verify_both,
 )
-from broker.envelope.shape import decoded, malformed, members, not_the_schema, read_inner_json, read_json
+from broker.envelope.shape import decoded, is_canonical, malformed, members, not_the_schema, read_inner_json, read_json
 from broker.errors import MalformedError, SignatureError
 from schemas.canonical import b64u, canonical
 from schemas.directory import Agency, DirectoryRef, KeyUse
@@ -140,7 +140,7 @@ def parse_rotation(raw: bytes) -> ParsedRotation:
     value = read_json(raw)
     proven = isinstance(value, dict) and "proofs" in value
     jws = members(value, {"payload", "signatures"} | ({"proofs"} if proven else set()), "")
-    if canonical(value) != raw:
+    if not is_canonical(value, raw):
         raise malformed("", "expected the request in its canonical form (RFC 8785), found another form")
     signed = read_signatures(jws["signatures"], ROTATION_TYP, "/signatures")
     payload = decoded(jws["payload"], "/payload")

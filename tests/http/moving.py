@@ -8,6 +8,7 @@ from adapters.assembly import run
 from adapters.runner import Delivered
 from broker.assembly import connect
 from broker.sdk.cursors import MemoryCursors
+from broker.sdk.reading import Waiting
 from schemas import registry
 
 PATIENCE = 40
@@ -15,7 +16,7 @@ PATIENCE = 40
 
 class Traffic:
     """Each of `senders` sends tips to `to`; `followers` read by long poll, `streams` by server-sent events, `adapters`
-    through a file drop. Whatever is refused, or fails, is in `wrong`.
+    through a file drop. Whatever is refused, or fails, is in `wrong`; that a stream ended and went on, in `ended`.
     """
 
     def __init__(self, live, folder, *, senders, to, followers, streams=(), adapters=()):
@@ -24,7 +25,7 @@ class Traffic:
         self.sent = {each: [] for each in senders}
         self.read = {each: [] for each in (*followers, *streams)}
         self.delivered = {each: [] for each in adapters}
-        self.wrong = []
+        self.wrong, self.ended = [], []
         self._sending, self._reading = threading.Event(), threading.Event()
         self._senders = [self._thread(self._send, each) for each in senders]
         self._readers = [self._thread(self._follow, each, each in streams) for each in self.read]
@@ -80,11 +81,16 @@ class Traffic:
     def _follow(self, agency, stream):
         with connect(self._live.deployment.agencies[agency]) as client:
             following = client.follow(
-                "tip", stream=stream, wait=3, stop=self._reading, report=self.wrong.append, cursors=MemoryCursors()
+                "tip", stream=stream, wait=3, stop=self._reading, report=self._told, cursors=MemoryCursors()
             )
             for packet in following:
                 packet.acknowledge("opened")
                 self.read[agency].append(packet)
+
+    def _told(self, event):
+        # A stream ends with the certificate that it was opened with, and goes on after the next one's.
+        ended = isinstance(event, Waiting) and event.error.message.endswith("found its end.")
+        (self.ended if ended else self.wrong).append(event)
 
     def _adapt(self, agency, folder):
         home = folder / f"adapter-{agency}"

@@ -14,8 +14,8 @@ from schemas.directory import KeyState
 from tests.http.live import Live
 from tests.http.moving import Traffic
 
-ROTATED = {"in-ncb": "in", "us-dea": "us", "us-hsi": "us"}
-"""A sender, a follower of both ways, and whom an adapter reads for."""
+ROTATED = {"in-ncb": "in", "us-dea": "us", "in-nia": "in", "us-hsi": "us"}
+"""A sender, one who reads by long poll, one by stream, and one whom an adapter reads for."""
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def test_everything_is_rotated_under_load_and_nothing_is_refused(live, tmp_path)
         traffic.until(
             lambda: (
                 {each.kid for each in traffic.sent["us-fincen"][-1].header.to if each.agency in new}
-                <= new["us-dea"] | new["us-hsi"]
+                <= new["us-dea"] | new["in-nia"] | new["us-hsi"]
             )
         )
         traffic.more()
@@ -85,6 +85,7 @@ def test_everything_is_rotated_under_load_and_nothing_is_refused(live, tmp_path)
             assert set(ended["kids"]) == set(old[agency][0])
         traffic.more(10)
     assert traffic.wrong == []
+    assert len(traffic.ended) == 1
     sent = [each.digest for each in (*traffic.sent["in-ncb"], *traffic.sent["us-fincen"])]
     assert len(set(sent)) == len(sent)
     for agency, packets in traffic.read.items():

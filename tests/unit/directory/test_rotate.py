@@ -7,7 +7,7 @@ from broker.crypto.keys import PublicKey
 from broker.crypto.requests import request_certificate
 from broker.directory.enrol import DAY
 from broker.directory.lookup import Snapshot
-from broker.directory.retire import Ending, overlapping, replaced, retired, uses
+from broker.directory.retire import Ending, ends, overlapping, replaced, retired, uses
 from broker.directory.rotate import Overlap, check_rotation, faults, rotated
 from broker.envelope.jws import Signer
 from broker.errors import MalformedError, SetuError
@@ -238,6 +238,13 @@ def test_what_was_replaced_is_retired_when_its_time_is_over():
     assert [each.state for each in after.certificates] == [KeyState.RETIRED, KeyState.ACTIVE]
     assert uses(after, OVER) == uses(row_of(REALM.directory), NOW)
     assert not replaced(after, OVER).something
+
+
+def test_what_ends_is_the_newest_of_each_kind():
+    row = row_of(carried_out(Rotator()))
+    assert sorted(ends(row)) == sorted([NOW - 300 + 700 * DAY] * 3 + [row.certificates[1].not_after])
+    later = retired(carried_out(Rotator()), "us-dea", Ending(frozenset([row.keys[3].kid]), since=NOW), NOW)
+    assert min(ends(row_of(later))) == OVER
 
 
 def test_early_ends_keys_and_no_certificate():
