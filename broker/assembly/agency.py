@@ -87,7 +87,7 @@ def transport_of(settings: AgencySettings) -> httpx.Client:
         IntegrityError: code `config-invalid`.
     """
     transport = Renewing(
-        lambda: _stamp(settings), lambda: httpx.HTTPTransport(verify=_context(placed(settings)), trust_env=False)
+        lambda: stamp_of(settings), lambda: httpx.HTTPTransport(verify=_context(placed(settings)), trust_env=False)
     )
     return httpx.Client(base_url=settings.url[0], transport=transport, timeout=30.0)
 
@@ -122,7 +122,7 @@ def _context(settings: AgencySettings) -> ssl.SSLContext:
     return context
 
 
-def _stamp(settings: AgencySettings) -> tuple[object, ...]:
+def stamp_of(settings: AgencySettings) -> tuple[object, ...]:
     """Another one when the settings file, or what it named when it was read, is another file than before."""
     found: list[object] = []
     files = (settings.file or settings.base, settings.at(settings.certificate), settings.at(settings.certificate_key))

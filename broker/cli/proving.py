@@ -59,6 +59,24 @@ def await_taken(settings: AgencySettings, patience: float, *, sleep: Callable[[f
             sleep(PAUSE)
 
 
+def await_kafka(settings: AgencySettings) -> None:
+    """Kafka shows the agency its topics under the certificate of these settings, where they name a Kafka.
+
+    Raises:
+        UnavailableError: it does not, or not yet. IntegrityError: code `config-invalid`.
+    """
+    if settings.kafka is None:
+        return
+    # Imported where it is wanted: who reads HTTPS needs no Kafka client.
+    from broker.assembly.kafka import shown_topics  # noqa: PLC0415
+
+    if not shown_topics(settings):
+        raise UnavailableError(
+            "Expected Kafka to show this agency's topics to the new certificate, found that it shows none.",
+            advice="Have the operator run `setu topics apply`, and run this again; nothing was changed.",
+        )
+
+
 def _takes(settings: AgencySettings, url: str) -> bool:
     with transport_of(settings) as transport:
         try:

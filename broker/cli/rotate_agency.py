@@ -15,7 +15,7 @@ from broker.cli.inplace import in_place, put, renamed
 from broker.cli.keyring import SUFFIX, key_name, spoken
 from broker.cli.options import AsOption, write_new
 from broker.cli.output import JsonOption, emit
-from broker.cli.proving import await_taken, listed_certificate
+from broker.cli.proving import await_kafka, await_taken, listed_certificate
 from broker.cli.trust import trusting
 from broker.config import AgencySettings, load
 from broker.crypto.certificates import fingerprint, pem_to_der, uri_of
@@ -126,9 +126,9 @@ def finish(
     put(settings.at(certificate), pem)
     names = {"certificate": certificate.as_posix(), "certificate_key": key.as_posix()}
     text = renamed(profile.read_text("utf-8"), names)
-    await_taken(
-        settings.model_copy(update={"certificate": certificate, "certificate_key": key, "file": None}), patience
-    )
+    proposed = settings.model_copy(update={"certificate": certificate, "certificate_key": key, "file": None})
+    await_taken(proposed, patience)
+    await_kafka(proposed)
     in_place(profile, text.encode())
     found = {"ok": True, "profile": str(profile), **names, "uri": uri_of(der)}
 
