@@ -35,6 +35,7 @@ class Renewing(httpx.BaseTransport):
         self._lock = Lock()
         self._stamp = stamp()
         self._current = _Held(make())
+        self._before: set[_Held] = set()
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         held = self._taken()
@@ -62,7 +63,10 @@ class Renewing(httpx.BaseTransport):
         return response
 
     def close(self) -> None:
-        self._current.transport.close()
+        with self._lock:
+            held = [self._current, *self._before]
+        for each in held:
+            each.transport.close()
 
     def _taken(self) -> "_Held":
         """The transport for a request that begins now."""
@@ -81,13 +85,17 @@ class Renewing(httpx.BaseTransport):
             _log.warning("the certificate that was put in place cannot be used, the one before stays: %s", error)
             return
         before, self._current = self._current, made
-        if not before.users:
+        if before.users:
+            self._before.add(before)
+        else:
             before.transport.close()
 
     def _release(self, held: "_Held") -> None:
         with self._lock:
             held.users -= 1
-            over = held is not self._current and not held.users
+            over = held in self._before and not held.users
+            if over:
+                self._before.remove(held)
         if over:
             held.transport.close()
 

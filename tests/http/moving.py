@@ -74,7 +74,7 @@ class Traffic:
         payloads = cycle(registry.samples("tip").values())
         handling = registry.sample_handling() | {"tlp": "GREEN", "purpose": ["investigation"]}
         with connect(self._live.deployment.agencies[agency]) as client:
-            while not self._sending.wait(0.02):
+            while not self._sending.wait(0.1):
                 made = client.send("tip", to=self._to, payload=next(payloads), handling=handling)
                 self.sent[agency].append(made)
 

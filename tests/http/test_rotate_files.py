@@ -216,6 +216,24 @@ def test_a_request_is_carried_out_once(live, tmp_path, request_):
     assert version(live) == before
 
 
+def test_the_next_ones_are_rotated_again_at_once(live, tmp_path):
+    """The keys that ask are the newest that the directory lists; the first ones, still good, have a week of their own."""
+    row = local_directory(live.deployment.gateway()).current().agency("us-hsi")
+    file, found = asked(live, tmp_path, "us-hsi")
+    assert found["generation"] == 3
+    carried_out(live, file, "us", "--certificate-out", tmp_path / "c.pem", "--overlap", "30d")
+    after = local_directory(live.deployment.gateway()).current().agency("us-hsi")
+    assert after.keys[:3] == row.keys[:3]
+    assert {key.not_after for key in after.keys[3:6]} != {key.not_after for key in row.keys[3:6]}
+    setu("rotate", "finish", tmp_path / "c.pem", "--as", profile(live, "us-hsi"))
+    payload = next(iter(registry.samples("tip").values()))
+    handling = registry.sample_handling() | {"purpose": ["investigation"]}
+    with connect(profile(live, "us-hsi")) as client:
+        sent = client.send("tip", to="in-nia", payload=payload, handling=handling)
+    assert set(sent.header.sig) == {key["kid"] for key in found["keys"] if key["use"] == "sign"}
+    assert {each["state"] for each in setu("doctor", "--as", profile(live, "us-hsi"))["findings"]} <= {"ok", "warning"}
+
+
 def test_usage(live, request_):
     config = ("--config", live.deployment.config)
     for words in (

@@ -83,7 +83,7 @@ def test_everything_is_rotated_under_load_and_nothing_is_refused(live, tmp_path)
             words = ("--replaced", "--early", "--certificate", certificate, "--config", realm.config)
             ended = setu("directory", "retire", agency, *words)
             assert set(ended["kids"]) == set(old[agency][0])
-        traffic.more(10)
+        traffic.more(8)
     assert traffic.wrong == []
     assert len(traffic.ended) == 1
     sent = [each.digest for each in (*traffic.sent["in-ncb"], *traffic.sent["us-fincen"])]
@@ -97,6 +97,9 @@ def test_everything_is_rotated_under_load_and_nothing_is_refused(live, tmp_path)
     assert not {"refused", "refused_many", "conflict", "rejected_by_recipient", "withheld"} & types.keys()
     assert (types["accepted"], types["acknowledged"]) == (len(sent), 3 * len(sent))
 
+    for agency in ROTATED:
+        findings = setu("doctor", "--as", realm.agencies[agency])["findings"]
+        assert any("it signs nothing more" in each["found"] for each in findings)
     _old_ones_stay_good(live, tmp_path, traffic, old)
     assert not any(each.disputed for packets in traffic.read.values() for each in packets)
     _what_was_compromised_is_disputed(live, tmp_path, traffic, old["in-ncb"][0])

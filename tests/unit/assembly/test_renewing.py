@@ -124,7 +124,9 @@ def test_many_threads_and_many_certificates(own):
     assert [each.closed for each in own.made] == [True] * (len(own.made) - 1) + [False]
 
 
-def test_closing_closes_it(own):
-    own.client.get("/")
-    own.client.close()
-    assert own.made[0].closed
+def test_closing_closes_what_is_under_way_too(own):
+    with own.client.stream("GET", "/"):
+        own.place()
+        own.client.get("/")
+        own.transport.close()
+        assert [each.closed for each in own.made] == [True, True]
