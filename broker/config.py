@@ -209,6 +209,8 @@ class AgencySettings(Settings):
     lifetime: Annotated[int, Field(ge=60)] = 7 * 86_400
     kafka: AgencyKafka | None = None
     base: Annotated[Path, Field(exclude=True)] = Path()
+    file: Annotated[Path | None, Field(exclude=True)] = None
+    """The settings file; None where these are of none."""
 
     def at(self, place: Path) -> Path:
         return self.base / place
@@ -253,7 +255,8 @@ def load(kind: type[S], path: Path) -> S:
     except (OSError, UnicodeDecodeError) as error:
         raise _invalid(f"Expected TOML settings at {path}, found: {type(error).__name__}.", "Mend the file.") from None
     try:
-        return kind.model_validate({**members, "base": path.resolve().parent})
+        own: dict[str, Any] = {"file": path.absolute()} if issubclass(kind, AgencySettings) else {}
+        return kind.model_validate({**members, **own, "base": path.resolve().parent})
     except ValidationError as error:
         wanted, given = _WHOSE[kind.__name__], next((_TELLING[each] for each in _TELLING if each in members), None)
         if given not in (None, wanted):

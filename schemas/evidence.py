@@ -241,8 +241,13 @@ class OpenClocks(Model):
 
 
 class TimelineItem(Model):
+    """`disputed`: true where a key that signed what the entry tells of was in other hands by then, as the directory in
+    force says; left out where it was not, and in answers to a search.
+    """
+
     index: Count
     entry: Entry
+    disputed: Literal[True] | None = None
 
 
 class Timeline(Model):

@@ -13,6 +13,7 @@ from schemas.handling import Handling
 from schemas.outcomes import Outcomes
 from schemas.packet import Header, Packet
 from schemas.problem import Problem
+from schemas.rotation import Rotation, RotationBody
 from schemas.watch import Watch
 from schemas.wire import published
 
@@ -46,6 +47,8 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
         "problem": Format(Problem, "Why something was refused", "http.md"),
         "proof": Format(Proof, "What proves an exchange offline", "ledger.md"),
         "receipt": Format(Receipt, "Proof that an entry is in the ledger", "ledger.md"),
+        "rotation": Format(Rotation, "An agency's request to rotate keys, signed by those it has", "directory.md"),
+        "rotation-body": Format(RotationBody, "What a request to rotate says", "directory.md"),
         "timeline": Format(Timeline, "What became of a packet", "http.md"),
     }
 )

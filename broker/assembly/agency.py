@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from broker.assembly.keys import keys_in, pinned_root, signer_of, wrap_keys_of
+from broker.assembly.keys import pinned_root
 from broker.assembly.keystore import keystore
+from broker.assembly.own import FolderKeys
+from broker.assembly.renewing import Renewing
 from broker.config import AgencySettings, load
 from broker.directory.tuf import RemoteDirectory
 from broker.errors import IntegrityError
@@ -46,7 +48,7 @@ def connect(
     settings = load(AgencySettings, Path(profile))
     transport = transport_of(settings)
     try:
-        keys = keys_in(settings.at(settings.keys))
+        own = FolderKeys(settings.at(settings.keys), settings.agency)
         policy = _policy(settings) if judging else None
         cache = settings.at(settings.cache)
         directory = remote_directory(settings, transport, now=now)
@@ -58,8 +60,8 @@ def connect(
             settings.agency,
             transport,
             directory,
-            signer_of(keys),
-            wrap_keys_of(keys),
+            own,
+            own.wraps,
             settings.gateway,
             policy=policy,
             trust_gateway=settings.trust_gateway,
@@ -79,9 +81,32 @@ def connect(
 def transport_of(settings: AgencySettings) -> httpx.Client:
     """Mutual TLS 1.3 to the gateway: to the first of its addresses where a request names none.
 
+    Another certificate that the settings file names later, or that takes the place of this one, is taken up.
+
     Raises:
         IntegrityError: code `config-invalid`.
     """
+    transport = Renewing(
+        lambda: stamp_of(settings), lambda: httpx.HTTPTransport(verify=_context(placed(settings)), trust_env=False)
+    )
+    return httpx.Client(base_url=settings.url[0], transport=transport, timeout=30.0)
+
+
+def placed(settings: AgencySettings) -> AgencySettings:
+    """The settings with the certificate and key that their file names now; unchanged where they are of no file.
+
+    Raises:
+        IntegrityError: code `config-invalid`.
+    """
+    if settings.file is None:
+        return settings
+    read = load(AgencySettings, settings.file)
+    return settings.model_copy(
+        update={"certificate": read.certificate, "certificate_key": read.certificate_key, "base": read.base}
+    )
+
+
+def _context(settings: AgencySettings) -> ssl.SSLContext:
     key = settings.at(settings.certificate_key)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
@@ -94,7 +119,21 @@ def transport_of(settings: AgencySettings) -> httpx.Client:
             f"Expected a certificate, its key and the gateway's CA beside the settings, found {type(error).__name__}.",
             advice="Check `certificate`, `certificate_key` and `gateway_ca` in agency.toml.",
         ) from None
-    return httpx.Client(base_url=settings.url[0], verify=context, trust_env=False, timeout=30.0)
+    return context
+
+
+def stamp_of(settings: AgencySettings) -> tuple[object, ...]:
+    """Another one when the settings file, or what it named when it was read, is another file than before."""
+    found: list[object] = []
+    files = (settings.file or settings.base, settings.at(settings.certificate), settings.at(settings.certificate_key))
+    for path in files:
+        try:
+            status = path.stat()
+        except OSError:
+            found.append(None)
+            continue
+        found.append((status.st_mtime_ns, status.st_ino, status.st_size))
+    return tuple(found)
 
 
 def remote_directory(

@@ -162,7 +162,7 @@ class Gateway:
                 page_bytes=settings.acceptance.page_bytes,
                 probe=probe,
             ),
-            timelines=Timelines(reader, patience=PROOF_PATIENCE),
+            timelines=Timelines(reader, in_force, patience=PROOF_PATIENCE),
             clocks=OpenClockList(reader),
             audit=audit,
             precursors=Precursors(in_force, reader, audit, keys=wrap_keys_of(keys), now=now),

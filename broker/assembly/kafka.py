@@ -1,10 +1,13 @@
 """Kafka for an agency that reads its topics there."""
 
+from collections.abc import Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 
+from broker.assembly.agency import placed, stamp_of
 from broker.assembly.keystore import keystore
 from broker.config import AgencySettings, load
-from broker.errors import IntegrityError
+from broker.errors import IntegrityError, SetuError
 from broker.sdk.client import Client
 from broker.sdk.cursors import Cursors
 from broker.sdk.kafka import KafkaSource
@@ -33,11 +36,22 @@ def kafka_log(profile: Path | str, *, group: str | None = None) -> KafkaLog:
         IntegrityError: code `config-invalid`.
     """
     settings = load(AgencySettings, Path(profile))
+    place = kafka_place(settings)
+    place.tls()
+    return KafkaLog(place, group=group, renewed=_Renewed(settings, place))
+
+
+def kafka_place(settings: AgencySettings) -> Place:
+    """Where an agency's Kafka is, and the certificate it goes there with.
+
+    Raises:
+        IntegrityError: code `config-invalid`.
+    """
     kafka = settings.kafka
     if kafka is None:
         raise no_kafka("agency.toml")
     key, keys = settings.at(settings.certificate_key), keystore()
-    place = Place(
+    return Place(
         bootstrap=kafka.bootstrap,
         ca=settings.at(kafka.ca or settings.gateway_ca),
         certificate=settings.at(settings.certificate),
@@ -45,8 +59,33 @@ def kafka_log(profile: Path | str, *, group: str | None = None) -> KafkaLog:
         secret=keys.unsealed(key),
         cluster=kafka.cluster,
     )
-    place.tls()
-    return KafkaLog(place, group=group)
+
+
+def shown_topics(settings: AgencySettings) -> Sequence[str]:
+    """The topics that Kafka shows to whoever has the certificate of these settings. Raises as `RecordLog.topics`."""
+    with closing(KafkaLog(kafka_place(settings))) as log:
+        return [each for each in log.topics() if each.startswith(prefix(settings.agency))]
+
+
+class _Renewed:
+    """Where Kafka is, with the certificate that the settings file names now; with the one before where that cannot be
+    used.
+    """
+
+    def __init__(self, settings: AgencySettings, place: Place) -> None:
+        self._settings = settings
+        self._place = place
+        self._stamp = stamp_of(settings)
+
+    def __call__(self) -> Place:
+        stamp = stamp_of(self._settings)
+        if stamp != self._stamp:
+            self._stamp = stamp
+            with suppress(SetuError):
+                place = kafka_place(placed(self._settings))
+                place.tls()
+                self._place = place
+        return self._place
 
 
 def no_kafka(file: str) -> IntegrityError:

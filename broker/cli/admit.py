@@ -7,27 +7,23 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from broker.assembly.keystore import keystore
 from broker.assembly.realm import put_in_force
 from broker.cli.enrol import AnswerOption, KeptOption, named_realm, prove
 from broker.cli.inputs import FileArgument, model_of, read_bytes, read_json
+from broker.cli.issuing import Asked, certificate_for, check_free, keep_issued
 from broker.cli.options import ConfigOption, write_new
 from broker.cli.output import JsonOption, emit
 from broker.cli.trust import DirectoryOption, trusting
 from broker.config import GatewaySettings, load
-from broker.crypto.certificates import Authority, authority_of, directory_row, pem_to_der, verify_chain
-from broker.crypto.requests import certified_key, check_issued
+from broker.crypto.certificates import directory_row, pem_to_der
 from broker.directory.check import check_document
-from broker.directory.enrol import Terms, admitted, check_country, check_request
+from broker.directory.enrol import Terms, admitted, check_request
 from broker.directory.lookup import Snapshot
 from broker.envelope.enrolment import ParsedEnrolment, parse_enrolment
-from broker.errors import IntegrityError, MalformedError, PacketError, SignatureError
+from broker.errors import MalformedError, PacketError, SignatureError
 from schemas.directory import Channel, Directory, Role
 from schemas.handling import Classification, Purpose
 from schemas.problem import Code
-
-ISSUED = "issued"
-"""The folder of a CA in which every certificate issued here is kept, so that no TLS key gets two."""
 
 EXAMPLE = (
     "Example: setu directory add enrolment.json --fingerprint 'e45c ...' --answer us-tst.answer.json --kept "
@@ -109,14 +105,11 @@ def add(
         days=days,
     )
     out = certificate_out or Path(f"{parsed.body.agency}.pem")
-    for each in (out, stage):
-        if each is not None and each.exists():
-            raise MalformedError(
-                Code.BAD_REQUEST, f"Expected no file at {each}, found one.", advice="Name another file."
-            )
-    pem = _certificate(parsed, ca, certificate, now)
+    check_free(out, stage)
+    asked = Asked(parsed.body.agency, parsed.body.generation, parsed.csr)
+    pem = certificate_for(asked, ca, certificate, now)
     document = admitted(snapshot.document, parsed, terms, directory_row(pem_to_der(pem)), now)
-    _keep_issued(ca, parsed, pem)
+    keep_issued(ca, asked, pem)
     write_new(out, pem)
     if stage is not None:
         write_new(stage, document.canonical())
@@ -166,49 +159,6 @@ def _clearance(text: str) -> Classification:
     system, _, level = text.partition(":")
     found = {"system": system.strip().upper(), "level": level.strip().upper()}
     return model_of(Classification, found, "a clearance of system and level", "Write it like US:LES.")
-
-
-def _certificate(parsed: ParsedEnrolment, ca: Path, given: Path | None, now: float) -> bytes:
-    """Issued here, or elsewhere and checked; PEM. Nothing else is issued than the request asks for."""
-    body = parsed.body
-    try:
-        cas = (ca / "ca.pem").read_bytes()
-    except OSError:
-        raise IntegrityError(
-            Code.CONFIG_INVALID,
-            f"Expected a CA's certificate at {ca / 'ca.pem'}, found none that can be read.",
-            advice="Name the folder of the agency's country's CA.",
-        ) from None
-    check_country(parsed, authority_of(cas))
-    pem = read_bytes(given) if given is not None else _issued_before(parsed, ca)
-    if pem is None:
-        authority = Authority.load(ca / "ca.pem", ca / "ca.key", keystore().read)
-        return authority.certify_client(body.agency, body.generation, parsed.csr.key, now=now)
-    check_issued(pem, parsed.csr, body.agency)
-    verify_chain(pem_to_der(pem), cas, now)
-    return pem
-
-
-def _issued_before(parsed: ParsedEnrolment, ca: Path) -> bytes | None:
-    """The certificate of a request that is added again, since a version that was staged is not always signed."""
-    for path in sorted((ca / ISSUED).glob("*.pem")):
-        pem = path.read_bytes()
-        if certified_key(pem) == parsed.csr.fingerprint:
-            if not path.name.startswith(f"{parsed.body.agency}.g"):
-                raise PacketError(
-                    Code.ID_CONFLICT,
-                    f"Expected a TLS key that has no certificate yet, found that of {path.name}.",
-                    advice="Have the agency make new keys, and ask how it came by that one.",
-                )
-            return pem
-    return None
-
-
-def _keep_issued(ca: Path, parsed: ParsedEnrolment, pem: bytes) -> None:
-    folder = ca / ISSUED
-    folder.mkdir(mode=0o700, exist_ok=True)
-    kept = folder / f"{parsed.body.agency}.g{parsed.body.generation}.{parsed.csr.fingerprint[:8]}.pem"
-    kept.write_bytes(pem)
 
 
 def _tell(ctx: typer.Context, parsed: ParsedEnrolment, before: Snapshot, certificate: Path, stage: Path | None) -> None:

@@ -12,22 +12,21 @@ from pathlib import Path
 import httpx
 
 from broker.assembly.agency import remote_directory, transport_of
-from broker.assembly.keys import keys_in, pinned_root, signer_of, wrap_keys_of
-from broker.cli.findings import RESTORE, SOON, Finding, State, certificate_in, dated
+from broker.assembly.keys import keys_in, pinned_root
+from broker.assembly.own import check_both
+from broker.cli.agency_keys import ENROL, ROTATE, OwnKeys, certificate_findings
+from broker.cli.findings import RESTORE, Finding, State, certificate_in, dated
 from broker.cli.hsm_checks import check_hsm
 from broker.cli.reaching import reached
 from broker.cli.weighing import expiry_of, foreign_root, is_past, pair_fault, stale_timestamp
 from broker.config import AgencySettings
-from broker.crypto.certificates import dates, uri_of
+from broker.crypto.certificates import dates, fingerprint, pem_to_der, uri_of
 from broker.crypto.keyfile import read_secret
-from broker.crypto.keys import PrivateKey
 from broker.directory.lookup import Snapshot
 from broker.errors import PacketError, SetuError
 from broker.sdk.http import Http
 from broker.sdk.outbox import Outbox
-from schemas.directory import Agency, Key, KeyState, KeyUse, Role
-
-ENROL = "Have the countries enrol this key, or put back the keys that they enrolled."
+from schemas.directory import Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +66,7 @@ def _secrets(member: Member) -> Iterator[Finding]:
     for path in files:
         read_secret(path)
     keys = keys_in(member.at(settings.keys))
-    signer_of(keys)
+    check_both(keys)
     yield from check_hsm(keys)
     yield Finding("secrets", State.OK, f"{len(files)} private key files, each readable by its owner alone.")
 
@@ -94,7 +93,7 @@ def _certificate(member: Member) -> Iterator[Finding]:
         )
         return
     begins, ends = dates(der)
-    yield dated("certificate", "the certificate", begins, ends, member.now(), "Have a new one issued and enrolled.")
+    yield dated("certificate", "the certificate", begins, ends, member.now(), ROTATE)
 
 
 def _gateway(member: Member) -> Iterator[Finding]:
@@ -150,53 +149,9 @@ def _row(member: Member, snapshot: Snapshot) -> Iterator[Finding]:
     if row is None:
         yield Finding("keys", State.BAD, f"Expected {settings.agency} in the directory, found no row.", ENROL)
         return
-    wrong = False
-    here = keys_in(member.at(settings.keys))
-    for use, key in here:
-        for finding in _key(snapshot, row, use, key, now):
-            wrong = wrong or finding.state is State.BAD
-            yield finding
-    wanted = {each.kid for each in row.keys if each.use is KeyUse.WRAP and each.state is KeyState.ACTIVE}
-    if not wrong and wanted and not wanted & wrap_keys_of(here).keys():
-        wrong = True
-        yield Finding(
-            "keys",
-            State.BAD,
-            f"Expected one of the wrap keys that the directory lists for {row.id}, found none here: what is sent to it "
-            "cannot be opened.",
-            "Put `wrap.key` back from its backup; where it is lost, have the countries enrol a new one.",
-        )
-    if not wrong:
-        yield Finding("keys", State.OK, f"The keys are those that the directory lists for {row.id}.")
-
-
-def _key(snapshot: Snapshot, row: Agency, use: str, key: PrivateKey, now: int) -> Iterator[Finding]:
-    """What is wrong with one of the agency's keys."""
-    what, kid = f"the {use} key {key.alg}", key.public.kid
-    owners = [(agency, each) for agency in snapshot.document.agencies for each in agency.keys if each.kid == kid]
-    if not owners:
-        yield Finding(
-            "keys", State.BAD, f"Expected {what} in the directory's row of {row.id}, found none there.", ENROL
-        )
-        return
-    ((owner, listed),) = owners
-    if owner.id != row.id:
-        yield Finding("keys", State.BAD, f"Expected {what} of {row.id}, found the one of {owner.id}.", ENROL)
-    elif listed.state is KeyState.REVOKED or (listed.state is KeyState.RETIRED and use == KeyUse.SIGN):
-        yield Finding(
-            "keys",
-            State.BAD,
-            f"Expected {what} to be active, found it {listed.state} in directory version {snapshot.ref.version}.",
-            "Use the agency's current keys; a retired wrap key stays, to open older packets.",
-        )
-    else:
-        yield from _in_time(what, listed, now)
-
-
-def _in_time(what: str, listed: Key, now: int) -> Iterator[Finding]:
-    advice = "Enrol the next one, and put it beside this one."
-    if not listed.not_before <= now < listed.not_after or listed.not_after - now < SOON:
-        yield dated("keys", what, listed.not_before, listed.not_after, now, advice)
+    yield from OwnKeys(keys_in(member.at(settings.keys)), snapshot, row, now).findings()
+    sha256 = fingerprint(pem_to_der(member.at(settings.certificate).read_bytes()))
+    yield from certificate_findings(row, sha256, now)
 
 
 def _policies(member: Member) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -9,7 +10,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from broker.cli.checking import Checked, check_target
+from broker.cli.checking import Checked, check_target, items_of
+from broker.cli.doubting import SAID, WHY, Doubts, told
 from broker.cli.evidence import verify_proof
 from broker.cli.folders import mirror_in, place_for_mirror
 from broker.cli.inputs import instant_of
@@ -17,10 +19,12 @@ from broker.cli.keyring import fingerprint_of
 from broker.cli.options import AsOption, ConfigOption, MaybeAsOption, write_new
 from broker.cli.output import JsonOption, console, emit, note, progress, wants_json
 from broker.cli.patience import PATIENCE, PatienceOption, connected
-from broker.cli.trust import DirectoryOption, VkeyOption, trusting
+from broker.cli.trust import DirectoryOption, Trust, VkeyOption, trusting
+from broker.directory.disputed import Doubt
 from broker.ledger.mirror import mirror
 from broker.ledger.port import EntryFilter
 from broker.ledger.search import search_mirror
+from broker.sdk.client import Client
 from broker.sdk.lookups import Search
 from schemas import registry
 from schemas.evidence import Entry, EntryType
@@ -39,6 +43,8 @@ def search(
         typer.Argument(metavar="[MIRROR]", exists=True, file_okay=False, help="Search this mirror, offline."),
     ] = None,
     profile: MaybeAsOption = None,
+    config: ConfigOption = None,
+    directory: DirectoryOption = None,
     since: Annotated[str | None, typer.Option(help="From this day or time on (UTC).")] = None,
     until: Annotated[str | None, typer.Option(help="Before this day or time (UTC).")] = None,
     agency: Annotated[str | None, typer.Option(help="Actor, sender or recipient.")] = None,
@@ -53,7 +59,9 @@ def search(
 ) -> None:
     """Find entries: at the gateway, where the search is itself logged, or offline in a mirror.
 
-    A gateway's answer is not verified here; a mirror's entries are checked against their hashes as they are read.
+    A gateway's answer is not verified here; a mirror's entries are checked against their hashes as they are read. With
+    a directory (--as; --config or --directory beside a mirror) entries are marked whose signer's key was in other hands
+    by then: `disputed`, or, where two keys overlapped and only the log is at hand, `possible`.
     """
     if (profile is None) == (copy is None):
         raise typer.BadParameter("expected either a mirror (offline) or --as (at the gateway)")
@@ -68,10 +76,18 @@ def search(
         exercise=exercise,
         limit=limit,
     )
-    found = list(_offline(copy, what) if copy is not None else _live(profile, what, patience))
-    if not found:
-        _doubt(kind, agency, profile)
-    emit(ctx, {"entries": found}, lambda shown: _show(shown, found))
+    with ExitStack() as stack:
+        named = any(each is not None for each in (profile, config, directory))
+        trust = stack.enter_context(trusting(profile, config, directory)) if named else None
+        if copy is None:
+            client = stack.enter_context(connected(profile or Path(), patience))
+            doubts = Doubts(trust.named(), lambda digest: verify_proof(client.proof(digest), trust)) if trust else None
+            found = list(told(doubts, _live(client, what)))
+        else:
+            found = list(told(Doubts(trust.named()) if trust else None, _offline(copy, what)))
+        if not found:
+            _doubt(kind, agency, trust)
+    emit(ctx, {"entries": found, "disputes": trust is not None}, lambda shown: _show(shown, found))
 
 
 @app.command("mirror", epilog="Example: setu audit mirror log --as us-audit/agency.toml")
@@ -169,7 +185,7 @@ def proof(
         emit(ctx, bundle.to_object(), lambda shown: shown.print_json(data=bundle.to_object()))
         return
     shown = console()
-    _show_checked(shown, Checked("proof", {"ok": True}, [{"index": n, "entry": e} for n, e in proven.entries]))
+    _show_checked(shown, Checked("proof", {"ok": True}, items_of(proven)))
     shown.print(f"Kept in {out}; verify it anywhere with `setu audit verify {out}`.")
 
 
@@ -200,27 +216,25 @@ def _offline(copy: Path, what: EntryFilter) -> Iterator[dict[str, Any]]:
         yield {"index": each.index, "entry": json.loads(each.entry)}
 
 
-def _live(profile: Path | None, what: EntryFilter, patience: float) -> Iterator[dict[str, Any]]:
+def _live(client: Client, what: EntryFilter) -> Iterator[dict[str, Any]]:
     given = {name: getattr(what, name) for name in ("since", "until", "party", "kind", "packet", "code", "exercise")}
     asked = cast("Search", {name: value for name, value in given.items() if value is not None})
     asked["limit"] = min(what.limit, PAGE)
     if what.types is not None:
         asked["types"] = list(what.types)
-    with connected(profile or Path(), patience) as client:
-        for count, each in enumerate(client.search(**asked)):
-            if count == what.limit:
-                return
-            yield each.to_object()
+    for count, each in enumerate(client.search(**asked)):
+        if count == what.limit:
+            return
+        yield each.to_object()
 
 
-def _doubt(kind: str | None, agency: str | None, profile: Path | None) -> None:
+def _doubt(kind: str | None, agency: str | None, trust: Trust | None) -> None:
     """Tell what nothing can have been found for: the log has what was, so that it is no fault to ask."""
     if kind is not None and kind not in registry.kinds():
         note(f"No kind of this program's registry is named so; it has {', '.join(registry.kinds())}.", "yellow")
-    if agency is None or profile is None:
+    if agency is None or trust is None:
         return
-    with trusting(profile) as trust:
-        snapshot = trust.named().current()
+    snapshot = trust.named().current()
     if snapshot.agency(agency) is None:
         version = snapshot.ref.version
         note(f"No agency of directory version {version} has that id; `setu directory show` lists them.", "yellow")
@@ -237,6 +251,8 @@ def _show(console: Console, found: list[dict[str, Any]]) -> None:
         about = [entry.get("recipient"), entry.get("code"), entry.get("event"), entry.get("note")]
         if "count" in entry:
             about.append(f"{entry['count']} times")
+        if "disputed" in each:
+            about.append(SAID[Doubt(each["disputed"])].upper())
         about.append(" ".join(entry.get("decision", {}).get("rules", ())))
         table.add_row(
             str(each["index"]),
@@ -258,6 +274,9 @@ def _show_checked(console: Console, found: Checked) -> None:
     for each in found.entries:
         entry: Entry = each["entry"]
         who = entry.recipient if entry.recipient not in (None, entry.actor) else ""
-        console.print(f"  {each['index']:>8}  {entry.time[:23]}  {entry.type:14} {entry.actor} {who}")
+        said = SAID[Doubt(each["disputed"])].upper() if "disputed" in each else ""
+        console.print(f"  {each['index']:>8}  {entry.time[:23]}  {entry.type:14} {entry.actor} {who} {said}".rstrip())
+    if any("disputed" in each for each in found.entries) or found.facts.get("disputed"):
+        console.print(f"  disputed: {WHY}", style="bold yellow")
     for unchecked in found.facts.get("unchecked", ()):
         console.print(f"  not checked: {unchecked}", style="yellow")

@@ -6,15 +6,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from broker.cli.evidence import verify_proof, verify_receipt_file
+from broker.cli.doubting import Doubts
+from broker.cli.evidence import Proven, verify_proof, verify_receipt_file
 from broker.cli.inputs import model_of, read_json
 from broker.cli.trust import Trust
+from broker.directory.disputed import Doubt
 from broker.errors import MalformedError
 from broker.ledger.fetch import Fetch
 from broker.ledger.fsck import check_log
 from broker.ledger.mirror import files_in
 from broker.merkle.note import verify_checkpoint
-from schemas.evidence import Proof, Receipt
+from schemas.evidence import Entry, Proof, Receipt
 from schemas.problem import Code
 
 Moved = Callable[[int, int | None], None]
@@ -22,7 +24,7 @@ Moved = Callable[[int, int | None], None]
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """Something that holds. `entries`: {"index", "entry"} of those it proves, where it names any."""
+    """Something that holds. `entries`: {"index", "entry", "disputed"} of those it proves, where it names any."""
 
     what: str
     facts: dict[str, Any]
@@ -31,8 +33,15 @@ class Checked:
     def document(self) -> dict[str, Any]:
         found = {"what": self.what, **self.facts}
         if self.entries:
-            found["entries"] = [{"index": each["index"], "entry": each["entry"].to_object()} for each in self.entries]
+            found["entries"] = [{**each, "entry": each["entry"].to_object()} for each in self.entries]
         return found
+
+
+def items_of(proven: Proven) -> list[dict[str, Any]]:
+    """The entries that a proof proves."""
+    return [
+        _item(index, entry, Doubt.DISPUTED if index in proven.disputed else None) for index, entry in proven.entries
+    ]
 
 
 def check_target(target: Path | Fetch, trust: Trust, known: Path | None, moved: Moved) -> Checked:
@@ -61,7 +70,13 @@ def _check_log(fetch: Fetch, trust: Trust, known: Path | None, moved: Moved) -> 
     }
     if before is not None:
         facts["continues"] = before.size
+    if trust.directory is not None:
+        facts |= Doubts(trust.directory).in_log(fetch)
     return Checked("log", facts)
+
+
+def _item(index: int, entry: Entry, doubt: Doubt | None) -> dict[str, Any]:
+    return {"index": index, "entry": entry} | ({} if doubt is None else {"disputed": doubt.value})
 
 
 def _check_file(path: Path, trust: Trust) -> Checked:
@@ -72,10 +87,11 @@ def _check_file(path: Path, trust: Trust) -> Checked:
     if version == "setu1.receipt":
         receipt = model_of(Receipt, document, "a receipt")
         entry = verify_receipt_file(receipt, trust)
-        return Checked("receipt", {"ok": True, "index": receipt.index}, [{"index": receipt.index, "entry": entry}])
+        doubt = None if trust.directory is None else Doubts(trust.directory).of(receipt.index, entry)
+        return Checked("receipt", {"ok": True, "index": receipt.index}, [_item(receipt.index, entry, doubt)])
     if version == "setu1.proof":
         proven = verify_proof(model_of(Proof, document, "a proof bundle"), trust)
-        entries = [{"index": index, "entry": entry} for index, entry in proven.entries]
+        entries = items_of(proven)
         facts = {"ok": True, "digest": document["digest"], "from": proven.header.from_, "kind": proven.header.kind}
         return Checked("proof", facts | {"unchecked": list(proven.unchecked)}, entries)
     raise MalformedError(

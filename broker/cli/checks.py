@@ -19,6 +19,7 @@ from broker.config import GatewaySettings
 from broker.crypto.certificates import dates
 from broker.crypto.keyfile import read_secret
 from broker.crypto.sealing import is_sealed
+from broker.directory.retire import ends
 from broker.errors import SetuError
 from broker.merkle.note import LogSigner, verify_checkpoint
 from schemas.directory import KeyState, Role
@@ -120,15 +121,14 @@ def _directory(patient: Patient) -> Iterator[Finding]:
     for state, found, what in deny_findings(snapshot, now, settings.acceptance.deny_grace):
         yield Finding("directory", State(state), found, what)
     for agency in snapshot.document.agencies:
-        ends = [key.not_after for key in agency.keys if key.state is KeyState.ACTIVE]
-        ends += [each.not_after for each in agency.certificates if each.state is KeyState.ACTIVE]
-        if ends and min(ends) - now < SOON:
-            day = datetime.fromtimestamp(min(ends), UTC).date()
+        last = ends(agency)
+        if last and min(last) - now < SOON:
+            day = datetime.fromtimestamp(min(last), UTC).date()
             yield Finding(
                 "directory",
                 State.WARNING,
                 f"A key or certificate of {agency.id} ends on {day}.",
-                "Ask the agency to enrol its next one.",
+                "Have the agency ask for its next one: `setu rotate request`.",
             )
 
 

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from broker.assembly.deny import list_in
 from broker.assembly.realm import local_directory, operator_keys, put_in_force, renew_directory
-from broker.cli import admit
+from broker.cli import admit, rotating
 from broker.cli.inputs import FileArgument, model_of, read_json
 from broker.cli.keyring import fingerprint_of, spoken
 from broker.cli.options import ConfigOption, MaybeAsOption
@@ -181,6 +181,7 @@ def change(
 
 
 app.command("add", epilog=admit.EXAMPLE)(admit.add)
+rotating.register(app)
 
 
 def _lifted(snapshot: Snapshot, names: frozenset[str]) -> tuple[DenyRef, ...] | None:

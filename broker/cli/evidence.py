@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from broker.cli.trust import Trust
 from broker.crypto.suites import SUITES
 from broker.directory.alarm import snapshot_of
+from broker.directory.disputed import is_disputed, seconds_of
 from broker.directory.signing import keys_of
 from broker.envelope.acknowledge import check_acknowledgement_signatures, parse_acknowledgement
 from broker.envelope.bundle import broken, proven_header
@@ -21,11 +21,16 @@ _ANSWERS = (EntryType.ACKNOWLEDGED, EntryType.REJECTED_BY_RECIPIENT)
 
 @dataclass(frozen=True, slots=True)
 class Proven:
-    """What a bundle proves. `unchecked`: what could not be checked with what is trusted here, in words."""
+    """What a bundle proves. `unchecked`: what could not be checked with what is trusted here, in words. `disputed`:
+    indices of entries whose signer's key was in other hands by then. `unsigned`: of answers whose signatures are not in
+    the bundle, so that this is not known of them.
+    """
 
     header: Header
     entries: tuple[tuple[int, Entry], ...]
     unchecked: tuple[str, ...]
+    disputed: frozenset[int] = frozenset()
+    unsigned: frozenset[int] = frozenset()
 
 
 def verify_proof(proof: Proof, trust: Trust) -> Proven:
@@ -56,13 +61,17 @@ def verify_proof(proof: Proof, trust: Trust) -> Proven:
     else:
         snapshot = snapshot_of(trust.directory, accepted.directory)
         verify_both(proof.manifest, signed, keys_of(snapshot, header.from_, seconds_of(accepted)))  # 4
-    answers = _check_acknowledgements(proof, entries, trust)  # 5
-    if answers:
+    unsigned, disputed = _check_acknowledgements(proof, entries, trust)  # 5
+    if trust.directory is not None and is_disputed(
+        trust.directory.current(), header.from_, header.sig, seconds_of(accepted)
+    ):
+        disputed |= {index for index, entry in entries if entry is accepted}
+    if unsigned:
         unchecked.append(
-            f"{answers} logged answer{'s' * (answers > 1)} of a recipient: its own signed acknowledgement is not in "
-            "the bundle"
+            f"{len(unsigned)} logged answer{'s' * (len(unsigned) > 1)} of a recipient: its own signed acknowledgement "
+            "is not in the bundle"
         )
-    return Proven(header, entries, tuple(unchecked))
+    return Proven(header, entries, tuple(unchecked), frozenset(disputed), frozenset(unsigned))
 
 
 def verify_receipt_file(receipt: Receipt, trust: Trust) -> Entry:
@@ -75,10 +84,6 @@ def verify_receipt_file(receipt: Receipt, trust: Trust) -> Entry:
     if trust.directory is not None:
         snapshot_of(trust.directory, entry.directory)
     return entry
-
-
-def seconds_of(entry: Entry) -> int:
-    return int(datetime.fromisoformat(entry.time).timestamp())
 
 
 def _accepted(proof: Proof, header: Header, entries: Sequence[tuple[int, Entry]]) -> Entry:
@@ -103,23 +108,27 @@ def _accepted(proof: Proof, header: Header, entries: Sequence[tuple[int, Entry]]
     return found[0]
 
 
-def _check_acknowledgements(proof: Proof, entries: Sequence[tuple[int, Entry]], trust: Trust) -> int:
-    """How many logged answers are left whose acknowledgement is not in the bundle."""
-    left = {entry.evidence for _, entry in entries if entry.type in _ANSWERS}
+def _check_acknowledgements(
+    proof: Proof, entries: Sequence[tuple[int, Entry]], trust: Trust
+) -> tuple[set[int], set[int]]:
+    """Indices of logged answers whose acknowledgement is not in the bundle; and of those that are disputed."""
+    left = {index for index, entry in entries if entry.type in _ANSWERS}
+    disputed = set()
     for each in proof.acknowledgements:
         parsed = parse_acknowledgement(each.canonical())
-        entry = next((entry for _, entry in entries if entry.evidence == parsed.evidence), None)
+        index, entry = next(((n, entry) for n, entry in entries if entry.evidence == parsed.evidence), (0, None))
         if entry is None or parsed.body.packet.digest != proof.digest or entry.actor != parsed.body.by:
             raise broken("an entry for each acknowledgement", "one without")
         if trust.directory is not None:
             snapshot = snapshot_of(trust.directory, entry.directory)
+            at = seconds_of(entry)
             try:
-                check_acknowledgement_signatures(
-                    parsed, snapshot.suite, keys_of(snapshot, parsed.body.by, seconds_of(entry))
-                )
+                check_acknowledgement_signatures(parsed, snapshot.suite, keys_of(snapshot, parsed.body.by, at))
             except PacketError as error:
                 raise PacketError(
                     error.code, f"In an acknowledgement by {parsed.body.by}: {error.message}", advice=error.advice
                 ) from None
-        left.discard(parsed.evidence)
-    return len(left)
+            if is_disputed(trust.directory.current(), parsed.body.by, parsed.body.sig, at):
+                disputed.add(index)
+        left.discard(index)
+    return left, disputed

@@ -42,9 +42,9 @@ def write_agency_keys(
     return _write(
         folder,
         [
-            (_name("sign", algorithms.classical), KeyUse.SIGN, algorithms.classical),
-            (_name("sign", algorithms.post_quantum), KeyUse.SIGN, algorithms.post_quantum),
-            (_name("wrap"), KeyUse.WRAP, algorithms.wrap),
+            (key_name("sign", algorithms.classical), KeyUse.SIGN, algorithms.classical),
+            (key_name("sign", algorithms.post_quantum), KeyUse.SIGN, algorithms.post_quantum),
+            (key_name("wrap"), KeyUse.WRAP, algorithms.wrap),
         ],
         random,
         token,
@@ -53,7 +53,8 @@ def write_agency_keys(
 
 def write_log_keys(folder: Path, random: Random = os.urandom, *, token: Maker | None = None) -> list[Made]:
     """The two keys a ledger signs its heads with; raises as `write_agency_keys`."""
-    return _write(folder, [(_name("log", alg), KeyUse.LOG, alg) for alg in ("Ed25519", "ML-DSA-44")], random, token)
+    names = [(key_name("log", alg), KeyUse.LOG, alg) for alg in ("Ed25519", "ML-DSA-44")]
+    return _write(folder, names, random, token)
 
 
 def write_country_keys(
@@ -69,8 +70,8 @@ def write_country_keys(
     Raises:
         IntegrityError: code `config-invalid`; there is a file of that name, and none was written.
     """
-    root = [(_name("root", country, alg, n), alg) for alg in (CLASSICAL, POST_QUANTUM) for n in ("1", "2")]
-    targets = [(_name("targets", country, alg), alg) for alg in (CLASSICAL, POST_QUANTUM)]
+    root = [(key_name("root", country, alg, n), alg) for alg in (CLASSICAL, POST_QUANTUM) for n in ("1", "2")]
+    targets = [(key_name("targets", country, alg), alg) for alg in (CLASSICAL, POST_QUANTUM)]
     if not only_missing:
         _check_free(folder, [name for name, _ in root + targets])
     return _signers(folder, "root", root, random, token), _signers(folder, "targets", targets, random, token)
@@ -80,9 +81,9 @@ def write_operator_keys(
     folder: Path, random: Random = os.urandom, *, token: Maker | None = None
 ) -> tuple[PrivateKey, PrivateKey]:
     """The operator's keys for snapshot and timestamp; raises as `write_country_keys`."""
-    _check_free(folder, [_name("snapshot"), _name("timestamp")])
-    (snapshot,) = _signers(folder, "snapshot", [(_name("snapshot"), CLASSICAL)], random, token)
-    (timestamp,) = _signers(folder, "timestamp", [(_name("timestamp"), CLASSICAL)], random, token)
+    _check_free(folder, [key_name("snapshot"), key_name("timestamp")])
+    (snapshot,) = _signers(folder, "snapshot", [(key_name("snapshot"), CLASSICAL)], random, token)
+    (timestamp,) = _signers(folder, "timestamp", [(key_name("timestamp"), CLASSICAL)], random, token)
     return snapshot, timestamp
 
 
@@ -91,7 +92,7 @@ def write_deny_keys(
 ) -> Sequence[PrivateKey]:
     """The keys that sign a deny list: a country's two (`name`: its alpha-3), or the operator's one."""
     algs = (CLASSICAL,) if name == DENY_OPERATOR else (CLASSICAL, POST_QUANTUM)
-    return _signers(folder, deny_use(name), [(_name("deny", name, alg), alg) for alg in algs], random, token)
+    return _signers(folder, deny_use(name), [(key_name("deny", name, alg), alg) for alg in algs], random, token)
 
 
 def spoken(digest: bytes) -> str:
@@ -123,7 +124,7 @@ def _new(name: str, alg: str, random: Random, token: Maker | None) -> PrivateKey
     return generate(alg, random) if token is None or alg not in IN_HSM else token(alg, name.removesuffix(SUFFIX))
 
 
-def _name(*parts: str) -> str:
+def key_name(*parts: str) -> str:
     """`sign-ed25519.key`, `log-mldsa44.key`, `root-in-mldsa65-2.key`."""
     return "-".join(part.lower().replace("-", "") for part in parts) + SUFFIX
 

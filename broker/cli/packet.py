@@ -10,16 +10,18 @@ from rich.console import Console
 
 from broker.assembly.agency import connect
 from broker.assembly.keys import keys_in, wrap_keys_of
-from broker.cli.evidence import seconds_of, verify_receipt_file
+from broker.cli.doubting import WHY
+from broker.cli.evidence import verify_receipt_file
 from broker.cli.inputs import FileArgument, model_of, read_bytes, read_json
 from broker.cli.options import AsOption, ConfigOption, MaybeAsOption, write_new
-from broker.cli.output import JsonOption, emit, wants_json
+from broker.cli.output import JsonOption, emit, note, wants_json
 from broker.cli.patience import PATIENCE, PatienceOption, connected
 from broker.cli.sealing import Request, seal, sent_document, takes_a_request
 from broker.cli.send import show_sent
 from broker.cli.trust import DirectoryOption, Trust, trusting
 from broker.config import AgencySettings, load
 from broker.directory.alarm import snapshot_of
+from broker.directory.disputed import is_disputed, seconds_of
 from broker.directory.signing import keys_of
 from broker.envelope.open import open_packet
 from broker.envelope.verify import Parsed, check_audience, check_recipients, check_signatures, parse
@@ -122,13 +124,15 @@ def verify(
     """
     with trusting(profile, config, directory) as trust:
         parsed = parse(read_bytes(file))
-        checked = _verify(parsed, trust, receipt)
+        checked, disputed = _verify(parsed, trust, receipt)
 
     def show(console: Console) -> None:
         _show(console, parsed)
         console.print(f"Verified: {', '.join(checked)}.", style="bold green")
+        if disputed:
+            console.print(f"Disputed: {WHY}.", style="bold yellow")
 
-    emit(ctx, _described(parsed) | {"ok": True, "checked": checked}, show)
+    emit(ctx, _described(parsed) | {"ok": True, "checked": checked, "disputed": disputed}, show)
 
 
 @app.command("open", epilog="Example: setu packet open packet.json --as us-dea/agency.toml > tip.json")
@@ -143,20 +147,23 @@ def open_(
     settings = load(AgencySettings, profile)
     with trusting(profile) as trust:
         parsed = parse(read_bytes(file))
-        _verify(parsed, trust, receipt)
+        _, disputed = _verify(parsed, trust, receipt)
     raw = open_packet(parsed, settings.agency, wrap_keys_of(keys_in(settings.at(settings.keys))))
     payload = read_payload(parsed.header, raw)
     document = payload if isinstance(payload, dict) else payload.to_object()
+    if disputed:
+        note(f"Disputed: {WHY}.", "bold yellow")
     if wants_json(ctx):
-        emit(ctx, {"header": parsed.header.to_object(), "payload": document}, lambda _: None)
+        found = {"header": parsed.header.to_object(), "disputed": disputed, "payload": document}
+        emit(ctx, found, lambda _: None)
     elif sys.stdout.isatty():
         Console().print_json(data=document)
     else:
         sys.stdout.buffer.write(raw + b"\n")
 
 
-def _verify(parsed: Parsed, trust: Trust, receipt: Path | None) -> list[str]:
-    """Steps 3 to 6 of the recipe; `parse` did 1, 2 and 5."""
+def _verify(parsed: Parsed, trust: Trust, receipt: Path | None) -> tuple[list[str], bool]:
+    """Steps 3 to 6 of the recipe; `parse` did 1, 2 and 5. What was checked, and whether its entry is disputed."""
     source = trust.named()
     snapshot, at = source.current(), int(time.time())
     if receipt is not None:
@@ -173,7 +180,8 @@ def _verify(parsed: Parsed, trust: Trust, receipt: Path | None) -> list[str]:
     check_signatures(parsed, keys_of(snapshot, header.from_, at))
     check_recipients(parsed)
     checked = ["shape", "manifest", "header", "gateway", "signatures", "recipients"]
-    return [*checked, *(["realm"] if source.realm else []), *(["receipt"] if receipt is not None else [])]
+    checked += [*(["realm"] if source.realm else []), *(["receipt"] if receipt is not None else [])]
+    return checked, is_disputed(source.current(), header.from_, header.sig, at)
 
 
 def _receipt_in(document: Any) -> Any:

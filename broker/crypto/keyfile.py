@@ -38,8 +38,13 @@ def write_key(path: Path, key: PrivateKey, use: str) -> None:
     Raises:
         IntegrityError: code `config-invalid`; there is a file already.
     """
+    write_secret(path, key_bytes(key, use))
+
+
+def key_bytes(key: PrivateKey, use: str) -> bytes:
+    """What a key file holds."""
     fields = {"v": FORMAT, "alg": key.alg, "use": str(use), "kid": key.public.kid, **key.stored()}
-    write_secret(path, canonical(fields) + b"\n")
+    return canonical(fields) + b"\n"
 
 
 def read_secret(path: Path, *, granted: bool = False) -> bytes:

@@ -2,12 +2,12 @@
 
 import os
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from broker.crypto.keyfile import Tokens, check_use, in_hsm, parse_key, read_secret
 from broker.crypto.keys import PrivateKey
-from broker.crypto.sealing import Passphrase, is_sealed, unseal
+from broker.crypto.sealing import Passphrase, is_sealed, sealed_as, unseal
 from broker.errors import IntegrityError
 from schemas.problem import Code
 
@@ -83,6 +83,18 @@ class KeyStore:
     def unsealed(self, path: Path) -> bytes | None:
         """The bytes of a sealed key, None for a plain one, which can be read where `find` says; raises as `read`."""
         return self.read(path) if is_sealed(self._raw(path)) else None
+
+    def as_kept(self, like: Path, plain: bytes, about: Mapping[str, str], random: Callable[[int], bytes]) -> bytes:
+        """What a new key's file holds: sealed where the key at `like` is, with its passphrase, which is tried on that.
+
+        Raises as `read`.
+        """
+        raw = self._raw(like)
+        if not is_sealed(raw):
+            return plain
+        self.read(like)
+        passphrase = self._passphrase
+        return plain if passphrase is None else sealed_as(raw, plain, about, passphrase, random=random)
 
     def load_chain(self, context: ssl.SSLContext, certificate: Path, key: Path) -> None:
         """`ssl.SSLContext.load_cert_chain`; a sealed key goes through memory alone. Raises as that, and as `read`."""

@@ -85,6 +85,19 @@ def seal(
     return canonical({**head, "sealed": b64u(sealed)}) + b"\n"
 
 
+def sealed_as(
+    like: bytes,
+    plain: bytes,
+    about: Mapping[str, str],
+    passphrase: Passphrase,
+    *,
+    random: Callable[[int], bytes],
+) -> bytes:
+    """`plain`, sealed as the file `like` is: the same passphrase, cost and salt. Raises as `unseal`."""
+    _, cost, salt = _read(like, "the present key")
+    return seal(plain, about, passphrase, salt, random=random, cost=cost)
+
+
 def unseal(raw: bytes, passphrase: Passphrase, where: str) -> bytes:
     """What was sealed; `where` names the file in what is said.
 

@@ -1,6 +1,6 @@
 """A new agency's row: its request held against the directory it is to join, and the next version of that."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from broker.crypto.keys import PublicKey
@@ -13,6 +13,7 @@ from broker.errors import MalformedError, PacketError, SetuError, SignatureError
 from schemas.codes.lists import country_of
 from schemas.directory import Agency, Certificate, Channel, Community, Directory, Key, Role
 from schemas.handling import Classification, Purpose
+from schemas.packet import SuiteName
 from schemas.problem import Code
 
 DAY = 86_400
@@ -58,19 +59,8 @@ def faults(request: ParsedEnrolment, snapshot: Snapshot, now: float) -> Iterator
     an id of no country, or a name of two alphabets.
     """
     body = request.body
-    if body.realm != snapshot.realm:
-        yield PacketError(
-            Code.WRONG_AUDIENCE,
-            "Expected a request to join this realm, found one for another.",
-            advice="Compare the realm's fingerprint with the agency, and have it make its request from the right root.",
-        )
-    if body.suite is not snapshot.suite:
-        yield PacketError(
-            Code.WRONG_SUITE,
-            f"Expected keys of the realm's suite {snapshot.suite}, found another suite's.",
-            advice=f"Have the agency make its request anew, with --suite {snapshot.suite}.",
-        )
-    yield from _aged(body.made, now)
+    yield from elsewhere(body.realm, body.suite, snapshot)
+    yield from aged(body.made, now)
     if home_of(body.agency) is None:
         yield MalformedError(
             Code.SCHEMA,
@@ -79,7 +69,7 @@ def faults(request: ParsedEnrolment, snapshot: Snapshot, now: float) -> Iterator
             pointer="/agency",
         )
     yield from _names(request, snapshot.document)
-    yield from _keys(request, snapshot.document)
+    yield from taken_keys(request.keys, snapshot.document)
 
 
 def home_of(agency: str) -> str | None:
@@ -87,13 +77,29 @@ def home_of(agency: str) -> str | None:
     return PRACTICE if agency.startswith("zz-") else country_of(agency)
 
 
-def check_country(request: ParsedEnrolment, authority: str | None) -> None:
+def elsewhere(realm: str, suite: SuiteName, snapshot: Snapshot) -> Iterator[PacketError]:
+    """A request for another realm or suite: `wrong-audience`, `wrong-suite`."""
+    if realm != snapshot.realm:
+        yield PacketError(
+            Code.WRONG_AUDIENCE,
+            "Expected a request for this realm, found one for another.",
+            advice="Compare the realm's fingerprint with the agency, and have it make its request from the right root.",
+        )
+    if suite is not snapshot.suite:
+        yield PacketError(
+            Code.WRONG_SUITE,
+            f"Expected keys of the realm's suite {snapshot.suite}, found another suite's.",
+            advice=f"Have the agency make its request anew, with --suite {snapshot.suite}.",
+        )
+
+
+def check_country(agency: str, authority: str | None) -> None:
     """The certificate authority is the agency's own country's; `authority`: whose it is, ISO 3166-1 alpha-3.
 
     Raises:
         SignatureError: code `sender-mismatch`.
     """
-    country = home_of(request.body.agency)
+    country = home_of(agency)
     # A practice partner has no country, and so no authority of its own: that of whoever runs it issues.
     vouches = authority if country == PRACTICE else country
     if country is None or authority is None or authority != vouches:
@@ -141,7 +147,8 @@ def admitted(
     return document
 
 
-def _aged(made: int, now: float) -> Iterator[PacketError]:
+def aged(made: int, now: float) -> Iterator[PacketError]:
+    """A request made too long ago, or later than now: `expired`, `clock-skew`."""
     if made > now + AHEAD:
         yield PacketError(
             Code.CLOCK_SKEW,
@@ -174,8 +181,9 @@ def _names(request: ParsedEnrolment, document: Directory) -> Iterator[SetuError]
             yield _taken("a name that is like no other", f"one that looks like that of {agency.id}", _TELL_APART)
 
 
-def _keys(request: ParsedEnrolment, document: Directory) -> Iterator[SetuError]:
-    offered = {part for key in request.keys for part in parts_of(key)}
+def taken_keys(keys: Iterable[PublicKey], document: Directory) -> Iterator[SetuError]:
+    """Keys that an agency of the directory has or had, whole or in part: `id-conflict`."""
+    offered = {part for key in keys for part in parts_of(key)}
     for agency in document.agencies:
         if offered & _parts(agency):
             yield _taken(

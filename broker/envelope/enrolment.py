@@ -9,7 +9,7 @@ What is proven, and by what:
 
 import hashlib
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,11 +22,11 @@ from broker.crypto.suites import CONTENT_KEY_SIZE, SUITES, Suite
 from broker.crypto.wrap import unwrap, wrap
 from broker.envelope.hashes import sha384
 from broker.envelope.jws import ENROLMENT_TYP, Signer, check_suite, read_signatures, sign_both, verify_both
-from broker.envelope.shape import decoded, malformed, members, not_the_schema, read_inner_json, read_json
+from broker.envelope.shape import decoded, is_canonical, malformed, members, not_the_schema, read_inner_json, read_json
 from broker.errors import MalformedError, PacketError, SignatureError
 from schemas.canonical import b64u, canonical, unb64u
 from schemas.directory import Key, KeyUse
-from schemas.enrolment import Answer, Challenge, Enrolment, EnrolmentBody, KeptChallenge
+from schemas.enrolment import Answer, Challenge, Enrolment, EnrolmentBody, KeptChallenge, OfferedKey
 from schemas.packet import SuiteName
 from schemas.problem import Code
 
@@ -118,7 +118,7 @@ def parse_enrolment(raw: bytes) -> ParsedEnrolment:
     if isinstance(value, dict) and value.keys() == {"payload"}:
         raise _unproven()
     jws = members(value, {"payload", "signatures"}, "")
-    if canonical(value) != raw:
+    if not is_canonical(value, raw):
         raise malformed("", "expected the request in its canonical form (RFC 8785), found another form")
     if not jws["signatures"]:
         raise _unproven()
@@ -126,7 +126,7 @@ def parse_enrolment(raw: bytes) -> ParsedEnrolment:
     payload = decoded(jws["payload"], "/payload")
     fields: dict[str, Any] = read_inner_json(payload, "/payload")
     body = _body(payload)
-    if canonical(fields) != payload:
+    if not is_canonical(fields, payload):
         raise malformed("/payload", "expected the body in its canonical form (RFC 8785), found another form")
     suite = SUITES[body.suite]
     keys = _keys(body, suite)
@@ -212,19 +212,28 @@ def _keys(body: EnrolmentBody, suite: Suite) -> tuple[PublicKey, PublicKey, Publ
             advice="Have the agency make its request anew, for the realm's suite.",
             pointer="/keys",
         )
+    first, second, third = offered_keys(body.keys)
+    return first, second, third
+
+
+def offered_keys(offered: Sequence[OfferedKey]) -> tuple[PublicKey, ...]:
+    """Sound keys under their own kids, none of which is used twice, also not in part.
+
+    Raises:
+        SignatureError: code `key-unknown`.
+        PacketError: code `id-conflict`.
+    """
     dates = {"not_before": 0, "not_after": 0}
-    first, second, third = (
-        PublicKey.from_directory(Key.from_object({**each.to_object(), **dates})) for each in body.keys
-    )
-    parts = [part for key in (first, second, third) for part in parts_of(key)]
+    keys = tuple(PublicKey.from_directory(Key.from_object({**each.to_object(), **dates})) for each in offered)
+    parts = [part for key in keys for part in parts_of(key)]
     if len(set(parts)) != len(parts):
         raise PacketError(
             Code.ID_CONFLICT,
-            "Expected three keys that have nothing in common, found one key used twice.",
+            "Expected keys that have nothing in common, found one key used twice.",
             advice="One key, one use: have the agency make its request anew.",
             pointer="/keys",
         )
-    return first, second, third
+    return keys
 
 
 def _body(raw: bytes) -> EnrolmentBody:

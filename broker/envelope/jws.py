@@ -19,11 +19,16 @@ from schemas.problem import Code
 PACKET_TYP = "setu1+jws"
 ACKNOWLEDGEMENT_TYP = "setu1+ack"
 ENROLMENT_TYP = "setu1+enrol"
+ROTATION_TYP = "setu1+rotate"
+ROTATION_PROOF_TYP = "setu1+rotate-new"
 KeyOf = Callable[[str, str], PublicKey]
 """(kid, alg) -> the signer's key that is good for this use now; raises SignatureError, code `key-unknown`."""
 
 # The only form of a protected header. Matching it leaves nothing to interpret; whatever differs is refused.
-_FORM = re.compile(rb'\{"alg":"([A-Za-z0-9-]{1,16})","kid":"([A-Za-z0-9_-]{43})","typ":"(setu1\+(?:jws|ack|enrol))"\}')
+_FORM = re.compile(
+    rb'\{"alg":"([A-Za-z0-9-]{1,16})","kid":"([A-Za-z0-9_-]{43})",'
+    rb'"typ":"(setu1\+(?:jws|ack|enrol|rotate|rotate-new))"\}'
+)
 _LONGEST = 200
 _ELSEWHERE = frozenset({"jwk", "jku", "x5u", "x5c", "x5t", "x5t#S256"})
 

@@ -115,6 +115,14 @@ def check_no_null(raw: bytes, fields: object, what: str) -> None:
         )
 
 
+def is_canonical(value: object, raw: bytes) -> bool:
+    """Are these the RFC 8785 bytes of a value that was parsed? A value that has none is not."""
+    try:
+        return canonical(value) == raw
+    except ValueError:
+        return False
+
+
 def members(value: object, names: AbstractSet[str], pointer: str) -> dict[str, Any]:
     """The object, if it has exactly these members."""
     if not isinstance(value, dict) or value.keys() != names:

@@ -4,13 +4,16 @@ import asyncio
 import json
 from typing import Any
 
+from broker.directory.disputed import SIGNED, compromised, is_disputed, seconds_of
 from broker.errors import NotFoundError, UnavailableError
 from broker.flows.identify import Caller
+from broker.flows.inforce import InForce
 from broker.flows.offer import was_offered
-from broker.flows.record import evidence_of
+from broker.flows.record import evidence_of, header_of
 from broker.ledger.port import LedgerReader, LoggedEntry, StoredPacket
+from schemas.canonical import unb64u
 from schemas.directory import Role
-from schemas.evidence import Acknowledgement, Entry, EntryType, Proof, Timeline, TimelineItem
+from schemas.evidence import AckBody, Acknowledgement, Entry, EntryType, Proof, Timeline, TimelineItem
 from schemas.packet import Signature
 
 PRIVATE = frozenset({EntryType.REFUSED, EntryType.CONFLICT})
@@ -27,8 +30,9 @@ class Timelines:
         patience: how long a proof waits for the published checkpoint to cover its entries, seconds.
     """
 
-    def __init__(self, reader: LedgerReader, *, patience: float) -> None:
+    def __init__(self, reader: LedgerReader, in_force: InForce, *, patience: float) -> None:
         self._reader = reader
+        self._in_force = in_force
         self._patience = patience
 
     async def timeline(self, caller: Caller, digest: str) -> Timeline:
@@ -70,8 +74,23 @@ class Timelines:
             digest=digest,
             states=states,
             clocks=tuple(each for each in self._reader.clocks(digest) if each.recipient in states),
-            items=tuple(TimelineItem(index=each.index, entry=entry) for each, entry in seen),
+            items=tuple(
+                TimelineItem(index=each.index, entry=entry, disputed=self._disputed(packet, each, entry) or None)
+                for each, entry in seen
+            ),
         )
+
+    def _disputed(self, packet: StoredPacket | None, logged: LoggedEntry, entry: Entry) -> bool:
+        """A key that signed was in other hands by then. Signatures are looked at only where a key of theirs was."""
+        current, at = self._in_force.view().snapshot, seconds_of(entry)
+        if entry.type not in SIGNED or not compromised(current, entry.actor, at):
+            return False
+        if entry.type is EntryType.ACCEPTED:
+            return packet is not None and is_disputed(current, entry.actor, header_of(packet).sig, at)
+        if logged.document is None:
+            return False
+        said = AckBody.from_json(unb64u(Acknowledgement.model_validate_json(logged.document).payload))
+        return is_disputed(current, entry.actor, said.sig, at)
 
     def _provable(self, caller: Caller, digest: str) -> tuple[dict[str, Any], list[tuple[LoggedEntry, Entry]]]:
         packet, seen = self._visible(caller, digest)

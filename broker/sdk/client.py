@@ -23,6 +23,7 @@ from broker.sdk.lineage import LookedUp
 from broker.sdk.lookups import Lookups
 from broker.sdk.many import ManyPoster
 from broker.sdk.outbox import Outbox
+from broker.sdk.own import OnePair, Signing
 from broker.sdk.patience import Backoff, Persistence, Told
 from broker.sdk.posting import Poster, Sent
 from broker.sdk.reading import Pace, Report, log
@@ -49,7 +50,7 @@ class Client(Lookups, Deriving):
         agency: one's own id, the one the certificate is registered for.
         transport: mutual TLS to the gateway, whose address is its `base_url`.
         directory: the realm's verified directory.
-        signer: one's two signing keys.
+        signer: one's two signing keys; or those one has, of which the newest that the directory lists sign.
         wrap_keys: one's wrap keys by kid, also retired ones: they open older packets.
         gateway: the gateway's agency id.
         policy: the realm's release policy; with it each recipient, and the gateway as a reader, is judged before a
@@ -69,7 +70,7 @@ class Client(Lookups, Deriving):
         agency: str,
         transport: httpx.Client,
         directory: DirectorySource,
-        signer: Signer,
+        signer: Signer | Signing,
         wrap_keys: Mapping[str, PrivateKey],
         gateway: str,
         *,
@@ -99,11 +100,12 @@ class Client(Lookups, Deriving):
         super().__init__(self._http, persistence)
         self._verifier = Verifier(agency, gateway, directory, wrap_keys)
         self._lineage = LookedUp(self)
+        signing = OnePair(signer) if isinstance(signer, Signer) else signer
         self._sealer = Sealer(
             agency,
             gateway,
             directory,
-            signer,
+            signing,
             policy=policy,
             lineage=self._lineage,
             now=now,
@@ -111,7 +113,7 @@ class Client(Lookups, Deriving):
             monotonic=monotonic,
         )
         self._many = ManyPoster(self._http, persistence, self._verifier, outbox=outbox, now=now)
-        self._poster = Poster(self._http, persistence, self._verifier, directory, signer, outbox=outbox, now=now)
+        self._poster = Poster(self._http, persistence, self._verifier, directory, signing, outbox=outbox, now=now)
 
     def __enter__(self) -> Self:
         return self
@@ -162,7 +164,15 @@ class Client(Lookups, Deriving):
             if kept is not None:
                 return self.post(kept)
         made = self.seal(kind, to=to, payload=payload, handling=handling, **options)
-        return self.post(made.raw)
+        by = self.directory.current().standing
+        try:
+            return self.post(made.raw)
+        except PacketError as error:
+            if error.code not in STALE or self._sealer.look_again() == by:
+                raise
+        # Keys were rotated, or agencies changed, since it was sealed. Nothing was accepted: once more, under its id.
+        options["id"] = made.header.id
+        return self.post(self.seal(kind, to=to, payload=payload, handling=handling, **options).raw)
 
     def send_many(
         self,
@@ -201,7 +211,7 @@ class Client(Lookups, Deriving):
         """
         found = self._many.post(raws)
         if any(isinstance(each, SetuError) and each.code in STALE for each in found):
-            self._sealer.look_again()
+            self._sealer.mistrust()
         return found
 
     def seal(
@@ -223,7 +233,7 @@ class Client(Lookups, Deriving):
             return self._poster.post(raw)
         except PacketError as error:
             if error.code in STALE:
-                self._sealer.look_again()
+                self._sealer.mistrust()
             raise
 
     def resend(self) -> list[Sent]:

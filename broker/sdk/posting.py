@@ -9,9 +9,17 @@ from broker.directory.port import DirectorySource
 from broker.envelope.acknowledge import Statement, acknowledge
 from broker.envelope.seal import Signer
 from broker.envelope.verify import parse
-from broker.errors import CallerError, OutcomeUnknownError, PacketError, SetuError, UnavailableError
+from broker.errors import (
+    CallerError,
+    OutcomeUnknownError,
+    PacketError,
+    SetuError,
+    SignatureError,
+    UnavailableError,
+)
 from broker.sdk.http import Answer, Http
 from broker.sdk.outbox import Outbox
+from broker.sdk.own import Signing
 from broker.sdk.patience import Persistence, may_ask_again
 from broker.sdk.verify import Verifier
 from schemas.evidence import AckEvent, AckPacket, Receipt
@@ -59,7 +67,7 @@ class Poster:
         persistence: Persistence,
         verifier: Verifier,
         directory: DirectorySource,
-        signer: Signer,
+        signing: Signing,
         *,
         outbox: Outbox | None,
         now: Callable[[], float] = time.time,
@@ -68,7 +76,7 @@ class Poster:
         self._persistence = persistence
         self._verifier = verifier
         self._directory = directory
-        self._signer = signer
+        self._signing = signing
         self._outbox = outbox
         self._now = now
 
@@ -102,7 +110,21 @@ class Poster:
             packet=packet,
             reason=reason,
         )
-        raw = acknowledge(said, self._signer, self._directory.current().suite)
+        signer: Signer | None = None
+        try:
+            signer = self._signing.signer(self._directory.current(), said.at)
+            return self._say(said, signer)
+        except SignatureError as error:
+            if error.code is not Code.KEY_UNKNOWN:
+                raise
+            # The directory held here may be older than the one that it was judged by, and list other keys.
+            newer = self._signing.signer(self._directory.refresh(), said.at)
+            if signer is not None and newer.kids == signer.kids:
+                raise
+        return self._say(said, newer)
+
+    def _say(self, said: Statement, signer: Signer) -> Receipt:
+        raw = acknowledge(said, signer, self._directory.current().suite)
         return self._settle(
             "/v1/acknowledgements",
             raw,

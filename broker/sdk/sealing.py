@@ -10,13 +10,14 @@ from broker.crypto.keys import PublicKey
 from broker.directory.lookup import Snapshot
 from broker.directory.port import DirectorySource
 from broker.envelope.seal import Draft, Sealed, Signer, seal
-from broker.errors import IntegrityError, PacketError, PolicyError, UnavailableError
+from broker.errors import IntegrityError, PacketError, PolicyError, SignatureError, UnavailableError
 from broker.policy.lineage import Lineage, decide, trace
 from broker.policy.port import Policy, Question
 from broker.sdk.content import read_handling, read_model, write_payload
+from broker.sdk.own import Signing
 from schemas.base import Model
 from schemas.canonical import b64u
-from schemas.directory import Role
+from schemas.directory import DirectoryRef, Role
 from schemas.handling import Handling
 from schemas.packet import VERSION, Audience, Header, Precedence
 from schemas.problem import Code, RuleHit
@@ -70,7 +71,7 @@ class Sealer:
         agency: str,
         gateway: str,
         directory: DirectorySource,
-        signer: Signer,
+        signing: Signing,
         *,
         policy: Policy | None,
         lineage: Lineage,
@@ -81,7 +82,7 @@ class Sealer:
         self._agency = agency
         self._gateway = gateway
         self._directory = directory
-        self._signer = signer
+        self._signing = signing
         self._policy = policy
         self._lineage = lineage
         self._now = now
@@ -101,8 +102,8 @@ class Sealer:
         """Judge, then seal once. Raises as `Client.send` does, but for what only a gateway can answer."""
         block = read_handling(handling)
         version, raw, act = write_payload(kind, options.get("kind_version"), payload, block, options.get("in_reply_to"))
-        snapshot = self._snapshot()
         now = int(self._now())
+        snapshot, signer = self._signer(now)
         readers = self._readers(
             snapshot, (to,) if isinstance(to, str) else tuple(to), now, sealed=bool(options.get("sealed"))
         )
@@ -122,7 +123,7 @@ class Sealer:
             "iat": now,
             "exp": now + options.get("lifetime", WEEK),
             "commitment": b64u(bytes(48)),  # a place holder: policy does not look at it, and sealing makes the real one
-            "sig": list(self._signer.kids),
+            "sig": list(signer.kids),
         }
         if options.get("in_reply_to") is not None:
             fields["in_reply_to"] = options["in_reply_to"]
@@ -132,7 +133,7 @@ class Sealer:
             fields["sources"] = list(options["sources"])
         header = read_model(Header, fields, "")
         self._judge(snapshot, header)
-        return seal(_draft(header), raw, readers, self._signer, snapshot.suite, random=self._random)
+        return seal(_draft(header), raw, readers, signer, snapshot.suite, random=self._random)
 
     def new_id(self) -> str:
         """A UUIDv7 (RFC 9562, section 5.7)."""
@@ -147,9 +148,24 @@ class Sealer:
             )
         )
 
-    def look_again(self) -> None:
+    def mistrust(self) -> None:
         """The directory may be stale: refresh it before the next packet."""
         self._refreshed = None
+
+    def look_again(self) -> DirectoryRef:
+        """Which directory is in force, deny lists included, once it was looked for a newer one."""
+        self.mistrust()
+        return self._snapshot().standing
+
+    def _signer(self, now: int) -> tuple[Snapshot, Signer]:
+        """The directory, and whom it lists to sign; where it lists none of one's own keys, a newer one may."""
+        snapshot = self._snapshot()
+        try:
+            return snapshot, self._signing.signer(snapshot, now)
+        except SignatureError:
+            self.mistrust()
+            snapshot = self._snapshot()
+            return snapshot, self._signing.signer(snapshot, now)
 
     def _snapshot(self) -> Snapshot:
         if self._refreshed is None or self._monotonic() - self._refreshed > REFRESH_AFTER:

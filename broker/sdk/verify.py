@@ -6,12 +6,12 @@ the directory judges the rest: which key was valid is asked at the ledger positi
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
 
 from broker.crypto.keys import PrivateKey
+from broker.directory.disputed import is_disputed, seconds_of
 from broker.directory.lookup import Snapshot
 from broker.directory.port import DirectorySource
 from broker.directory.signing import keys_of
@@ -24,7 +24,6 @@ from broker.sdk.content import Payload, read_payload
 from broker.sdk.source import Item
 from broker.transport.topics import split
 from schemas.canonical import unb64u
-from schemas.directory import KeyState
 from schemas.evidence import AckEvent, AckPacket, Entry, EntryType, Receipt
 from schemas.packet import Audience, Header
 from schemas.problem import Code
@@ -129,7 +128,7 @@ class Verifier:
             parsed = parse(item.raw or b"")  # 1, 2 and 3: shape, manifest, header
             header = parsed.header
             check_audience(parsed, realm=self._directory.realm, gateway=self._gateway, suite=snapshot.suite)  # 3
-            check_signatures(parsed, keys_of(snapshot, header.from_, _seconds(entry)))  # 4
+            check_signatures(parsed, keys_of(snapshot, header.from_, seconds_of(entry)))  # 4
             check_recipients(parsed)  # 5
             self._require_accepted(entry, parsed)  # 6, second half: it is this packet's receipt
             _require((receipt.index, parsed.digest) == (item.index, item.digest), "place in the topic")
@@ -139,7 +138,7 @@ class Verifier:
         except PacketError as error:
             place = item.index if entry is None else receipt.index
             return Failed(item, error, self._name(item, place, entry, parsed or _readable(item)))
-        disputed = _disputed(self._directory.current(), header, _seconds(entry))
+        disputed = is_disputed(self._directory.current(), header.from_, header.sig, seconds_of(entry))
         return Verified(item, parsed, receipt, entry, payload, disputed)
 
     def _open(self, parsed: Parsed) -> Payload:
@@ -238,21 +237,6 @@ def _readable(item: Item) -> Parsed | None:
 def _named(parsed: Parsed, index: int) -> AckPacket:
     header = parsed.header
     return AckPacket.from_object({"from": header.from_, "id": header.id, "digest": parsed.digest, "index": index})
-
-
-def _seconds(entry: Entry) -> int:
-    return int(datetime.fromisoformat(entry.time).timestamp())
-
-
-def _disputed(current: Snapshot, header: Header, at: int) -> bool:
-    sender = current.agency(header.from_)
-    return sender is not None and any(
-        key.kid in header.sig
-        and key.state is KeyState.REVOKED
-        and key.compromised_since is not None
-        and key.compromised_since <= at
-        for key in sender.keys
-    )
 
 
 def _alarm(message: str) -> IntegrityError:

@@ -68,6 +68,11 @@ class Marks:
                 del self._due[topic]
         return True
 
+    async def move(self, place: Place) -> None:
+        """From now on with another certificate."""
+        self._place = place
+        await self.close()
+
     async def close(self) -> None:
         client, self._client = self._client, None
         if client is not None:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import threading
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import CancelledError as FutureCancelledError
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any, TypeVar
@@ -44,16 +44,27 @@ class KafkaLog:
 
     Args:
         group: the consumer group that shows Kafka's tools how far the reader is; None to show nothing.
+        renewed: where it is now, with the certificate that is in place now: what was opened with another is opened anew
+            before it is read again. None where that never changes.
         fetch_wait: seconds for which a node may hold a request for records of which there are none yet; a look for
             what is at hand waits as long.
     """
 
-    def __init__(self, place: Place, *, group: str | None = None, fetch_wait: float = 0.25) -> None:
+    def __init__(
+        self,
+        place: Place,
+        *,
+        group: str | None = None,
+        renewed: Callable[[], Place] | None = None,
+        fetch_wait: float = 0.25,
+    ) -> None:
         self._place = place
+        self._renewed = renewed
         self._marks = None if group is None else Marks(place, group)
         self._marking: asyncio.Task[None] | None = None
         self._fetch_wait = fetch_wait
         self._consumers: dict[str, AIOKafkaConsumer] = {}
+        self._opened: dict[str, Place] = {}
         self._checked = False
         self._taken = False
         self._loop = asyncio.new_event_loop()
@@ -104,6 +115,7 @@ class KafkaLog:
             found = await self._found(topic, offset, wait)
         except BaseException as error:
             self._checked = False
+            self._opened.pop(topic, None)
             consumer = self._consumers.pop(topic, None)
             if consumer is not None:
                 await thrown_away(consumer)
@@ -114,11 +126,24 @@ class KafkaLog:
         self._taken = True
         return found
 
+    async def _look(self, topic: str) -> None:
+        """Take up another certificate that was put in place."""
+        if self._renewed is not None and (place := self._renewed()) != self._place:
+            self._place = place
+            if self._marks is not None:
+                await self._marks.move(place)
+        if self._opened.get(topic, self._place) != self._place:
+            await thrown_away(self._consumers.pop(topic))
+            del self._opened[topic]
+
     async def _found(self, topic: str, offset: int, wait: float) -> Sequence[Kept]:
+        await self._look(topic)
         partition = TopicPartition(topic, 0)
         consumer = self._consumers.get(topic)
         if consumer is None:
+            place = self._place
             consumer = self._consumers[topic] = await self._open()
+            self._opened[topic] = place
             async with bounded(f"show {topic}", self._place):
                 await require_topic(consumer, topic)
                 consumer.assign([partition])

@@ -8,13 +8,17 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from broker.envelope.acknowledge import Statement, acknowledge, check_acknowledgement_signatures, parse_acknowledgement
+from broker.envelope.enrolment import parse_enrolment
+from broker.envelope.rotation import parse_rotation
 from broker.envelope.verify import parse
 from broker.errors import PacketError
 from schemas.canonical import b64u, canonical, unb64u
 from schemas.evidence import AckEvent, AckPacket
 from schemas.packet import SuiteName
 from tests.builders import NOW, Realm, uuid7
+from tests.enrolling import Applicant
 from tests.forge import Forge, accept
+from tests.rotating import Rotator
 
 SUITES = st.sampled_from(SuiteName)
 SCALARS = (
@@ -50,6 +54,31 @@ def good_acknowledgement(suite):
     return acknowledge(said, realm(suite).members["us-dea"].sign, suite)
 
 
+@cache
+def good_enrolment(suite):
+    return Applicant(suite=suite).request()
+
+
+def check_enrolment(raw, _suite):
+    return parse_enrolment(raw).body
+
+
+@cache
+def rotator(suite):
+    return Rotator(realm=realm(suite))
+
+
+@cache
+def good_rotation(suite):
+    return rotator(suite).request()
+
+
+def check_rotation(raw, suite):
+    parsed = parse_rotation(raw)
+    parsed.check_asker(realm(suite).signing_key(parsed.body.agency))
+    return parsed.body
+
+
 def check_packet(raw, suite):
     return parse(raw).digest, accept(raw, realm(suite))
 
@@ -65,6 +94,8 @@ KINDS = pytest.mark.parametrize(
     [
         pytest.param(good, check_packet, id="packet"),
         pytest.param(good_acknowledgement, check_acknowledgement, id="ack"),
+        pytest.param(good_enrolment, check_enrolment, id="enrolment"),
+        pytest.param(good_rotation, check_rotation, id="rotation"),
     ],
 )
 
@@ -97,7 +128,7 @@ def _replaced(value, path, new):
 @example(b'{"jwe":{},"jws":{}}')
 @example(b"\xef\xbb\xbf{}")
 def test_any_bytes(raw):
-    for read in (parse, parse_acknowledgement):
+    for read in (parse, parse_acknowledgement, parse_enrolment, parse_rotation):
         with pytest.raises(PacketError):
             read(raw)
 
@@ -105,7 +136,7 @@ def test_any_bytes(raw):
 @given(VALUES)
 def test_any_json(value):
     raw = json.dumps(value).encode()
-    for read in (parse, parse_acknowledgement):
+    for read in (parse, parse_acknowledgement, parse_enrolment, parse_rotation):
         with pytest.raises(PacketError):
             read(raw)
 
@@ -159,6 +190,26 @@ def test_one_member_of_the_header_changed_and_all_signed_anew(data):
     except PacketError:
         return
     assert payload == Forge(realm_).payload
+
+
+@settings(max_examples=100)
+@given(data=st.data())
+def test_one_member_of_a_rotation_changed_and_all_signed_anew(data):
+    """A dishonest agency: any body, under its own good signatures and proofs."""
+    asks = rotator(SuiteName.HYBRID_768)
+    fields = asks.body()
+    path = data.draw(st.sampled_from(sorted(_paths(fields), key=str)))
+    changed = _replaced(fields, path, data.draw(VALUES))
+    try:
+        raw = asks.signed(changed)
+    except ValueError:
+        return
+    try:
+        body = check_rotation(raw, SuiteName.HYBRID_768)
+    except PacketError:
+        return
+    # The certificate request is bound to all other members, so nothing can have been changed.
+    assert body.to_object() == fields
 
 
 @settings(max_examples=100)

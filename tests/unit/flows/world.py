@@ -102,7 +102,7 @@ class World:
         self.subscribe = Subscribe(
             *common, Cursors(b"k" * 32), self.bell, now=self.now, page_bytes=2**16, probe=self.probe
         )
-        self.timelines = Timelines(self.reader, patience=3)
+        self.timelines = Timelines(self.reader, self.in_force, patience=3)
         self.audit = Audit(*common)
         self.expire = Expire(*common, now=self.now)
         self.overdue = Overdue(*common, now=self.now)
