@@ -9,7 +9,7 @@ from broker.config import GatewaySettings
 from broker.errors import IntegrityError, UnavailableError
 from broker.ledger.remote import RemoteGuard
 from broker.ledger.witness import TEXT, Answer
-from broker.merkle.note import MAX_NOTE, LogSigner
+from broker.merkle.note import MAX_NOTE, HeadSigner
 from broker.store.port import Reads
 from schemas.problem import Code
 
@@ -23,7 +23,7 @@ IDLE = 30.0
 class SharedGuardClient(RemoteGuard):
     """A gateway's connection to the guard; `close` it."""
 
-    def __init__(self, client: httpx.Client, signer: LogSigner, store: Reads) -> None:
+    def __init__(self, client: httpx.Client, signer: HeadSigner, store: Reads) -> None:
         super().__init__(self._ask_over_https, signer, store.has_head)
         self._client = client
 
@@ -54,7 +54,7 @@ class SharedGuardClient(RemoteGuard):
         return Answer(response.status_code, response.headers.get("content-type", ""), bytes(found))
 
 
-def shared_guard(settings: GatewaySettings, signer: LogSigner, store: Reads) -> SharedGuardClient:
+def shared_guard(settings: GatewaySettings, signer: HeadSigner, store: Reads) -> SharedGuardClient:
     """The guard that `[guard]` in the settings names.
 
     Raises:

@@ -13,7 +13,7 @@ from broker.errors import MalformedError
 from broker.ledger.fetch import Fetch
 from broker.ledger.fsck import check_log
 from broker.ledger.mirror import files_in
-from broker.merkle.note import verify_checkpoint
+from broker.merkle.note import verify_remembered
 from schemas.evidence import Proof, Receipt
 from schemas.problem import Code
 
@@ -49,7 +49,7 @@ def check_target(target: Path | Fetch, trust: Trust, known: Path | None, moved: 
 
 def _check_log(fetch: Fetch, trust: Trust, known: Path | None, moved: Moved) -> Checked:
     log = trust.log
-    before = verify_checkpoint(known.read_bytes(), log.origin, log.ed25519, log.mldsa44) if known is not None else None
+    before = verify_remembered(known.read_bytes(), log) if known is not None else None
     begun = time.monotonic()
     found = check_log(fetch, log, known=before, progress=moved)
     facts: dict[str, Any] = {

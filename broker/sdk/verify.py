@@ -18,13 +18,13 @@ from broker.directory.signing import keys_of
 from broker.envelope.acknowledge import Statement
 from broker.envelope.open import open_packet
 from broker.envelope.verify import Parsed, check_audience, check_recipients, check_signatures, parse
-from broker.errors import IntegrityError, PacketError, SetuError
-from broker.merkle.receipt import verify_receipt
+from broker.errors import IntegrityError, PacketError
+from broker.merkle.receipt import receipt_head, verify_receipt
 from broker.sdk.content import Payload, read_payload
 from broker.sdk.source import Item
 from broker.transport.topics import split
 from schemas.canonical import unb64u
-from schemas.directory import KeyState
+from schemas.directory import KeyState, Log
 from schemas.evidence import AckEvent, AckPacket, Entry, EntryType, Receipt
 from schemas.packet import Audience, Header
 from schemas.problem import Code
@@ -157,17 +157,27 @@ class Verifier:
         version = _claimed(receipt).directory.version
         snapshot = self._at(version)
         judge = snapshot or self._directory.current()
-        log = judge.log(self._gateway)
-        try:
-            entry = verify_receipt(receipt, log)
-        except SetuError as error:
-            raise PacketError(Code.RECEIPT_INVALID, error.message, advice=_KEEP_IT) from None
+        entry = self._proven(receipt)
         if snapshot is None and version > judge.ref.version:
             raise _alarm(f"Expected directory version {version}, which a receipt names, in the repository, found none.")
         hash_ = self._seen.setdefault(version, entry.directory.hash) if snapshot is None else snapshot.ref.hash
         if hash_ != entry.directory.hash:
             raise _alarm(f"Expected the same directory version {version} everywhere, found another hash in a receipt.")
         return entry, judge
+
+    def _proven(self, receipt: Receipt) -> Entry:
+        """The receipt's entry, under the log's keys as the newest directory has them: whatever version the entry names,
+        for who took a former key could name any. A row may be older than the log's keys here: it is asked for anew.
+        """
+        log = self._directory.current().log(self._gateway)
+        try:
+            if not _signed(receipt, log):
+                log = self._directory.refresh().log(self._gateway)
+            return verify_receipt(receipt, log)
+        except IntegrityError as error:
+            if error.code is not Code.RECEIPT_INVALID:
+                raise
+            raise PacketError(Code.RECEIPT_INVALID, error.message, advice=_KEEP_IT) from None
 
     def _at(self, version: int) -> Snapshot | None:
         """That version; None where it is not to be had: then, for an older one, the current directory judges."""
@@ -208,6 +218,14 @@ def _receipt(answer: Any) -> Receipt:
         return Receipt.from_object(answer)
     except (ValidationError, ValueError):
         raise PacketError(Code.RECEIPT_INVALID, "Expected a receipt, found another object.", advice=_KEEP_IT) from None
+
+
+def _signed(receipt: Receipt, log: Log) -> bool:
+    try:
+        receipt_head(receipt.checkpoint, log)
+    except IntegrityError:
+        return False
+    return True
 
 
 def _claimed(receipt: Receipt) -> Entry:

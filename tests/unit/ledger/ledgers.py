@@ -100,7 +100,7 @@ class Service:
         self.witness = Witness(
             self.file,
             ORIGIN,
-            SIGNER.vkeys,
+            [SIGNER.pair],
             name="w",
             key=key,
             now=lambda: START,
