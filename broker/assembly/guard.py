@@ -8,8 +8,9 @@ from broker.assembly.keystore import keystore
 from broker.config import GatewaySettings
 from broker.errors import IntegrityError, UnavailableError
 from broker.ledger.remote import RemoteGuard
-from broker.ledger.witness import TEXT, Answer
-from broker.merkle.note import MAX_NOTE, HeadSigner
+from broker.ledger.witness import ADD, FORBIDDEN, TEXT, Answer, Request
+from broker.merkle.note import MAX_NOTE, HeadSigner, LogSigner
+from broker.merkle.tree import EMPTY_ROOT
 from broker.store.port import Reads
 from schemas.problem import Code
 
@@ -29,6 +30,13 @@ class SharedGuardClient(RemoteGuard):
 
     def close(self) -> None:
         self._client.close()
+
+    def takes(self, signer: LogSigner) -> bool:
+        """Whether the guard takes heads under this pair alone: it is shown one of the empty log, which changes nothing
+        in a guard that holds a head. Raises UnavailableError.
+        """
+        asked = Request(0, (), signer.sign(0, EMPTY_ROOT)).encode()
+        return self._ask_over_https(ADD, asked).status != FORBIDDEN
 
     def _ask_over_https(self, path: str, body: bytes | None) -> Answer:
         try:

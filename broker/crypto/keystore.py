@@ -5,9 +5,17 @@ import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
-from broker.crypto.keyfile import read_key, read_key_with_use, read_secret
+from broker.crypto.keyfile import (
+    about_key,
+    key_bytes,
+    read_key,
+    read_key_with_use,
+    read_secret,
+    write_key,
+    write_secret,
+)
 from broker.crypto.keys import PrivateKey
-from broker.crypto.sealing import Passphrase, is_sealed, unseal
+from broker.crypto.sealing import Passphrase, is_sealed, seal_beside, unseal
 from broker.errors import IntegrityError
 from schemas.problem import Code
 
@@ -65,6 +73,19 @@ class KeyStore:
         for path in self.paths(folder):
             if not (path.parent == self._credentials and self.read(path).startswith(_PEM)):
                 yield read_key_with_use(path, self.read)
+
+    def write_beside(self, other: Path, path: Path, key: PrivateKey, use: str) -> None:
+        """Write a new key file: sealed with the same passphrase where `other` is sealed, else in clear.
+
+        Raises:
+            IntegrityError: code `config-invalid`; there is a file already, or the passphrase is not that of `other`.
+        """
+        raw = self._raw(other)
+        if not is_sealed(raw) or self._passphrase is None:
+            write_key(path, key, use)
+            return
+        unseal(raw, self._passphrase, str(other))
+        write_secret(path, seal_beside(raw, key_bytes(key, use), about_key(key, use), self._passphrase))
 
     def unsealed(self, path: Path) -> bytes | None:
         """The bytes of a sealed key, None for a plain one, which can be read where `find` says; raises as `read`."""

@@ -4,6 +4,7 @@ What an attacker who has the file gains: as many guesses at the passphrase as it
 of a second; and what `about` says in clear, which is public.
 """
 
+import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -75,6 +76,19 @@ def seal(
     }
     sealed = AESGCM(passphrase.key(cost, salt)).encrypt(iv, plain, canonical(head))
     return canonical({**head, "sealed": b64u(sealed)}) + b"\n"
+
+
+def seal_beside(
+    other: bytes,
+    plain: bytes,
+    about: Mapping[str, str],
+    passphrase: Passphrase,
+    *,
+    random: Callable[[int], bytes] = os.urandom,
+) -> bytes:
+    """As `seal`, at the cost and under the salt of a sealed file that opens: so one derivation serves both."""
+    _, cost, salt = _read(other, "the sealed file")
+    return seal(plain, about, passphrase, salt, random=random, cost=cost)
 
 
 def unseal(raw: bytes, passphrase: Passphrase, where: str) -> bytes:
