@@ -244,11 +244,13 @@ def _show(console: Console, found: list[dict[str, Any]]) -> None:
 def _show_checked(console: Console, found: Checked) -> None:
     console.print(f"This {found.what} holds.", style="bold green")
     for name, value in found.facts.items():
-        if name not in ("ok", "unchecked"):
+        if name not in ("ok", "unchecked", "doubt"):
             console.print(f"  {name:11}{value}")
     for each in found.entries:
         entry: Entry = each["entry"]
         who = entry.recipient if entry.recipient not in (None, entry.actor) else ""
         console.print(f"  {each['index']:>8}  {entry.time[:23]}  {entry.type:14} {entry.actor} {who}")
+    if "doubt" in found.facts:
+        console.print(f"  in doubt: {found.facts['doubt']}.", style="yellow")
     for unchecked in found.facts.get("unchecked", ()):
         console.print(f"  not checked: {unchecked}", style="yellow")

@@ -8,6 +8,7 @@ from typing import Any
 
 from broker.cli.evidence import verify_proof, verify_receipt_file
 from broker.cli.inputs import model_of, read_json
+from broker.cli.signed_by import of_head
 from broker.cli.trust import Trust
 from broker.errors import MalformedError
 from broker.ledger.fetch import Fetch
@@ -59,6 +60,7 @@ def _check_log(fetch: Fetch, trust: Trust, known: Path | None, moved: Moved) -> 
         "root": found.root.hex(),
         "seconds": round(time.monotonic() - begun, 3),
     }
+    facts |= of_head(found.note.decode(), trust)
     if before is not None:
         facts["continues"] = before.size
     return Checked("log", facts)
@@ -72,11 +74,14 @@ def _check_file(path: Path, trust: Trust) -> Checked:
     if version == "setu1.receipt":
         receipt = model_of(Receipt, document, "a receipt")
         entry = verify_receipt_file(receipt, trust)
-        return Checked("receipt", {"ok": True, "index": receipt.index}, [{"index": receipt.index, "entry": entry}])
+        facts: dict[str, Any] = {"ok": True, "index": receipt.index, **of_head(receipt.checkpoint, trust)}
+        return Checked("receipt", facts, [{"index": receipt.index, "entry": entry}])
     if version == "setu1.proof":
-        proven = verify_proof(model_of(Proof, document, "a proof bundle"), trust)
+        proof = model_of(Proof, document, "a proof bundle")
+        proven = verify_proof(proof, trust)
         entries = [{"index": index, "entry": entry} for index, entry in proven.entries]
         facts = {"ok": True, "digest": document["digest"], "from": proven.header.from_, "kind": proven.header.kind}
+        facts |= of_head(proof.receipts[0].checkpoint, trust)
         return Checked("proof", facts | {"unchecked": list(proven.unchecked)}, entries)
     raise MalformedError(
         Code.SCHEMA,

@@ -20,6 +20,7 @@ from broker.assembly.realm import install_proposal, operator_keys
 from broker.cli.ceremony_files import (
     InForceOption,
     RootOption,
+    carry_over,
     document_for,
     held_by,
     keys_for,
@@ -181,6 +182,7 @@ class _Place:
                 "found that they are not.",
                 advice="Finish once the proposal is published, with a new copy of the repository's folder.",
             )
+        carry_over(self.next, self.folder)
         destroyed = []
         for path, _ in following:
             former = self.folder / path.name
