@@ -10,7 +10,7 @@ from broker.assembly.keys import keys_in, log_pairs_of, wrap_keys_of
 from broker.assembly.keystore import keystore
 from broker.assembly.logkeys import LogKeys
 from broker.assembly.policy import policy_in
-from broker.assembly.store import look_at_store, shared_note
+from broker.assembly.store import guard_takes, look_at_store, shared_note
 from broker.cli.checks_around import check_clock, check_disk, check_kafka, check_listening, check_repository, check_tls
 from broker.cli.deny_shown import deny_findings
 from broker.cli.directory import expiries
@@ -246,6 +246,14 @@ def _shared_guard(patient: Patient) -> Iterator[Finding]:
             "The database is older than what left this log, or another log's: restore the newest backup.",
         )
         return
+    pairs = log_pairs_of(keys_in(patient.at(settings.paths.keys)), log)
+    if not all(guard_takes(settings, each) for each in pairs if each.pair == log.pairs[0]):
+        yield Finding(
+            "guard",
+            State.WARNING,
+            "The shared guard does not take heads under the log's current pair of keys alone.",
+            "Add its two verifier keys (setu audit vkey) to `vkeys` of the guard's settings before the former ends.",
+        )
     yield Finding("guard", State.OK, f"The shared guard's head, size {head.size}, is among the store's heads.")
 
 

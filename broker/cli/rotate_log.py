@@ -74,6 +74,12 @@ def log(
         int | None,
         typer.Option(min=0, help="With --compromised: the last size of the log that is known to be good; now without."),
     ] = None,
+    ask: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="HOST:PORT", help="The operator's listener of another gateway or relay of this log; repeat it."
+        ),
+    ] = None,
     patience: PatienceOption = PATIENCE,
     _json: JsonOption = False,
 ) -> None:
@@ -86,7 +92,8 @@ def log(
     """
     if (finish and compromised) or (size is not None and not compromised):
         raise typer.BadParameter("expected --finish or --compromised, and --size with --compromised alone")
-    step = _Step([load(GatewaySettings, each) for each in config], stage, patience)
+    settings = [load(GatewaySettings, each) for each in config]
+    step = _Step(settings, Running(settings, ask or ()), stage, patience)
     found = step.end() if finish else step.begin(compromised, size)
     emit(ctx, {"ok": True, **found}, lambda console: _show(console, found))
 
@@ -94,6 +101,7 @@ def log(
 @dataclass(frozen=True, slots=True)
 class _Step:
     settings: list[GatewaySettings]
+    running: Running
     stage: Path | None
     patience: float
 
@@ -158,16 +166,14 @@ class _Step:
 
     def _signed_with(self, pair: LogPair) -> None:
         name = id_of(pair)
-        Running(self.settings).wait(
-            lambda said: name in said.get("log_keys", ()), self.patience, "to sign with the new pair too"
-        )
+        self.running.wait(lambda said: name in said.get("log_keys", ()), self.patience, "signs with the new pair too")
 
     def _adopted(self, version: int, pair: LogPair) -> None:
         name = id_of(pair)
-        Running(self.settings).wait(
+        self.running.wait(
             lambda said: said.get("directory", 0) >= version and said.get("log_keys", [""])[0] == name,
             self.patience,
-            f"to go by directory version {version}",
+            f"goes by directory version {version}",
         )
 
     def _check_guard(self, pair: LogSigner) -> None:

@@ -13,16 +13,20 @@ EVERY, ANSWERS = 0.1, 5.0
 
 
 class Running:
-    """Args: settings: of each gateway; all workers of each are asked. One that is not there is no trouble: it goes by
-    what it finds when it starts.
+    """Args:
+    settings: of each gateway; all workers of each are asked. One that is not there is no trouble: it goes by what it
+        finds when it starts.
+    further: host:port of the operator's listeners of other processes, which must be there.
     """
 
-    def __init__(self, settings: Sequence[GatewaySettings]) -> None:
+    def __init__(self, settings: Sequence[GatewaySettings], further: Sequence[str] = ()) -> None:
         self._places = [each.worker(n).listen.operations for each in settings for n in range(each.workers)]
+        self._further = further
 
     def ready(self) -> list[dict[str, Any]]:
         """What `/readyz` of each that runs says; of one that is not ready, the problem."""
-        return [found for place in self._places if (found := _ask(place)) is not None]
+        own = [found for place in self._places if (found := _ask(place)) is not None]
+        return own + [_ask(place) or {"detail": f"nothing at {place}"} for place in self._further]
 
     def wait(self, holds: Callable[[dict[str, Any]], bool], patience: float, what: str) -> int:
         """Wait until it holds of all that run; returns how many that are.
@@ -39,7 +43,7 @@ class Running:
             if time.monotonic() >= deadline:
                 said = wrong[0].get("detail") or wrong[0].get("title") or "is ready without it"
                 raise UnavailableError(
-                    f"Expected every gateway that runs {what}, found that {len(wrong)} of {len(found)} does not.",
+                    f"Expected that each process of this log {what}, found that {len(wrong)} of {len(found)} does not.",
                     advice=f"One of them says: {said}",
                 )
             time.sleep(EVERY)

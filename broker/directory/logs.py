@@ -1,6 +1,6 @@
 """The next version of a directory document, for the two steps of a log's change of keys."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from broker.crypto.keys import PublicKey
 from broker.errors import IntegrityError
@@ -72,6 +72,24 @@ def ended(document: Directory, gateway: str, size: int) -> Directory:
         return key.model_copy(update={"state": KeyState.RETIRED}) if key.kid in gone else key
 
     return _with(document, log.model_copy(update={"former": former}), changed, [])
+
+
+def dropped(before: Directory, after: Directory) -> Iterator[str]:
+    """What a version says less of a log that goes on: without it receipts could be checked no more, or a pair that had
+    come to its end would count again.
+    """
+    rows = {(log.gateway, log.origin): log for log in after.logs}
+    for log in before.logs:
+        row = rows.get((log.gateway, log.origin))
+        if row is None:
+            continue
+        sizes = {(each.ed25519, each.mldsa44): each.size for each in row.pairs}
+        for each in log.pairs:
+            size = sizes.get((each.ed25519, each.mldsa44), -1)
+            if size == -1:
+                yield f"the log of {log.gateway} without a pair of keys that it had"
+            elif each.size is not None and (size is None or size > each.size):
+                yield f"a former pair of the log of {log.gateway} that counts further than before"
 
 
 def _with(document: Directory, row: Log, changed: Callable[[Key], Key], added: Sequence[Key]) -> Directory:

@@ -157,7 +157,7 @@ class Verifier:
         version = _claimed(receipt).directory.version
         snapshot = self._at(version)
         judge = snapshot or self._directory.current()
-        entry = self._proven(receipt)
+        entry = self._proven(receipt, snapshot)
         if snapshot is None and version > judge.ref.version:
             raise _alarm(f"Expected directory version {version}, which a receipt names, in the repository, found none.")
         hash_ = self._seen.setdefault(version, entry.directory.hash) if snapshot is None else snapshot.ref.hash
@@ -165,19 +165,28 @@ class Verifier:
             raise _alarm(f"Expected the same directory version {version} everywhere, found another hash in a receipt.")
         return entry, judge
 
-    def _proven(self, receipt: Receipt) -> Entry:
+    def _proven(self, receipt: Receipt, named: Snapshot | None) -> Entry:
         """The receipt's entry, under the log's keys as the newest directory has them: whatever version the entry names,
-        for who took a former key could name any. A row may be older than the log's keys here: it is asked for anew.
+        for who took a former key could name any. The newest that is held here may be older than the head's keys.
         """
-        log = self._directory.current().log(self._gateway)
         try:
+            log = self._row(receipt, self._directory.current(), named)
             if not _signed(receipt, log):
-                log = self._directory.refresh().log(self._gateway)
+                log = self._row(receipt, self._directory.refresh(), named)
             return verify_receipt(receipt, log)
         except IntegrityError as error:
             if error.code is not Code.RECEIPT_INVALID:
                 raise
             raise PacketError(Code.RECEIPT_INVALID, error.message, advice=_KEEP_IT) from None
+
+    def _row(self, receipt: Receipt, newest: Snapshot, named: Snapshot | None) -> Log:
+        """The newest row of the receipt's log; of one that ended, and another took its place, that of its time."""
+        origin = receipt.checkpoint.partition("\n")[0]
+        for snapshot in (newest, named or newest):
+            for log in snapshot.document.logs:
+                if (log.gateway, log.origin) == (self._gateway, origin):
+                    return log
+        return newest.log(self._gateway)
 
     def _at(self, version: int) -> Snapshot | None:
         """That version; None where it is not to be had: then, for an older one, the current directory judges."""

@@ -14,6 +14,7 @@ from broker.ledger.fsck import check_log
 from broker.ledger.mirror import files_in, mirror
 from broker.merkle.note import judged
 from broker.merkle.receipt import verify_receipt
+from schemas.packet import MEDIA_TYPE
 from tests.http.live import Live
 from tests.http.rotating import HANDLING, RECIPIENT, TIP, Load, all_verify
 from tests.system.killing import start
@@ -111,6 +112,8 @@ def row_head(copy, row):
 def test_a_restart_after_each_stage_is_good(live, tmp_path):
     config = live.deployment.config
     sender, receipts = live.clients["in-ncb"], []
+    first = sender.seal("tip", to=RECIPIENT, payload=TIP, handling=HANDLING).raw
+    answers = []
 
     def lived():
         live.process.terminate()
@@ -119,6 +122,7 @@ def test_a_restart_after_each_stage_is_good(live, tmp_path):
         live._await()
         sent = sender.send("tip", to=RECIPIENT, payload=TIP, handling=HANDLING)
         receipts.append(sent.receipt)
+        answers.append(live.http["in-ncb"].post("/v1/packets", content=first, headers={"content-type": MEDIA_TYPE}))
 
     lived()
     setu("rotate", "log", "--config", config)
@@ -131,4 +135,6 @@ def test_a_restart_after_each_stage_is_good(live, tmp_path):
     assert [len(judged(each.checkpoint.encode(), row.origin, row.pairs).pairs) for each in receipts] == [1, 2, 1, 1]
     for each in receipts:
         verify_receipt(each, row)
-    assert [each.header.from_ for each in live.clients[RECIPIENT].follow("tip", drain=True, wait=0)] == ["in-ncb"] * 4
+    assert [each.status_code for each in answers] == [201, 200, 200, 200]
+    assert len({each.content for each in answers}) == 1
+    assert [each.header.from_ for each in live.clients[RECIPIENT].follow("tip", drain=True, wait=0)] == ["in-ncb"] * 5

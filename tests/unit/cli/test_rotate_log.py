@@ -208,3 +208,10 @@ def test_a_pair_that_stands_in_a_row_already_makes_no_sound_document(quiet):
     (pair,) = log_pairs_of(keys_in(quiet.path / "keys"), row(quiet))
     with pytest.raises(IntegrityError, match="two verifier keys of one id"):
         check_document(replaced(document, gateway, pair.pair, now=1_790_000_000, days=1))
+
+
+def test_a_process_that_is_named_must_be_there(setu, quiet):
+    nobody = f"127.0.0.1:{free_port()}"
+    found = setu("rotate", "log", "--config", quiet.config, "--ask", nobody, "--patience", "0.2")
+    assert (found.status, f"nothing at {nobody}" in found.err) == (1, True), found.err
+    assert row(quiet).former is None

@@ -4,8 +4,10 @@ import json
 
 import pytest
 
+from broker.assembly.keys import keys_in
 from broker.assembly.realm import local_directory
 from broker.errors import IntegrityError
+from broker.merkle.note import LogSigner
 
 USES = [pytest.param("targets", 2, id="targets"), pytest.param("root", 4, id="root")]
 
@@ -118,3 +120,18 @@ def test_where_all_keys_are_in_one_place_it_is_done_at_once(setu, own, use, coun
     assert changed["published"] is True
     with pytest.raises(IntegrityError):
         source.at(99)
+
+
+def test_nobody_signs_away_a_logs_former_pair(realm):
+    logs = json.loads(realm.reader("now").refresh().raw)["logs"]
+    realm.run("keys", "generate", realm.post / "other", "--for", "log")
+    other = log_signer(logs[0]["origin"], realm.post / "other")
+    logs[0] |= {"ed25519": other.vkeys[0], "mldsa44": other.vkeys[1]}
+    out = realm.post / "forgotten.json"
+    said = realm.setu("realm", "new", out, "--document", realm.document(logs=logs), *realm.held("IND"))
+    assert (said.status, "without a pair of keys that it had" in said.err) == (1, True)
+
+
+def log_signer(origin, folder):
+    keys = {key.alg: key for _, key in keys_in(folder)}
+    return LogSigner(origin, keys["Ed25519"], keys["ML-DSA-44"])

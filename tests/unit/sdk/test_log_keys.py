@@ -116,3 +116,13 @@ def test_a_receipt_under_keys_that_do_not_count_proves_nothing(signer, held):
         proven(gateway_of(signer), realms)
     assert caught.value.code is Code.RECEIPT_INVALID
     assert realms.refreshed == 1
+
+
+def test_a_log_that_ended_is_judged_by_the_row_of_its_time():
+    another = LogSigner("log.another.example/in", NEW.ed25519, NEW.mldsa44)
+    row_of_another = row(another).model_copy(update={"origin": another.origin})
+    later = FIRST.with_(document={"logs": [row_of_another.to_object()]})
+    realms = SimulatedDirectory(FIRST.snapshot, later.snapshot)
+    assert proven(gateway_of(OLD), realms) == 0
+    with pytest.raises(PacketError):
+        proven(gateway_of(NEW), realms)
