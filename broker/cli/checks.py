@@ -19,6 +19,7 @@ from broker.config import GatewaySettings
 from broker.crypto.certificates import dates, pem_to_der
 from broker.crypto.keyfile import read_secret
 from broker.crypto.sealing import is_sealed
+from broker.directory.logs import both_sign
 from broker.errors import SetuError
 from broker.merkle.note import verify_remembered
 from schemas.directory import KeyState, Role
@@ -89,6 +90,10 @@ def _keys(patient: Patient) -> Iterator[Finding]:
             State.WARNING,
             "The private half of a former pair of the log's keys is still here, though it signs no more.",
             "Run `setu rotate log --finish` here, which destroys it.",
+        )
+    if both_sign(log):
+        yield Finding(
+            "keys", State.OK, "Two pairs sign the log's heads, for a rotation is under way: setu rotate log --finish."
         )
     if any(each not in pairs for each in held):
         yield Finding(

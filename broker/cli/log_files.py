@@ -9,6 +9,7 @@ from broker.assembly.keys import CURSOR, cursor_key, log_pairs_of
 from broker.assembly.keystore import keystore
 from broker.crypto.keyfile import destroy, read_key_with_use
 from broker.crypto.keys import PrivateKey, generate
+from broker.crypto.keystore import KeyStore
 from broker.errors import IntegrityError
 from broker.merkle.note import ED25519, MLDSA44, LogSigner, VerifierKey
 from schemas.directory import KeyUse, Log, LogPair
@@ -26,13 +27,14 @@ class LogFile:
     vkey: str
 
 
-def staged(folder: Path, log: Log) -> LogSigner | None:
+def staged(folder: Path, log: Log, keys: KeyStore | None = None) -> LogSigner | None:
     """The pair here that the directory does not name yet.
 
     Raises:
         IntegrityError: code `config-invalid`; there are further log keys that are no one pair.
     """
-    files = list(_files(folder, log))
+    keys = keys or keystore()
+    files = list(_files(folder, log, keys))
     held = log_pairs_of([(KeyUse.LOG, each.key) for each in files], log)
     listed = {key for pair in log.pairs for key in (pair.ed25519, pair.mldsa44)}
     strange = [each.path.name for each in files if each.vkey not in listed]
@@ -46,43 +48,54 @@ def staged(folder: Path, log: Log) -> LogSigner | None:
     return found[0] if found else None
 
 
-def make_pair(folder: Path, log: Log, random: Callable[[int], bytes]) -> LogSigner:
+def make_pair(folder: Path, log: Log, random: Callable[[int], bytes], keys: KeyStore | None = None) -> LogSigner:
     """A new pair in numbered files, sealed where the current pair is; raises IntegrityError (`config-invalid`)."""
+    keys = keys or keystore()
     number = next(n for n in itertools.count(2) if not any((folder / f.format(n)).exists() for f in NUMBERED.values()))
-    beside = _beside(folder, log)
+    beside = _beside(folder, log, keys)
     made = {alg: generate(alg, random) for alg in NUMBERED}
     for alg, key in made.items():
-        keystore().write_beside(beside, folder / NUMBERED[alg].format(number), key, KeyUse.LOG)
+        keys.write_beside(beside, folder / NUMBERED[alg].format(number), key, KeyUse.LOG)
     return LogSigner(log.origin, made["Ed25519"], made["ML-DSA-44"])
 
 
-def destroy_ended(folder: Path, log: Log, compromised: frozenset[str]) -> list[Path]:
-    """Destroy the private halves of former pairs that sign no more; returns their files, none where none is here.
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Files of former pairs that sign no more: those destroyed, and credentials, which only a unit can take away."""
 
-    What cursors were signed with is kept, so that whoever stands at one is at no loss; not of a key whose kid is among
-    `compromised`. Raises IntegrityError (code `config-invalid`).
+    destroyed: list[Path]
+    granted: list[Path]
+
+
+def destroy_ended(folder: Path, log: Log, keys: KeyStore | None = None) -> Ended:
+    """Destroy the private halves of former pairs that sign no more.
+
+    What cursors were signed with is kept, so that whoever stands at one is at no loss; also of a compromised pair, for
+    a cursor only says where in its own topic an agency stands. Raises IntegrityError (code `config-invalid`).
     """
+    keys = keys or keystore()
     ended = {key for pair in log.former or () if pair.size is not None for key in (pair.ed25519, pair.mldsa44)}
-    files = [each for each in _files(folder, log) if each.vkey in ended]
+    files = [each for each in _files(folder, log, keys) if each.vkey in ended]
     for each in files:
-        if each.key.alg == "Ed25519" and each.key.public.kid not in compromised:
-            _keep_cursors(folder, log, each.key)
-    for each in files:
-        destroy(each.path)
-    return [each.path for each in files]
+        if each.key.alg == "Ed25519":
+            _keep_cursors(folder, log, each.key, keys)
+    own = [each.path for each in files if each.path.parent == folder]
+    for path in own:
+        destroy(path)
+    return Ended(own, [each.path for each in files if each.path.parent != folder])
 
 
-def _keep_cursors(folder: Path, log: Log, key: PrivateKey) -> None:
+def _keep_cursors(folder: Path, log: Log, key: PrivateKey, keys: KeyStore) -> None:
     kept = PrivateKey("Ed25519", cursor_key(key))
     for path in folder.glob(CURSORS.format("*")):
-        if keystore().key(path, CURSOR).public == kept.public:
+        if keys.key(path, CURSOR).public == kept.public:
             return
     number = next(n for n in itertools.count(1) if not (folder / CURSORS.format(n)).exists())
-    keystore().write_beside(_beside(folder, log), folder / CURSORS.format(number), kept, CURSOR)
+    keys.write_beside(_beside(folder, log, keys), folder / CURSORS.format(number), kept, CURSOR)
 
 
-def _beside(folder: Path, log: Log) -> Path:
-    for each in _files(folder, log):
+def _beside(folder: Path, log: Log, keys: KeyStore) -> Path:
+    for each in _files(folder, log, keys):
         if each.vkey == log.ed25519:
             return each.path
     raise IntegrityError(
@@ -92,9 +105,9 @@ def _beside(folder: Path, log: Log) -> Path:
     )
 
 
-def _files(folder: Path, log: Log) -> Iterator[LogFile]:
-    for path in keystore().paths(folder, "log-*.key"):
-        use, key = read_key_with_use(path, keystore().read)
+def _files(folder: Path, log: Log, keys: KeyStore) -> Iterator[LogFile]:
+    for path in keys.paths(folder, "log-*.key"):
+        use, key = read_key_with_use(path, keys.read)
         if use == KeyUse.LOG:
             yield LogFile(path, key, str(VerifierKey(log.origin, _TYPES[key.alg], key.public)))
 

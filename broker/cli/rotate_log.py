@@ -31,7 +31,7 @@ from broker.directory.logs import both_sign, ended, replaced, row_of
 from broker.errors import IntegrityError
 from broker.merkle.note import LogSigner
 from broker.merkle.signers import id_of
-from schemas.directory import Directory, KeyState, LogPair
+from schemas.directory import Directory, LogPair
 from schemas.problem import Code
 
 EXAMPLE = "Example: setu rotate log --config deployment/setu.toml   (and later, with --finish)"
@@ -139,22 +139,21 @@ class _Step:
         if compromised:
             found |= {"step": "compromised", "size": size}
             if self.stage is None:
-                found["destroyed"] = self._destroy(after)
+                found |= self._destroy(after)
         return found
 
     def end(self) -> dict[str, Any]:
         before = local_directory(self.own).current().signed
         row = row_of(before, self.own.gateway)
         if not both_sign(row):
-            destroyed = self._destroy(before)
-            return {"step": "ended", "version": before.version, "published": False, "destroyed": destroyed}
+            return {"step": "ended", "version": before.version, "published": False, **self._destroy(before)}
         (pair,) = row.pairs[:1]
         self._adopted(before.version, pair)
         self._check_guard(self._held(pair))
         size = self._size()
         after = ended(before, self.own.gateway, size)
         found = self._put(after) | {"step": "ended", "signs": id_of(pair), "size": size}
-        return found | {"destroyed": self._destroy(after) if self.stage is None else []}
+        return found | (self._destroy(after) if self.stage is None else {})
 
     def _put(self, document: Directory) -> dict[str, Any]:
         if self.stage is not None:
@@ -194,10 +193,10 @@ class _Step:
         seen = look_at_store(self.own)
         return 0 if seen is None or seen.size is None else seen.size
 
-    def _destroy(self, document: Directory) -> list[str]:
-        gateway = next(each for each in document.agencies if each.id == self.own.gateway)
-        revoked = frozenset(key.kid for key in gateway.keys if key.state is KeyState.REVOKED)
-        return [str(each) for each in destroy_ended(self.keys, row_of(document, self.own.gateway), revoked)]
+    def _destroy(self, document: Directory) -> dict[str, Any]:
+        found = destroy_ended(self.keys, row_of(document, self.own.gateway))
+        granted = {"granted": [str(each) for each in found.granted]} if found.granted else {}
+        return {"destroyed": [str(each) for each in found.destroyed], **granted}
 
 
 def _show(console: Console, found: dict[str, Any]) -> None:
@@ -212,5 +211,9 @@ def _show(console: Console, found: dict[str, Any]) -> None:
         console.print(f"  the old pair counts for heads of at most {found['size']} entries; {found['signs']} signs")
     for each in found.get("destroyed", ()):
         console.print(f"  destroyed {each}")
+    for each in found.get("granted", ()):
+        console.print(
+            f"  still a credential of this unit: {each}; take it out of the unit and destroy it", style="yellow"
+        )
     if found["step"] != "begun" and not found.get("destroyed") and not found.get("staged"):
         console.print("  no private half of a former pair is here")

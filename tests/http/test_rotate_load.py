@@ -102,7 +102,7 @@ def test_nobody_notices_that_keys_are_exchanged(live, tmp_path):
         assert [reader.directory.at(n).ref.version for n in range(1, current + 1)] == list(range(1, current + 1))
         assert {1, 2, 3, broken["version"]} <= set(named.values()) <= set(range(1, current + 1))
     left = sorted(each.name for each in (live.deployment.path / "keys").glob("[cl]*.key"))
-    assert left == ["cursor-1.key", "log-ed25519-3.key", "log-mldsa44-3.key"]
+    assert left == ["cursor-1.key", "cursor-2.key", "log-ed25519-3.key", "log-mldsa44-3.key"]
 
 
 def row_head(copy, row):

@@ -1,5 +1,6 @@
 """`setu rotate log` where no gateway runs, and what auditors are told afterwards."""
 
+import os
 import shutil
 from contextlib import closing
 
@@ -7,10 +8,12 @@ import pytest
 
 from broker.assembly.keys import keys_in, log_pairs_of
 from broker.assembly.realm import local_directory
+from broker.cli.log_files import destroy_ended, make_pair
 from broker.cli.served import free_port
 from broker.cli.signed_by import of_head
 from broker.cli.trust import trusting
 from broker.crypto.keyfile import destroy
+from broker.crypto.keystore import KeyStore
 from broker.crypto.sealing import is_sealed
 from broker.directory.check import check_document
 from broker.directory.logs import replaced, row_of
@@ -88,14 +91,14 @@ def test_people_are_told_what_comes_next(setu, quiet):
 def test_a_compromised_pair_ends_at_once(setu, quiet):
     found = rotated(setu, quiet, "--compromised")
     assert (found["step"], found["size"], found["published"]) == ("compromised", 0, True)
-    assert (files(quiet), log_keys(quiet)) == (SECOND, [REVOKED] * 2 + [ACTIVE] * 2)
+    assert (files(quiet), log_keys(quiet)) == (SECOND | {"cursor-1.key"}, [REVOKED] * 2 + [ACTIVE] * 2)
 
 
 def test_a_compromise_in_the_middle_of_a_rotation(setu, quiet):
     rotated(setu, quiet)
     rotated(setu, quiet, "--compromised", "--size", "7")
     assert [each.size for each in row(quiet).pairs] == [None, 7, 7]
-    assert files(quiet) == {"log-ed25519-3.key", "log-mldsa44-3.key", "cursor-1.key"}
+    assert files(quiet) == {"log-ed25519-3.key", "log-mldsa44-3.key", "cursor-1.key", "cursor-2.key"}
 
 
 def test_countries_sign_each_step(setu, quiet, tmp_path):
@@ -208,6 +211,22 @@ def test_a_pair_that_stands_in_a_row_already_makes_no_sound_document(quiet):
     (pair,) = log_pairs_of(keys_in(quiet.path / "keys"), row(quiet))
     with pytest.raises(IntegrityError, match="two verifier keys of one id"):
         check_document(replaced(document, gateway, pair.pair, now=1_790_000_000, days=1))
+
+
+def test_a_credential_is_left_to_its_unit(quiet, tmp_path):
+    keys, granted = quiet.path / "keys", tmp_path / "granted"
+    granted.mkdir()
+    log, old = row(quiet), {each.name: each for each in keys.glob("log-*.key")}
+    for name, path in old.items():
+        path.rename(granted / name)
+    held = KeyStore(None, granted)
+    new = make_pair(keys, log, os.urandom, held)
+    after = row_of(
+        replaced(current(quiet), "in-setu", new.pair, now=1_790_000_000, days=1, compromised_at=3), "in-setu"
+    )
+    found = destroy_ended(keys, after, held)
+    assert (found.destroyed, sorted(found.granted)) == ([], sorted(granted.iterdir()))
+    assert files(quiet) == SECOND | {"cursor-1.key"}
 
 
 def test_a_process_that_is_named_must_be_there(setu, quiet):
