@@ -165,13 +165,14 @@ class GatewaySettings(Settings):
 class GuardSettings(Settings):
     """`guard.toml`, of `setu guard`. Best on another machine than the store's, in other hands.
 
-    file: the newest head, which is all that a guard keeps. origin, vkeys: the log's name and its two verifier keys.
+    file: the newest head, which is all that a guard keeps. origin, vkeys: the log's name and its verifier keys, Ed25519
+    then ML-DSA-44, for each pair under which it takes heads; changed, they are taken up without a restart.
     clients_ca: whoever has a certificate of it may write, but nothing that the log's keys have not signed.
     name, key: what it cosigns with, as a witness; the key's file is made at the first start.
     """
 
     origin: str
-    vkeys: Annotated[tuple[str, ...], Field(min_length=2, max_length=2)]
+    vkeys: Annotated[tuple[str, ...], Field(min_length=2, max_length=16)]
     file: Path = Path("head")
     name: Annotated[str, Field(pattern=r"^[^\s+]+$")] = "setu-guard"
     key: Path = Path("witness.key")
@@ -181,6 +182,14 @@ class GuardSettings(Settings):
     certificate_key: Path = Path("server.key")
     clients_ca: Path = Path("clients-ca.pem")
     base: Annotated[Path, Field(exclude=True)] = Path()
+
+    @model_validator(mode="after")
+    def _in_pairs(self) -> Self:
+        if len(self.vkeys) % 2:
+            raise ValueError(
+                "expected `vkeys` in pairs, an Ed25519 and an ML-DSA-44 verifier key each, found an odd number"
+            )
+        return self
 
     def at(self, place: Path) -> Path:
         return self.base / place

@@ -138,13 +138,33 @@ class Agreement(Model):
         return found.pop() if len(found) == 1 else None
 
 
+class LogPair(Model):
+    """Two note verifier keys (C2SP signed-note) that belong together: a head counts under both, or not under these.
+
+    size: heads of more entries count no more under these keys; absent: all do.
+    """
+
+    ed25519: str
+    mldsa44: str
+    size: Count | None = None
+
+
 class Log(Model):
-    """A gateway's ledger: where it is, and the two note verifier keys (C2SP signed-note) that sign its heads."""
+    """A gateway's ledger: where it is, and the pair of keys that signs its heads.
+
+    former: pairs that did before, the latest first. They stay for ever, for so do receipts; without `size` both sign.
+    """
 
     gateway: AgencyId
     origin: Annotated[str, StringConstraints(pattern=r"^[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)*$", max_length=120)]
     ed25519: str
     mldsa44: str
+    former: Annotated[tuple[LogPair, ...], Field(min_length=1)] | None = None
+
+    @property
+    def pairs(self) -> tuple[LogPair, ...]:
+        """The current pair, then the former ones, the latest first."""
+        return (LogPair(ed25519=self.ed25519, mldsa44=self.mldsa44), *(self.former or ()))
 
 
 class Directory(Model):

@@ -16,9 +16,10 @@ from typing import Any
 import uvloop
 
 from broker.assembly.figures import watch_certificates, watch_directory, watch_ledger, watch_relay
-from broker.assembly.keys import cursor_key, keys_in, log_keys_of, wrap_keys_of
+from broker.assembly.keys import keys_in, wrap_keys_of
 from broker.assembly.keystore import keystore
 from broker.assembly.ledger import open_books
+from broker.assembly.logkeys import LogKeys
 from broker.assembly.policy import policy_in
 from broker.assembly.realm import deny_lists, keep_fresh, local_directory
 from broker.config import GatewaySettings, split_address
@@ -53,7 +54,7 @@ from broker.gateway.server import Listener, Server, bind, bind_unix
 from broker.gateway.services import Services
 from broker.gateway.tls import server_context
 from broker.ledger.committer import Committer
-from broker.merkle.note import LogSigner, verify_checkpoint
+from broker.merkle.note import judged
 from broker.telemetry.asked import Asked
 from broker.telemetry.logs import Log, heard
 from broker.telemetry.metrics import Metrics
@@ -105,21 +106,27 @@ class Gateway:
     async def _serve(self, stack: AsyncExitStack) -> None:
         settings, now, probe = self._settings, self._now, self._probe
         keys = keys_in(settings.at(settings.paths.keys))
-        log_keys = log_keys_of(keys)
         keep_fresh(settings, now=now)
         directory = local_directory(settings, now=now)
         policy = policy_in(settings.at(settings.paths.policies))
-        origin = directory.current().log(settings.gateway).origin
+        row = directory.current().log(settings.gateway)
+        log_keys = LogKeys(settings.at(settings.paths.keys), settings.gateway, row, shared=not settings.embedded)
 
         log, metrics = Log(sys.stderr, now), Metrics()
         bell = Bell(asyncio.get_running_loop())
-        books = await open_books(
-            settings, stack, origin=origin, log_keys=log_keys, now=now, probe=probe, metrics=metrics
-        )
+        books = await open_books(settings, stack, signer=log_keys.signers, now=now, probe=probe, metrics=metrics)
         books.heard.append(bell.ring)
         committer, reader = books.committer, books.reader
 
-        in_force = InForce(directory, policy, committer, reader, gateway=settings.gateway, moved=bell.everybody)
+        in_force = InForce(
+            directory,
+            policy,
+            committer,
+            reader,
+            gateway=settings.gateway,
+            moved=bell.everybody,
+            adopting=log_keys.adopting,
+        )
         await in_force.start()
         look = watch_directory(metrics, in_force, now)
         asked: list[Asked[Any]] = [watch_ledger(metrics, settings, books, now)]
@@ -133,7 +140,7 @@ class Gateway:
         stack.push_async_callback(refusals.flush, everything=True)
 
         identify = Identify(in_force, now)
-        health = Health(in_force, reader, lambda: _check_signing(books.signer, committer), now)
+        health = Health(in_force, reader, lambda: _check_signing(log_keys, committer), now)
         audit = Audit(in_force, committer, reader)
         services = Services(
             identify=identify,
@@ -156,7 +163,7 @@ class Gateway:
                 in_force,
                 committer,
                 reader,
-                Cursors(cursor_key(log_keys["Ed25519"])),
+                Cursors(log_keys.cursor_keys),
                 bell,
                 now=now,
                 page_bytes=settings.acceptance.page_bytes,
@@ -215,6 +222,7 @@ class Gateway:
         chores = Chores(works, reader, holder=None if settings.embedded else books.holder)
         for work, seconds in (
             (look, DIRECTORY_SECONDS),
+            (lambda: asyncio.to_thread(log_keys.look), DIRECTORY_SECONDS),
             (refusals.flush, REFUSALS_SECONDS),
             (chores, CHORES_SECONDS),
             (lambda: asyncio.to_thread(keep_fresh, settings, now=now), FRESH_SECONDS),
@@ -248,7 +256,10 @@ class Gateway:
         return bind(*split_address(settings.listen.address), shared=settings.workers > 1), tls
 
 
-def _check_signing(signer: LogSigner, committer: Committer) -> None:
+def _check_signing(log_keys: LogKeys, committer: Committer) -> list[str]:
+    """The names of the pairs that sign, of which each was tried."""
     if committer.failure is not None:
         raise committer.failure
-    verify_checkpoint(signer.sign(0, hashlib.sha256(b"").digest()), signer.origin, *signer.vkeys)
+    signer = log_keys.signers
+    judged(signer.sign(0, hashlib.sha256(b"").digest()), signer.origin, [each.pair for each in signer.signing])
+    return log_keys.names()

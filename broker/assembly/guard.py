@@ -8,8 +8,9 @@ from broker.assembly.keystore import keystore
 from broker.config import GatewaySettings
 from broker.errors import IntegrityError, UnavailableError
 from broker.ledger.remote import RemoteGuard
-from broker.ledger.witness import TEXT, Answer
-from broker.merkle.note import MAX_NOTE, LogSigner
+from broker.ledger.witness import ADD, FORBIDDEN, TEXT, Answer, Request
+from broker.merkle.note import MAX_NOTE, HeadSigner, LogSigner
+from broker.merkle.tree import EMPTY_ROOT
 from broker.store.port import Reads
 from schemas.problem import Code
 
@@ -23,12 +24,19 @@ IDLE = 30.0
 class SharedGuardClient(RemoteGuard):
     """A gateway's connection to the guard; `close` it."""
 
-    def __init__(self, client: httpx.Client, signer: LogSigner, store: Reads) -> None:
+    def __init__(self, client: httpx.Client, signer: HeadSigner, store: Reads) -> None:
         super().__init__(self._ask_over_https, signer, store.has_head)
         self._client = client
 
     def close(self) -> None:
         self._client.close()
+
+    def takes(self, signer: LogSigner) -> bool:
+        """Whether the guard takes heads under this pair alone: it is shown one of the empty log, which changes nothing
+        in a guard that holds a head. Raises UnavailableError.
+        """
+        asked = Request(0, (), signer.sign(0, EMPTY_ROOT)).encode()
+        return self._ask_over_https(ADD, asked).status != FORBIDDEN
 
     def _ask_over_https(self, path: str, body: bytes | None) -> Answer:
         try:
@@ -54,7 +62,7 @@ class SharedGuardClient(RemoteGuard):
         return Answer(response.status_code, response.headers.get("content-type", ""), bytes(found))
 
 
-def shared_guard(settings: GatewaySettings, signer: LogSigner, store: Reads) -> SharedGuardClient:
+def shared_guard(settings: GatewaySettings, signer: HeadSigner, store: Reads) -> SharedGuardClient:
     """The guard that `[guard]` in the settings names.
 
     Raises:

@@ -7,10 +7,15 @@ from broker.assembly.keystore import keystore
 from broker.crypto.keys import PrivateKey
 from broker.envelope.jws import Signer
 from broker.errors import IntegrityError
-from schemas.directory import KeyUse
+from broker.merkle.note import ED25519, MLDSA44, LogSigner, VerifierKey
+from schemas.directory import KeyUse, Log
 from schemas.problem import Code
 
 CURSOR_LABEL = b"setu1.cursor-key"
+CURSOR = "cursor"
+"""The use of a key file with what a former pair's cursors were signed with; the pair itself was destroyed."""
+
+_TYPES = {"Ed25519": ED25519, "ML-DSA-44": MLDSA44}
 
 Keys = list[tuple[str, PrivateKey]]
 """(use, key)."""
@@ -43,16 +48,20 @@ def wrap_keys_of(keys: Keys) -> Mapping[str, PrivateKey]:
     return {key.public.kid: key for use, key in keys if use == KeyUse.WRAP}
 
 
-def log_keys_of(keys: Keys) -> Mapping[str, PrivateKey]:
-    """The log's two keys by algorithm; raises IntegrityError (code `config-invalid`)."""
-    found = {key.alg: key for use, key in keys if use == KeyUse.LOG}
-    if found.keys() != {"Ed25519", "ML-DSA-44"}:
-        raise IntegrityError(
-            Code.CONFIG_INVALID,
-            "Expected an Ed25519 and an ML-DSA-44 log key, found others.",
-            advice="Restore the gateway's keys folder; a log has the same two keys for life.",
-        )
-    return found
+def log_pairs_of(keys: Keys, log: Log) -> tuple[LogSigner, ...]:
+    """The pairs of log keys among these: those that the row names, and one that it does not name yet, where there is
+    exactly one further key of each algorithm.
+    """
+    found = {str(VerifierKey(log.origin, _TYPES[key.alg], key.public)): key for use, key in keys if use == KeyUse.LOG}
+    held = []
+    for each in log.pairs:
+        classical, quantum = found.pop(each.ed25519, None), found.pop(each.mldsa44, None)
+        if classical is not None and quantum is not None:
+            held.append(LogSigner(log.origin, classical, quantum))
+    further = {alg: [key for key in found.values() if key.alg == alg] for alg in _TYPES}
+    if all(len(each) == 1 for each in further.values()):
+        held.append(LogSigner(log.origin, *(each[0] for each in further.values())))
+    return tuple(held)
 
 
 def cursor_key(log_key: PrivateKey) -> bytes:

@@ -4,14 +4,13 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AsyncExitStack, ExitStack, closing
 from dataclasses import dataclass
 
 from broker.assembly.guard import shared_guard
 from broker.assembly.store import store_url
 from broker.config import GatewaySettings
-from broker.crypto.keys import PrivateKey
 from broker.flows.grown import Grown
 from broker.flows.routine import ended
 from broker.ledger.committer import Committer
@@ -19,7 +18,7 @@ from broker.ledger.guard import FileGuard, Guard
 from broker.ledger.measured import MeasuredGuard
 from broker.ledger.publisher import Publisher
 from broker.ledger.reader import Reader
-from broker.merkle.note import LogSigner
+from broker.merkle.signers import LogSigners
 from broker.store.sql import SqlStore
 from broker.telemetry.metrics import Metrics
 
@@ -37,7 +36,7 @@ class Books:
 
     store: SqlStore
     guard: Guard
-    signer: LogSigner
+    signer: LogSigners
     committer: Committer
     reader: Reader
     holder: str
@@ -48,8 +47,7 @@ async def open_books(
     settings: GatewaySettings,
     stack: AsyncExitStack,
     *,
-    origin: str,
-    log_keys: Mapping[str, PrivateKey],
+    signer: LogSigners,
     now: Callable[[], float] = time.time,
     probe: Callable[[str], None] = lambda _: None,
     random: Callable[[int], bytes] = os.urandom,
@@ -68,7 +66,6 @@ async def open_books(
             each(topics)
 
     metrics = metrics or Metrics()
-    signer = LogSigner(origin, log_keys["Ed25519"], log_keys["ML-DSA-44"])
     with ExitStack() as opened:
         # The embedded guard first: it keeps a second process away from the file.
         own = opened.enter_context(closing(FileGuard(settings.at(settings.paths.guard)))) if settings.embedded else None

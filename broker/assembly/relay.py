@@ -10,8 +10,8 @@ from typing import Any
 import uvloop
 
 from broker.assembly.figures import watch_certificates, watch_directory, watch_ledger, watch_relay
-from broker.assembly.keys import keys_in, log_keys_of
 from broker.assembly.ledger import open_books
+from broker.assembly.logkeys import LogKeys
 from broker.assembly.policy import policy_in
 from broker.assembly.realm import local_directory
 from broker.assembly.topics import RELAY, place_of
@@ -108,13 +108,13 @@ class RelayProcess:
         except UnavailableError as error:
             log.warning("kafka", said=str(error))
         directory = local_directory(settings, now=now)
-        origin = directory.current().log(settings.gateway).origin
-        log_keys = log_keys_of(keys_in(settings.at(settings.paths.keys)))
-        books = await open_books(
-            settings, stack, origin=origin, log_keys=log_keys, now=now, probe=probe, metrics=metrics
-        )
+        row = directory.current().log(settings.gateway)
+        log_keys = LogKeys(settings.at(settings.paths.keys), settings.gateway, row, shared=True)
+        books = await open_books(settings, stack, signer=log_keys.signers, now=now, probe=probe, metrics=metrics)
         policy = policy_in(settings.at(settings.paths.policies))
-        in_force = InForce(directory, policy, books.committer, books.reader, gateway=settings.gateway)
+        in_force = InForce(
+            directory, policy, books.committer, books.reader, gateway=settings.gateway, adopting=log_keys.adopting
+        )
         await in_force.start()
 
         leased = Leased(books.reader, "relay", books.holder)
@@ -129,11 +129,12 @@ class RelayProcess:
             watch_ledger(metrics, settings, books, now),
             watch_relay(metrics, books.store, in_force, now),
         )
-        health = _Health(in_force, books.reader, leased, relay)
+        health = _Health(in_force, books.reader, leased, relay, log_keys)
         server: Server
         operator = Operator(health, metrics, log, lambda: server.stopping, asked)
         server = Server(Listener(operator, bind(*self._operations)), None, settings.limits, lambda: None)
-        stack.callback(asyncio.create_task(again(look, DIRECTORY_SECONDS)).cancel)
+        for work in (look, lambda: asyncio.to_thread(log_keys.look)):
+            stack.callback(asyncio.create_task(again(work, DIRECTORY_SECONDS)).cancel)
         relaying = asyncio.create_task(leased.run(lambda: relay.run(give_up=GIVE_UP_SECONDS)))
         stack.push_async_callback(ended, relaying)
         log.info("relay", cluster=", ".join(self._place.bootstrap), holder=books.holder)
@@ -143,11 +144,14 @@ class RelayProcess:
 class _Health:
     """What `/readyz` of a relay says."""
 
-    def __init__(self, in_force: InForce, reader: LedgerReader, leased: Leased, relay: Relay) -> None:
+    def __init__(
+        self, in_force: InForce, reader: LedgerReader, leased: Leased, relay: Relay, log_keys: LogKeys
+    ) -> None:
         self._in_force = in_force
         self._reader = reader
         self._leased = leased
         self._relay = relay
+        self._log_keys = log_keys
 
     async def ready(self) -> dict[str, Any]:
         """What was found; raises UnavailableError where nothing could be relayed, or something is not."""
@@ -156,4 +160,9 @@ class _Health:
         trouble = self._leased.trouble or (self._relay.trouble if active else None) or self._in_force.trouble
         if trouble is not None:
             raise UnavailableError("Expected the relay to go on, found that it does not.", advice=trouble)
-        return {"ready": True, "active": active, "directory": self._in_force.view().snapshot.ref.version}
+        return {
+            "ready": True,
+            "active": active,
+            "directory": self._in_force.view().snapshot.ref.version,
+            "log_keys": self._log_keys.names(),
+        }

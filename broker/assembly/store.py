@@ -7,7 +7,7 @@ from broker.assembly.guard import shared_guard
 from broker.config import GatewaySettings
 from broker.errors import IntegrityError
 from broker.ledger.guard import FileGuard
-from broker.merkle.note import LogSigner, parse_checkpoint
+from broker.merkle.note import HeadSigner, LogSigner, parse_checkpoint
 from broker.store import copying
 from broker.store.copying import Copied, Progress
 from broker.store.look import Look, look
@@ -40,10 +40,16 @@ def look_at_store(settings: GatewaySettings, head: tuple[int, bytes] | None = No
     return look_at_server(settings.store, head)
 
 
-def shared_note(settings: GatewaySettings, signer: LogSigner) -> bytes | None:
+def shared_note(settings: GatewaySettings, signer: HeadSigner) -> bytes | None:
     """The newest head that the gateways' shared guard holds."""
     with closing(SqlStore(store_url(settings))) as store, closing(shared_guard(settings, signer, store)) as guard:
         return guard.read()
+
+
+def guard_takes(settings: GatewaySettings, signer: LogSigner) -> bool:
+    """Whether the gateways' shared guard takes heads under this pair alone; raises UnavailableError."""
+    with closing(SqlStore(store_url(settings))) as store, closing(shared_guard(settings, signer, store)) as guard:
+        return guard.takes(signer)
 
 
 def upgrade_store(settings: GatewaySettings) -> Upgraded:

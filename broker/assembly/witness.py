@@ -13,21 +13,33 @@ from broker.assembly.keystore import keystore
 from broker.config import GuardSettings, split_address
 from broker.crypto.keyfile import write_key
 from broker.crypto.keys import PrivateKey, generate
+from broker.flows.routine import again
 from broker.gateway.health import Operator
 from broker.gateway.server import Listener, Server, bind
 from broker.gateway.tls import server_context
 from broker.gateway.witness import LIMITS, WitnessApp, WitnessHealth
 from broker.ledger.guard import FileGuard
 from broker.ledger.witness import Witness
-from broker.merkle.note import VerifierKey
-from broker.telemetry.logs import Log
+from broker.merkle.note import check_pair
+from broker.merkle.signers import id_of
+from broker.telemetry.logs import Log, heard
 from broker.telemetry.metrics import GuardFigures
+from schemas.directory import LogPair
 
 WITNESS_USE = "witness"
+REREAD_SECONDS = 2.0
+
+Pairs = tuple[LogPair, ...]
 
 
-def serve_guard(settings: GuardSettings, *, now: Callable[[], float] = time.time) -> None:
-    """Be the guard until a signal; returns after an orderly end.
+def serve_guard(
+    settings: GuardSettings,
+    *,
+    now: Callable[[], float] = time.time,
+    reread: Callable[[], GuardSettings] | None = None,
+) -> None:
+    """Be the guard until a signal; returns after an orderly end. `reread`: its settings anew; of what changed in them,
+    only `vkeys` are taken up.
 
     Raises:
         IntegrityError: `config-invalid`, or `log-invalid`: its file holds no checkpoint of this log.
@@ -35,11 +47,8 @@ def serve_guard(settings: GuardSettings, *, now: Callable[[], float] = time.time
     with ExitStack() as stack:
         file = FileGuard(settings.at(settings.file))
         stack.callback(file.close)
-        classical, post_quantum = settings.vkeys
-        VerifierKey.parse(classical), VerifierKey.parse(post_quantum)
-        witness = Witness(
-            file, settings.origin, (classical, post_quantum), name=settings.name, key=_own_key(settings), now=now
-        )
+        pairs = _pairs(settings)
+        witness = Witness(file, settings.origin, pairs, name=settings.name, key=_own_key(settings), now=now)
         log = Log(sys.stderr, now)
         tls = server_context(
             settings.at(settings.certificate),
@@ -60,9 +69,40 @@ def serve_guard(settings: GuardSettings, *, now: Callable[[], float] = time.time
             lambda: None,
         )
         log.info("serving", address=settings.address, size=witness.size)
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(server.serve())
+        with heard(log), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve(server, witness, pairs, reread, log))
         log.info("stopped")
+
+
+async def _serve(
+    server: Server, witness: Witness, pairs: Pairs, reread: Callable[[], GuardSettings] | None, log: Log
+) -> None:
+    held = pairs
+
+    async def look() -> None:
+        nonlocal held
+        if reread is None or (found := _pairs(await asyncio.to_thread(reread))) == held:
+            return
+        held = found
+        witness.go_by(found)
+        log.info("log keys", pairs=", ".join(map(id_of, found)))
+
+    looking = asyncio.create_task(again(look, REREAD_SECONDS))
+    try:
+        await server.serve()
+    finally:
+        looking.cancel()
+
+
+def _pairs(settings: GuardSettings) -> Pairs:
+    """Raises IntegrityError (code `log-invalid`): no verifier key, or two that are no pair of this origin."""
+    pairs = tuple(
+        LogPair(ed25519=classical, mldsa44=quantum)
+        for classical, quantum in zip(settings.vkeys[::2], settings.vkeys[1::2], strict=True)
+    )
+    for each in pairs:
+        check_pair(each, settings.origin)
+    return pairs
 
 
 def _own_key(settings: GuardSettings) -> PrivateKey:

@@ -31,7 +31,7 @@ COMMANDS = {
     "packet": Entry("packet", "Seal, open, verify and look into packets, without sending any.", AGENCIES),
     "clocks": Entry("clocks", "Show what is due to an agency and from it, overdue first.", AGENCIES),
     "enrol": Entry("enrol", "Ask to join a realm: make keys and a request; prove and check it.", AGENCIES),
-    "rotate": Entry("rotate", "Rotate keys and certificates, under load, with nothing refused.", AGENCIES),
+    "rotate": Entry("rotate", "Put another key in the place of one in use, while everything goes on.", AGENCIES),
     "keys": Entry("keys", "Make key files, seal them, show their fingerprints.", AGENCIES),
     "schema": Entry("schema", "Payload kinds: list them, show, sample, check a payload; add a kind.", AGENCIES),
     "policy": Entry("policy", "Ask what the release policy says of a header; check a folder of rules.", AGENCIES),

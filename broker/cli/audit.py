@@ -19,7 +19,7 @@ from broker.cli.keyring import fingerprint_of
 from broker.cli.options import AsOption, ConfigOption, MaybeAsOption, write_new
 from broker.cli.output import JsonOption, console, emit, note, progress, wants_json
 from broker.cli.patience import PATIENCE, PatienceOption, connected
-from broker.cli.trust import DirectoryOption, Trust, VkeyOption, trusting
+from broker.cli.trust import DirectoryOption, Trust, VkeyOption, trusting, vkey_lines
 from broker.directory.disputed import Doubt
 from broker.ledger.mirror import mirror
 from broker.ledger.port import EntryFilter
@@ -197,18 +197,25 @@ def vkey(
     directory: DirectoryOption = None,
     _json: JsonOption = False,
 ) -> None:
-    """Print the log's two verifier keys, as the directory names them; compare their fingerprints from paper."""
+    """Print the log's two verifier keys, as the directory names them; compare their fingerprints from paper.
+
+    After them come the pairs that signed before, each with the size up to which it counts.
+    """
     with trusting(profile, config, directory) as trust:
-        keys = (trust.log.ed25519, trust.log.mldsa44)
-    found = [{"vkey": key, "fingerprint": fingerprint_of(key)} for key in keys]
+        log = trust.log
+    pairs = [[{"vkey": key, "fingerprint": fingerprint_of(key)} for key in (p.ed25519, p.mldsa44)] for p in log.pairs]
+    former = [
+        {"keys": keys} | ({} if pair.size is None else {"size": pair.size})
+        for keys, pair in zip(pairs[1:], log.pairs[1:], strict=True)
+    ]
 
     def show(console: Console) -> None:
-        for each in found:
-            console.print(each["vkey"])
-        for each in found:
+        for line in vkey_lines(log):
+            console.print(line)
+        for each in (each for keys in pairs for each in keys):
             note(f"fingerprint {each['fingerprint']}")
 
-    emit(ctx, {"origin": trust.log.origin, "keys": found}, show)
+    emit(ctx, {"origin": log.origin, "keys": pairs[0]} | ({"former": former} if former else {}), show)
 
 
 def _offline(copy: Path, what: EntryFilter) -> Iterator[dict[str, Any]]:
@@ -269,7 +276,7 @@ def _show(console: Console, found: list[dict[str, Any]]) -> None:
 def _show_checked(console: Console, found: Checked) -> None:
     console.print(f"This {found.what} holds.", style="bold green")
     for name, value in found.facts.items():
-        if name not in ("ok", "unchecked"):
+        if name not in ("ok", "unchecked", "doubt"):
             console.print(f"  {name:11}{value}")
     for each in found.entries:
         entry: Entry = each["entry"]
@@ -278,5 +285,7 @@ def _show_checked(console: Console, found: Checked) -> None:
         console.print(f"  {each['index']:>8}  {entry.time[:23]}  {entry.type:14} {entry.actor} {who} {said}".rstrip())
     if any("disputed" in each for each in found.entries) or found.facts.get("disputed"):
         console.print(f"  disputed: {WHY}", style="bold yellow")
+    if "doubt" in found.facts:
+        console.print(f"  in doubt: {found.facts['doubt']}.", style="yellow")
     for unchecked in found.facts.get("unchecked", ()):
         console.print(f"  not checked: {unchecked}", style="yellow")

@@ -199,6 +199,14 @@ _OTHER_REALM = (
 )
 
 
+def carry_over(source: Path, target: Path) -> None:
+    """Keys move from one folder into another, and with them what they have signed."""
+    if (source / SIGNED).exists():
+        members = {**_signed_before(target), **_signed_before(source)}
+        write_whole(target / SIGNED, json.dumps(members, indent=1).encode() + b"\n", mode=0o600)
+        (source / SIGNED).unlink()
+
+
 def _signed_before(folder: Path) -> Mapping[str, str]:
     path = folder / SIGNED
     found = read_json(path) if path.exists() else {}

@@ -9,13 +9,14 @@ from typing import Any
 from broker.cli.doubting import Doubts
 from broker.cli.evidence import Proven, verify_proof, verify_receipt_file
 from broker.cli.inputs import model_of, read_json
+from broker.cli.signed_by import of_head
 from broker.cli.trust import Trust
 from broker.directory.disputed import Doubt
 from broker.errors import MalformedError
 from broker.ledger.fetch import Fetch
 from broker.ledger.fsck import check_log
 from broker.ledger.mirror import files_in
-from broker.merkle.note import verify_checkpoint
+from broker.merkle.note import verify_remembered
 from schemas.evidence import Entry, Proof, Receipt
 from schemas.problem import Code
 
@@ -58,7 +59,7 @@ def check_target(target: Path | Fetch, trust: Trust, known: Path | None, moved: 
 
 def _check_log(fetch: Fetch, trust: Trust, known: Path | None, moved: Moved) -> Checked:
     log = trust.log
-    before = verify_checkpoint(known.read_bytes(), log.origin, log.ed25519, log.mldsa44) if known is not None else None
+    before = verify_remembered(known.read_bytes(), log) if known is not None else None
     begun = time.monotonic()
     found = check_log(fetch, log, known=before, progress=moved)
     facts: dict[str, Any] = {
@@ -68,6 +69,7 @@ def _check_log(fetch: Fetch, trust: Trust, known: Path | None, moved: Moved) -> 
         "root": found.root.hex(),
         "seconds": round(time.monotonic() - begun, 3),
     }
+    facts |= of_head(found.note.decode(), trust)
     if before is not None:
         facts["continues"] = before.size
     if trust.directory is not None:
@@ -88,11 +90,14 @@ def _check_file(path: Path, trust: Trust) -> Checked:
         receipt = model_of(Receipt, document, "a receipt")
         entry = verify_receipt_file(receipt, trust)
         doubt = None if trust.directory is None else Doubts(trust.directory).of(receipt.index, entry)
-        return Checked("receipt", {"ok": True, "index": receipt.index}, [_item(receipt.index, entry, doubt)])
+        facts: dict[str, Any] = {"ok": True, "index": receipt.index, **of_head(receipt.checkpoint, trust)}
+        return Checked("receipt", facts, [_item(receipt.index, entry, doubt)])
     if version == "setu1.proof":
-        proven = verify_proof(model_of(Proof, document, "a proof bundle"), trust)
+        proof = model_of(Proof, document, "a proof bundle")
+        proven = verify_proof(proof, trust)
         entries = items_of(proven)
         facts = {"ok": True, "digest": document["digest"], "from": proven.header.from_, "kind": proven.header.kind}
+        facts |= of_head(proof.receipts[0].checkpoint, trust)
         return Checked("proof", facts | {"unchecked": list(proven.unchecked)}, entries)
     raise MalformedError(
         Code.SCHEMA,

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from broker.assembly.keys import keys_in, log_keys_of, wrap_keys_of
+from broker.assembly.keys import keys_in, log_pairs_of, wrap_keys_of
 from broker.assembly.keystore import keystore
+from broker.assembly.logkeys import LogKeys
 from broker.assembly.policy import policy_in
-from broker.assembly.store import look_at_store, shared_note
+from broker.assembly.store import guard_takes, look_at_store, shared_note
 from broker.cli.checks_around import check_clock, check_disk, check_kafka, check_listening, check_repository, check_tls
 from broker.cli.deny_shown import deny_findings
 from broker.cli.directory import expiries
@@ -19,9 +20,10 @@ from broker.config import GatewaySettings
 from broker.crypto.certificates import dates
 from broker.crypto.keyfile import read_secret
 from broker.crypto.sealing import is_sealed
+from broker.directory.logs import both_sign
 from broker.directory.retire import ends
 from broker.errors import SetuError
-from broker.merkle.note import LogSigner, verify_checkpoint
+from broker.merkle.note import verify_remembered
 from schemas.directory import KeyState, Role
 
 
@@ -61,11 +63,12 @@ def _secrets(patient: Patient) -> Iterator[Finding]:
 def _keys(patient: Patient) -> Iterator[Finding]:
     settings = patient.settings
     keys = keys_in(patient.at(settings.paths.keys))
-    log_keys = log_keys_of(keys)
     snapshot = patient.snapshot()
     yield from check_hsm([*keys, *keys_in(patient.at(settings.paths.realm_keys))])
     log = snapshot.log(settings.gateway)
-    if LogSigner(log.origin, log_keys["Ed25519"], log_keys["ML-DSA-44"]).vkeys != (log.ed25519, log.mldsa44):
+    pairs = {(each.ed25519, each.mldsa44): each for each in log.pairs}
+    held = [each.vkeys for each in log_pairs_of(keys, log)]
+    if (log.ed25519, log.mldsa44) not in held:
         yield Finding(
             "keys",
             State.BAD,
@@ -83,6 +86,22 @@ def _keys(patient: Patient) -> Iterator[Finding]:
             "Restore the keys folder, or have the countries enrol the new key.",
         )
         return
+    ended = [each for each in held if each in pairs and pairs[each].size is not None]
+    if ended:
+        yield Finding(
+            "keys",
+            State.WARNING,
+            "The private half of a former pair of the log's keys is still here, though it signs no more.",
+            "Run `setu rotate log --finish` here, which destroys it.",
+        )
+    if both_sign(log):
+        yield Finding(
+            "keys", State.OK, "Two pairs sign the log's heads, for a rotation is under way: setu rotate log --finish."
+        )
+    if any(each not in pairs for each in held):
+        yield Finding(
+            "keys", State.OK, "Heads are signed also with a pair of log keys that is not in the directory yet."
+        )
     yield Finding("keys", State.OK, "The gateway's log and wrap keys are those that the directory lists.")
 
 
@@ -191,7 +210,7 @@ def _guard(patient: Patient) -> Iterator[Finding]:
         else:
             yield Finding("guard", State.OK, "There is no guard yet; the first start makes it.")
         return
-    head = verify_checkpoint(path.read_bytes(), log.origin, log.ed25519, log.mldsa44)
+    head = verify_remembered(path.read_bytes(), log)
     seen = look_at_store(settings, (head.size, head.root))
     # A running gateway may have moved both on between the two looks: then its newer head is there too.
     if seen is None or not seen.shared:
@@ -215,8 +234,7 @@ def _guard(patient: Patient) -> Iterator[Finding]:
 def _shared_guard(patient: Patient) -> Iterator[Finding]:
     settings = patient.settings
     log = patient.snapshot().log(settings.gateway)
-    keys = log_keys_of(keys_in(patient.at(settings.paths.keys)))
-    kept = shared_note(settings, LogSigner(log.origin, keys["Ed25519"], keys["ML-DSA-44"]))
+    kept = shared_note(settings, LogKeys(patient.at(settings.paths.keys), settings.gateway, log).signers)
     if kept is None:
         seen = look_at_store(settings)
         if seen is not None and seen.size:
@@ -229,7 +247,7 @@ def _shared_guard(patient: Patient) -> Iterator[Finding]:
         else:
             yield Finding("guard", State.OK, "The shared guard answers, and holds no head yet.")
         return
-    head = verify_checkpoint(kept, log.origin, log.ed25519, log.mldsa44)
+    head = verify_remembered(kept, log)
     seen = look_at_store(settings, (head.size, head.root))
     if seen is None or not seen.shared:
         yield Finding(
@@ -239,6 +257,14 @@ def _shared_guard(patient: Patient) -> Iterator[Finding]:
             "The database is older than what left this log, or another log's: restore the newest backup.",
         )
         return
+    pairs = log_pairs_of(keys_in(patient.at(settings.paths.keys)), log)
+    if not all(guard_takes(settings, each) for each in pairs if each.pair == log.pairs[0]):
+        yield Finding(
+            "guard",
+            State.WARNING,
+            "The shared guard does not take heads under the log's current pair of keys alone.",
+            "Add its two verifier keys (setu audit vkey) to `vkeys` of the guard's settings before the former ends.",
+        )
     yield Finding("guard", State.OK, f"The shared guard's head, size {head.size}, is among the store's heads.")
 
 

@@ -216,6 +216,12 @@ def differences(before: Directory, after: Directory) -> list[str]:
         members = [name for name in Agency.model_fields if getattr(old[each], name) != getattr(new[each], name)]
         if members:
             changes.append(f"{each}: {', '.join(members)}")
+    rows = {log.gateway: log for log in before.logs}
+    for log in after.logs:
+        if (row := rows.get(log.gateway)) is not None and row != log:
+            what = "another pair of keys" if row.pairs[0] != log.pairs[0] else "the same pair of keys"
+            ended = [f", a former one up to {each.size} entries" for each in log.pairs[1:] if each not in row.pairs]
+            changes.append(f"ledger of {log.gateway}: {what}{''.join(ended)}")
     up_to = {each.list: each.serial for each in before.lifted or ()}
     changes += [
         f"deny list {each.list}: lifted up to entry {each.serial}"
@@ -278,5 +284,7 @@ def _show(console: Console, snapshot: Snapshot) -> None:
     console.print(table)
     for log in document.logs:
         console.print(f"ledger of {log.gateway}: {log.origin}", style="bold")
-        for key in (log.ed25519, log.mldsa44):
-            console.print(f"  fingerprint {fingerprint_of(key)}")
+        for pair in log.pairs:
+            until = "" if pair.size is None else f", up to {pair.size} entries"
+            for key in (pair.ed25519, pair.mldsa44):
+                console.print(f"  fingerprint {fingerprint_of(key)}{until}")

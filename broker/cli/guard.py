@@ -17,9 +17,10 @@ def guard(
     """Keep the newest signed head of one log for all its gateways, until told to end (SIGTERM, Ctrl-C).
 
     It refuses what does not continue the head it holds, so that no gateway signs over a database restored from an old
-    copy. Run it on another machine than the database, best in other hands. Its log goes to stderr.
+    copy. Run it on another machine than the database, best in other hands. Its log goes to stderr. Changed `vkeys` in
+    the settings are taken up within seconds.
     """
     settings = load(GuardSettings, config)
     from broker.assembly.witness import serve_guard  # noqa: PLC0415 - a wrong setting is said before the rest is read
 
-    serve_guard(settings)
+    serve_guard(settings, reread=lambda: load(GuardSettings, config))

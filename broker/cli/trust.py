@@ -19,9 +19,9 @@ from broker.directory.check import check_document
 from broker.directory.lookup import Snapshot
 from broker.directory.port import DirectorySource
 from broker.errors import IntegrityError, UnavailableError
-from broker.merkle.note import ED25519, MLDSA44, VerifierKey
+from broker.merkle.note import ED25519, MLDSA44, VerifierKey, parse_size
 from schemas.canonical import MalformedJsonError
-from schemas.directory import Directory, Log, Role
+from schemas.directory import Directory, Log, LogPair, Role
 from schemas.problem import Code
 
 DirectoryOption = Annotated[
@@ -38,9 +38,11 @@ VkeyOption = Annotated[
         "--vkey",
         exists=True,
         dir_okay=False,
-        help="A file with verifier keys of the log; both kinds are needed, in one file or two.",
+        help="A file with verifier keys of the log, as `setu audit vkey` prints them: one of both kinds, in one file "
+        "or two, then former pairs.",
     ),
 ]
+_SIZE = "size"
 NOBODY = "xx-unnamed"
 """The gateway of a log known by its keys alone."""
 
@@ -160,13 +162,45 @@ def _only_gateway(document: Directory) -> str:
     return logs[0]
 
 
+def vkey_lines(log: Log) -> Iterator[str]:
+    """The lines of a file for --vkey: the current pair, then each former one, with `size N` where it has one."""
+    for pair in log.pairs:
+        yield from (pair.ed25519, pair.mldsa44)
+        if pair.size is not None:
+            yield f"{_SIZE} {pair.size}"
+
+
 def _log_of(files: list[Path]) -> Log:
-    keys = [VerifierKey.parse(line) for file in files for line in file.read_text("utf-8", "replace").split()]
-    found = {key.type: key for key in keys}
-    if len(keys) != len(found) or found.keys() != {ED25519, MLDSA44} or len({key.name for key in keys}) != 1:
-        raise IntegrityError(
-            Code.LOG_INVALID,
-            "Expected one Ed25519 and one ML-DSA-44 verifier key of one log, found others.",
-            advice="Name the file or files with both; `setu audit vkey` prints them.",
-        )
-    return Log(gateway=NOBODY, origin=found[ED25519].name, ed25519=str(found[ED25519]), mldsa44=str(found[MLDSA44]))
+    words = [word for file in files for word in file.read_text("utf-8", "replace").split()]
+    pairs: list[LogPair] = []
+    names: set[str] = set()
+    while words:
+        both = {key.type: key for key in map(VerifierKey.parse, words[:2])}
+        if both.keys() != {ED25519, MLDSA44}:
+            raise _no_pairs()
+        names |= {key.name for key in both.values()}
+        size = None
+        if words[2:3] == [_SIZE] and pairs:
+            size = parse_size(words[3]) if words[3:] else None
+            if size is None:
+                raise _no_pairs()
+        pairs.append(LogPair(ed25519=str(both[ED25519]), mldsa44=str(both[MLDSA44]), size=size))
+        words = words[2 if size is None else 4 :]
+    if len(names) != 1 or len({key for pair in pairs for key in (pair.ed25519, pair.mldsa44)}) != 2 * len(pairs):
+        raise _no_pairs()
+    current, *former = pairs
+    return Log(
+        gateway=NOBODY,
+        origin=names.pop(),
+        ed25519=current.ed25519,
+        mldsa44=current.mldsa44,
+        former=tuple(former) or None,
+    )
+
+
+def _no_pairs() -> IntegrityError:
+    return IntegrityError(
+        Code.LOG_INVALID,
+        "Expected an Ed25519 and an ML-DSA-44 verifier key of one log, and former pairs after them, found others.",
+        advice="Name the file or files with both; `setu audit vkey` prints them.",
+    )

@@ -42,9 +42,35 @@ def write_key(path: Path, key: PrivateKey, use: str) -> None:
 
 
 def key_bytes(key: PrivateKey, use: str) -> bytes:
-    """What a key file holds."""
+    """A key file's content: canonical JSON {v, alg, use, kid}, and `PrivateKey.stored`."""
     fields = {"v": FORMAT, "alg": key.alg, "use": str(use), "kid": key.public.kid, **key.stored()}
     return canonical(fields) + b"\n"
+
+
+def about_key(key: PrivateKey, use: str) -> dict[str, str]:
+    """What of it may stand in clear beside a sealed one."""
+    return {"form": FORMAT, "alg": key.alg, "use": str(use), "kid": key.public.kid}
+
+
+def destroy(path: Path) -> None:
+    """Write over a secret file and remove it. A disk that moves what is written (flash, copy on write), a snapshot or
+    a backup may still hold it: that is out of a program's reach.
+
+    Raises:
+        IntegrityError: code `config-invalid`; it cannot be removed.
+    """
+    try:
+        with open(os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW), "r+b", buffering=0) as file:  # noqa: PTH123
+            file.write(bytes(os.fstat(file.fileno()).st_size))
+            os.fsync(file.fileno())
+        path.unlink()
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        raise _invalid(f"Expected to destroy {path}, found: {error.strerror}.", "Remove it by hand.") from None
 
 
 def read_secret(path: Path, *, granted: bool = False) -> bytes:

@@ -5,7 +5,16 @@ import ssl
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from broker.crypto.keyfile import Tokens, check_use, in_hsm, parse_key, read_secret
+from broker.crypto.keyfile import (
+    Tokens,
+    about_key,
+    check_use,
+    in_hsm,
+    key_bytes,
+    parse_key,
+    read_secret,
+    write_secret,
+)
 from broker.crypto.keys import PrivateKey
 from broker.crypto.sealing import Passphrase, is_sealed, sealed_as, unseal
 from broker.errors import IntegrityError
@@ -79,6 +88,14 @@ class KeyStore:
         for path in self.paths(folder):
             if not (path.parent == self._credentials and self.read(path).startswith(_PEM)):
                 yield self.key_with_use(path)
+
+    def write_beside(self, other: Path, path: Path, key: PrivateKey, use: str) -> None:
+        """Write a new key file: sealed with the same passphrase where `other` is sealed, else in clear.
+
+        Raises:
+            IntegrityError: code `config-invalid`; there is a file already, or the passphrase is not that of `other`.
+        """
+        write_secret(path, self.as_kept(other, key_bytes(key, use), about_key(key, use), os.urandom))
 
     def unsealed(self, path: Path) -> bytes | None:
         """The bytes of a sealed key, None for a plain one, which can be read where `find` says; raises as `read`."""

@@ -4,6 +4,7 @@ What an attacker who has the file gains: as many guesses at the passphrase as it
 of a second; and what `about` says in clear, which is public.
 """
 
+import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -91,9 +92,9 @@ def sealed_as(
     about: Mapping[str, str],
     passphrase: Passphrase,
     *,
-    random: Callable[[int], bytes],
+    random: Callable[[int], bytes] = os.urandom,
 ) -> bytes:
-    """`plain`, sealed as the file `like` is: the same passphrase, cost and salt. Raises as `unseal`."""
+    """`plain`, sealed as the file `like` is, which opens: one derivation of the key serves both. Raises as `unseal`."""
     _, cost, salt = _read(like, "the present key")
     return seal(plain, about, passphrase, salt, random=random, cost=cost)
 

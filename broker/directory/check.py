@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from broker.crypto.keys import PublicKey
 from broker.errors import IntegrityError, SignatureError
-from schemas.directory import Directory, KeyUse, Role
+from broker.merkle.note import VerifierKey, check_pair
+from schemas.directory import Directory, KeyUse, Log, Role
 from schemas.problem import Code
 
 _ALGORITHMS = {
@@ -51,8 +52,21 @@ def _faults(document: Directory) -> Iterator[str]:
     for log in document.logs:
         if log.gateway not in agencies or Role.GATEWAY not in agencies[log.gateway].roles:
             yield "a log whose gateway is none of the directory"
+        yield from _log_faults(log)
     if len({log.gateway for log in document.logs}) != len(document.logs):
         yield "two logs of one gateway"
     ranks = [row.classification for row in document.agreement.ranks]
     if len(set(ranks)) != len(ranks):
         yield "a marking with two ranks"
+
+
+def _log_faults(log: Log) -> Iterator[str]:
+    try:
+        for each in log.pairs:
+            check_pair(each, log.origin)
+    except IntegrityError:
+        yield f"a log of {log.gateway} with something else than pairs of an Ed25519 and an ML-DSA-44 verifier key"
+        return
+    ids = [VerifierKey.parse(key).key_id for each in log.pairs for key in (each.ed25519, each.mldsa44)]
+    if len(set(ids)) != len(ids):
+        yield f"two verifier keys of one id in the log of {log.gateway}"

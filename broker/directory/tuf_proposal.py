@@ -19,6 +19,7 @@ from tuf.api.metadata import Key, Metadata, Root, Signed, Targets
 from broker.crypto.keys import PrivateKey
 from broker.directory.changes import COUNTRY
 from broker.directory.check import check_document
+from broker.directory.logs import dropped
 from broker.directory.tuf_deny import DenyKeys, check_delegations, delegations_for
 from broker.directory.tuf_drafts import COMPACT, HASHES, RealmKeys, root_draft, targets_draft
 from broker.directory.tuf_held import Held, realm_keys
@@ -205,6 +206,8 @@ class Proposal:
                 file.verify_length_and_hashes(document.canonical())
             except RepositoryError:
                 yield "a directory that is not the one whose hash the targets hold"
+        if self.held is not None:
+            yield from dropped(self.held.document, document)
         if self.held is not None and document.version <= self.held.document.version:
             yield f"directory version {document.version}, where one above {self.held.document.version} comes next"
 

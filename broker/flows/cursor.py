@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+from collections.abc import Callable, Sequence
 
 from broker.errors import RequestError
 from schemas.canonical import MalformedBase64Error, b64u, unb64u
@@ -12,15 +13,15 @@ _SIZE = 8 + _MAC
 
 
 class Cursors:
-    """Args: key: at least 32 secret bytes, the same on each gateway of a ledger."""
+    """Args: keys: of at least 32 secret bytes, the same on each gateway of a ledger; the first signs, all are good."""
 
-    def __init__(self, key: bytes) -> None:
-        self._key = key
+    def __init__(self, keys: Callable[[], Sequence[bytes]]) -> None:
+        self._keys = keys
 
     def write(self, scope: str, index: int) -> str:
         """The cursor after ledger index `index` (-1: before all) in `scope`, a topic's name or a search."""
         number = (index + 1).to_bytes(8, "big")
-        return b64u(number + self._mac(scope, number))
+        return b64u(number + _mac(self._keys()[0], scope, number))
 
     def read(self, scope: str, cursor: str | None) -> int:
         """The ledger index a cursor stands after; -1 for none.
@@ -35,12 +36,13 @@ class Cursors:
         except MalformedBase64Error:
             raise _bad() from None
         number, mac = raw[:8], raw[8:]
-        if not hmac.compare_digest(mac, self._mac(scope, number)):
+        if not any(hmac.compare_digest(mac, _mac(key, scope, number)) for key in self._keys()):
             raise _bad()
         return int.from_bytes(number, "big") - 1
 
-    def _mac(self, scope: str, number: bytes) -> bytes:
-        return hmac.digest(self._key, b"setu1.cursor\0" + scope.encode() + b"\0" + number, hashlib.sha256)[:_MAC]
+
+def _mac(key: bytes, scope: str, number: bytes) -> bytes:
+    return hmac.digest(key, b"setu1.cursor\0" + scope.encode() + b"\0" + number, hashlib.sha256)[:_MAC]
 
 
 def _bad() -> RequestError:

@@ -12,10 +12,17 @@ from broker.ledger.port import LedgerReader
 
 
 class Health:
-    """Args: sign: signs and verifies something with the log's keys; raises where it cannot. now: unix seconds."""
+    """Args:
+    sign: signs and verifies something with the log's keys, and returns the names of the pairs that sign; raises where
+        it cannot. now: unix seconds.
+    """
 
     def __init__(
-        self, in_force: InForce, reader: LedgerReader, sign: Callable[[], None], now: Callable[[], float] = time.time
+        self,
+        in_force: InForce,
+        reader: LedgerReader,
+        sign: Callable[[], list[str]],
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._in_force = in_force
         self._reader = reader
@@ -24,7 +31,12 @@ class Health:
 
     async def ready(self) -> dict[str, Any]:
         """What was found; raises UnavailableError or IntegrityError where a packet could not be accepted."""
-        await asyncio.to_thread(self._sign)
+        if self._in_force.lacking is not None:
+            raise UnavailableError(
+                "Expected to go by the directory in force, found that this gateway lacks keys for it.",
+                advice=self._in_force.lacking,
+            )
+        log_keys = await asyncio.to_thread(self._sign)
         await asyncio.to_thread(self._reader.probe)
         size, _ = await asyncio.to_thread(self._reader.head)
         view = self._in_force.view()
@@ -38,6 +50,7 @@ class Health:
             "directory": view.snapshot.ref.version,
             "policy": view.policy.version,
             "ledger_size": size,
+            "log_keys": log_keys,
         }
         doubts = warnings(view.snapshot, self._now())
         if self._in_force.trouble is not None:

@@ -48,6 +48,8 @@ class Identify:
                 `agency-suspended`.
             UnavailableError: this gateway is behind the others, one of which may have suspended the caller.
         """
+        if self._in_force.lacking is not None:
+            raise UnavailableError("Expected this gateway to go by the directory in force, found that it cannot yet.")
         if self._in_force.behind:
             raise UnavailableError("Expected this gateway's directory and policy in force, found another gateway's.")
         if der is None:

@@ -37,6 +37,8 @@ class InForce:
 
     Args:
         moved: called on the event loop each time that the view has moved.
+        adopting: called, in a thread, before a directory comes in force here, and what it returns once it is. Raises
+            IntegrityError where this gateway has not the keys to go by it: then it goes by none.
     """
 
     def __init__(
@@ -48,9 +50,11 @@ class InForce:
         *,
         gateway: str,
         moved: Callable[[], None] = lambda: None,
+        adopting: Callable[[Snapshot], Callable[[], None]] = lambda _: lambda: None,
     ) -> None:
         self._directory = directory
         self._tell = moved
+        self._adopting = adopting
         self._policy = policy
         self._ledger = ledger
         self._reader = reader
@@ -60,7 +64,11 @@ class InForce:
         self._moved = asyncio.Event()
         self.trouble: str | None = None
         self.behind = False
-        """Whether another gateway put in force what this one does not go by: then nobody is who this one says he is."""
+        """Whether another gateway put in force what this one does not go by, or this one has not the keys to go by what
+        the countries signed: then nobody is who this one says he is.
+        """
+        self.lacking: str | None = None
+        """Which keys those are, and what to do."""
 
     def view(self) -> View:
         return self._view
@@ -90,7 +98,7 @@ class InForce:
         except SetuError:
             return  # nothing is known of them
         if view is self._view:
-            self.behind = found is not None and found != view.basis
+            self.behind = self.lacking is not None or (found is not None and found != view.basis)
 
     async def settled(self, stale: Basis) -> None:
         """Wait until the view is no longer `stale`, at most two seconds.
@@ -110,12 +118,19 @@ class InForce:
 
     async def _adopt(self, snapshot: Snapshot, *, starting: bool = False) -> None:
         view = self._view_of(snapshot)
+        try:
+            adopted = await asyncio.to_thread(self._adopting, snapshot)
+        except IntegrityError as error:
+            self.lacking, self.behind = f"{error.message} {error.advice}", True
+            raise
+        self.lacking = None
         for _ in range(ADOPT_TRIES):
             try:
                 await self._put_in_force(view, starting=starting)
             except StaleBasis:
                 continue  # another gateway was quicker: what it put in force is looked at first
             self._view = view
+            adopted()
             self.behind = False
             self._moved.set()
             self._tell()

@@ -25,7 +25,7 @@ from broker.ledger.port import Committed, Proposal
 from broker.ledger.recovery import recover
 from broker.ledger.sealer import Result, Sealer
 from broker.ledger.writer import Refused, Writer, Written
-from broker.merkle.note import LogSigner
+from broker.merkle.note import HeadSigner
 from broker.store.port import Store
 from schemas.problem import Code
 
@@ -63,7 +63,7 @@ class Committer:
     def __init__(
         self,
         store: Store,
-        signer: LogSigner,
+        signer: HeadSigner,
         guard: Guard,
         clock: Callable[[], float] = system_time.time,
         *,
@@ -260,7 +260,7 @@ class Committer:
 
 
 def _open(
-    store: Store, signer: LogSigner, guard: Guard, clock: Callable[[], float], probe: Callable[[str], None]
+    store: Store, signer: HeadSigner, guard: Guard, clock: Callable[[], float], probe: Callable[[str], None]
 ) -> tuple[Writer, Sealer]:
     nodes = StoredNodes(store)
     notes = Notes(store, guard, nodes, signer)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from broker.errors import IntegrityError, NotFoundError
 from broker.ledger.port import LedgerReader
-from broker.merkle.note import Checkpoint, verify_checkpoint
+from broker.merkle.note import Checkpoint, verify_head
 from broker.merkle.tiles import CHECKPOINT, TileId, parse_path, read_bundle
 from broker.merkle.tree import HASH_SIZE, TILE_HEIGHT, TILE_WIDTH, Nodes, leaf_hash, pyramid, split_hashes
 from schemas.directory import Log
@@ -34,7 +34,7 @@ def files_of(reader: LedgerReader) -> Fetch:
 
 
 def fetch_checkpoint(fetch: Fetch, log: Log) -> tuple[bytes, Checkpoint]:
-    """The signed note and what it says, under both of the log's keys; raises IntegrityError (LOG_INVALID)."""
+    """The signed note and what it says, under a pair of the log's keys; raises IntegrityError (LOG_INVALID)."""
     try:
         note = fetch(CHECKPOINT)
     except NotFoundError:
@@ -43,7 +43,7 @@ def fetch_checkpoint(fetch: Fetch, log: Log) -> tuple[bytes, Checkpoint]:
             "Expected a log with a checkpoint, found none.",
             advice="Mirror the log into this place first.",
         ) from None
-    return note, verify_checkpoint(note, log.origin, log.ed25519, log.mldsa44)
+    return note, verify_head(note, log)
 
 
 def fetch_bytes(fetch: Fetch, tile: TileId) -> bytes:

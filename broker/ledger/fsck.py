@@ -1,6 +1,6 @@
 """The whole-log check, for a live log or a mirror, with public keys alone.
 
-1. The checkpoint verifies under both of the log's keys.
+1. The checkpoint verifies under both keys of a pair of the log's.
 2. Every hash of every tile is the root of the tile below it.
 3. The tiles hash to the checkpoint's root; and so does, at its size, the root of a checkpoint known before.
 4. Every entry is what its leaf hash says, none is missing, and time never goes backwards.

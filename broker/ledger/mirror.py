@@ -6,6 +6,7 @@ from pathlib import Path
 from broker.errors import IntegrityError, NotFoundError
 from broker.ledger.fetch import Fetch, fetch_bytes, fetch_checkpoint
 from broker.ledger.fsck import Progress, check_log
+from broker.merkle.note import verify_remembered
 from broker.merkle.tiles import CHECKPOINT, TileId, all_tiles, parse_path
 from schemas.directory import Log
 
@@ -44,7 +45,7 @@ def mirror(fetch: Fetch, directory: Path, log: Log, *, progress: Progress = lamb
         IntegrityError: LOG_INVALID; the log does not continue what was mirrored, or does not hold in itself.
     """
     local = files_in(directory)
-    before = fetch_checkpoint(local, log)[1] if (directory / CHECKPOINT).exists() else None
+    before = verify_remembered(local(CHECKPOINT), log) if (directory / CHECKPOINT).exists() else None
     note, after = fetch_checkpoint(fetch, log)
     wanted = list(all_tiles(after.size))
     missing = [tile for tile in wanted if not (directory / tile.path).is_file()]

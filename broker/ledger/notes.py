@@ -7,7 +7,7 @@ from functools import lru_cache
 from broker.errors import IntegrityError, UnavailableError
 from broker.ledger.guard import Guard, Proof
 from broker.ledger.nodes import StoredNodes
-from broker.merkle.note import Checkpoint, LogSigner, parse_checkpoint
+from broker.merkle.note import Checkpoint, HeadSigner, parse_checkpoint
 from broker.merkle.proof import consistency_path
 from broker.merkle.tree import leaf_hash, root_hash
 from broker.store.port import Head, Store
@@ -31,7 +31,7 @@ class Notes:
         signer: None: signs nothing.
     """
 
-    def __init__(self, store: Store, guard: Guard, nodes: StoredNodes, signer: LogSigner | None = None) -> None:
+    def __init__(self, store: Store, guard: Guard, nodes: StoredNodes, signer: HeadSigner | None = None) -> None:
         self._store = store
         self._guard = guard
         self._nodes = nodes

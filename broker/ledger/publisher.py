@@ -8,7 +8,7 @@ from broker.errors import SetuError, UnavailableError
 from broker.ledger.guard import Guard, end_process
 from broker.ledger.nodes import StoredNodes
 from broker.ledger.notes import Notes
-from broker.merkle.note import LogSigner
+from broker.merkle.note import HeadSigner
 from broker.store.port import Lease, Store, StoreBrokenError
 
 INTERVAL = 1.0
@@ -40,7 +40,7 @@ class Publisher:
         interval: float = INTERVAL,
         die: Callable[[], None] = end_process,
         holder: str = "the only one",
-        signer: LogSigner | None = None,
+        signer: HeadSigner | None = None,
     ) -> None:
         self._store = store
         self._guard = guard

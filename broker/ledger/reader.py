@@ -11,7 +11,7 @@ from broker.ledger.plan import basis_of
 from broker.ledger.port import Basis, EntryFilter, LeaseLost, LoggedEntry, State, StoredPacket, TopicRow
 from broker.ledger.receipts import Receipts, check_row
 from broker.ledger.search import to_query
-from broker.merkle.note import LogSigner, parse_checkpoint
+from broker.merkle.note import HeadSigner, parse_checkpoint
 from broker.merkle.tiles import TileId, exists, write_bundle
 from broker.merkle.tree import TILE_WIDTH
 from broker.store.clocks import ClockRow, OpenClock
@@ -31,7 +31,7 @@ class Reader:
         signer: where several processes write: signs a head that its own writer left unsigned, once it is asked for.
     """
 
-    def __init__(self, store: Store, guard: Guard, signer: LogSigner | None = None) -> None:
+    def __init__(self, store: Store, guard: Guard, signer: HeadSigner | None = None) -> None:
         self._store = store
         self._nodes = StoredNodes(store)
         self._receipts = Receipts(store, Notes(store, guard, self._nodes, signer), self._nodes)

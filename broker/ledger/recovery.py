@@ -1,6 +1,6 @@
 """What a ledger does before it signs again: prove that store, guard and published checkpoint are of one history.
 
-1. The guard's note verifies under the log's own keys.
+1. The guard's note verifies under the log's own keys, of whatever pair.
 2. The store has a head; a store without one is new, and then the guard knows nothing either.
 3. The guard's head and the published one are among the store's heads: else the store is older than what left this
    log, or another log.
@@ -18,7 +18,7 @@ from broker.ledger.entries import text_of
 from broker.ledger.guard import Guard
 from broker.ledger.nodes import StoredNodes
 from broker.ledger.notes import check_leaves
-from broker.merkle.note import Checkpoint, LogSigner, parse_checkpoint, verify_checkpoint
+from broker.merkle.note import Checkpoint, HeadSigner, parse_checkpoint
 from broker.merkle.proof import consistency_path
 from broker.merkle.tree import EMPTY_ROOT, Edge, root_hash
 from broker.store.port import Head, Store
@@ -32,7 +32,7 @@ _ADVICE = (
 
 
 def recover(
-    store: Store, signer: LogSigner, guard: Guard, nodes: StoredNodes, clock: Callable[[], float]
+    store: Store, signer: HeadSigner, guard: Guard, nodes: StoredNodes, clock: Callable[[], float]
 ) -> tuple[Edge, bytes]:
     """Bring store and guard together, or refuse; returns the edge to go on from, and the newest guarded note.
 
@@ -69,9 +69,9 @@ def recover(
     return edge, kept_note
 
 
-def _verified(kept: bytes, signer: LogSigner) -> Checkpoint:
+def _verified(kept: bytes, signer: HeadSigner) -> Checkpoint:
     try:
-        return verify_checkpoint(kept, signer.origin, *signer.vkeys)
+        return signer.recognise(kept)
     except IntegrityError as error:
         raise IntegrityError(error.code, f"In the guard file: {error.message}", advice=_ADVICE) from None
 

@@ -7,7 +7,7 @@ from broker.errors import IntegrityError, UnavailableError
 from broker.ledger import witness
 from broker.ledger.guard import Newest, Proof
 from broker.ledger.witness import Answer, Request
-from broker.merkle.note import Checkpoint, LogSigner, parse_checkpoint, parse_size, verify_checkpoint
+from broker.merkle.note import Checkpoint, HeadSigner, parse_checkpoint, parse_size
 from schemas.problem import Code
 
 TRIES = 8
@@ -28,7 +28,7 @@ class RemoteGuard(Newest):
 
     shared = True
 
-    def __init__(self, ask: Ask, signer: LogSigner, has_head: Callable[[int, bytes], bool]) -> None:
+    def __init__(self, ask: Ask, signer: HeadSigner, has_head: Callable[[int, bytes], bool]) -> None:
         super().__init__()
         self._ask = ask
         self._signer = signer
@@ -72,7 +72,7 @@ class RemoteGuard(Newest):
     def _later_head(self, size: int) -> Checkpoint:
         """The head that another gateway had guarded meanwhile: one of this store's, or the store is not what it was."""
         kept = self.read()
-        found = verify_checkpoint(kept or b"", self._signer.origin, *self._signer.vkeys)
+        found = self._signer.recognise(kept or b"")
         if found.size < size or not self._has_head(found.size, found.root):
             raise _other_history(found.size)
         return found

@@ -10,7 +10,7 @@ from broker.ledger.plan import Appended, Outcome, Repeated
 from broker.ledger.port import Committed
 from broker.ledger.receipts import Receipts
 from broker.ledger.writer import Refused, Written
-from broker.merkle.note import LogSigner
+from broker.merkle.note import HeadSigner
 from broker.merkle.proof import InclusionPaths, consistency_path
 from broker.merkle.receipt import make_receipt
 from broker.merkle.tree import Nodes
@@ -27,7 +27,7 @@ class Sealer:
     def __init__(
         self,
         store: Store,
-        signer: LogSigner,
+        signer: HeadSigner,
         guard: Guard,
         nodes: StoredNodes,
         notes: Notes,

@@ -1,7 +1,7 @@
 """The guard that several gateways share, as its service knows it: a C2SP tlog-witness of one log. No HTTP in here.
 
-It takes a checkpoint only with both of the log's signatures and the proof that it continues the one it holds, and has
-it on disk before it answers. It sees checkpoints and proofs, never an entry.
+It takes a checkpoint only with both signatures of a pair of the log's keys, and the proof that it continues the one it
+holds; and has it on disk before it answers. It sees checkpoints and proofs, never an entry.
 
 An attacker who owns it can stop the ledger from signing, or let an older database pass; not sign in the log's name.
 """
@@ -18,6 +18,7 @@ from broker.ledger.guard import FileGuard, end_process
 from broker.merkle.note import Checkpoint, cosignature_line, parse_checkpoint, parse_size, verify_checkpoint
 from broker.merkle.proof import verify_consistency
 from broker.merkle.tree import EMPTY_ROOT, HASH_SIZE
+from schemas.directory import LogPair
 from schemas.problem import Code
 
 ADD = "/add-checkpoint"
@@ -68,7 +69,7 @@ class Witness:
 
     Args:
         file: where the newest checkpoint is; held by this process alone.
-        origin, vkeys: the log's name and its two verifier keys.
+        origin, pairs: the log's name and the pairs of its verifier keys, of which one must have signed.
         name, key: the witness's own name, and its Ed25519 key.
         die: called when the disk failed, for what the file holds is unknown until it is read anew.
 
@@ -80,7 +81,7 @@ class Witness:
         self,
         file: FileGuard,
         origin: str,
-        vkeys: tuple[str, str],
+        pairs: Sequence[LogPair],
         *,
         name: str,
         key: PrivateKey,
@@ -89,19 +90,23 @@ class Witness:
     ) -> None:
         self._file = file
         self._origin = origin
-        self._vkeys = vkeys
+        self._pairs = tuple(pairs)
         self._name = name
         self._key = key
         self._now = now
         self._die = die
         self._lock = Lock()
         kept = file.read()
-        self._held = None if kept is None else verify_checkpoint(kept, origin, *vkeys)
+        self._held = None if kept is None else verify_checkpoint(kept, origin, self._pairs)
 
     @property
     def size(self) -> int | None:
         """Of the checkpoint it holds."""
         return None if self._held is None else self._held.size
+
+    def go_by(self, pairs: Sequence[LogPair]) -> None:
+        """Take checkpoints under these pairs from now on."""
+        self._pairs = tuple(pairs)
 
     def newest(self) -> Answer:
         """The checkpoint it holds, as it came."""
@@ -119,7 +124,7 @@ class Witness:
         if told.origin != self._origin:
             return _said(NOT_FOUND, "This witness knows another log.")
         try:
-            head = verify_checkpoint(request.note, self._origin, *self._vkeys)
+            head = verify_checkpoint(request.note, self._origin, self._pairs)
         except IntegrityError as error:
             return _said(FORBIDDEN, error.message)
         if request.old > head.size:

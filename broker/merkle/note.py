@@ -1,16 +1,22 @@
-"""Signed notes and checkpoints (C2SP signed-note, tlog-checkpoint, tlog-cosignature): the log's two signatures."""
+"""Signed notes and checkpoints (C2SP signed-note, tlog-checkpoint, tlog-cosignature): the log's two signatures.
+
+A log has one pair of keys at a time and may have had others before. A head counts under both keys of one pair.
+"""
 
 import base64
 import binascii
 import re
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
+from typing import NamedTuple, Protocol
 
 from broker.crypto.keys import PrivateKey, PublicKey
 from broker.crypto.signatures import sign, verify
 from broker.errors import IntegrityError, SetuError
 from broker.merkle.tree import HASH_SIZE
+from schemas.directory import Log, LogPair
 from schemas.problem import Code
 
 ED25519 = 0x01
@@ -77,9 +83,24 @@ class VerifierKey:
         return key
 
 
+class HeadSigner(Protocol):
+    """Signs the heads of the log `origin`, with one pair of its keys or with several."""
+
+    @property
+    def origin(self) -> str: ...
+
+    def sign(self, size: int, root: bytes) -> bytes:
+        """The signed note over a tree head; raises UnavailableError where it must not sign now."""
+        ...
+
+    def recognise(self, note: bytes) -> Checkpoint:
+        """Check that a note kept by this log itself is its own, under whatever pair; raises as `verify_checkpoint`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class LogSigner:
-    """The log's own name and its two private keys, which sign every head."""
+    """The log's own name and the two private keys of one pair."""
 
     origin: str
     ed25519: PrivateKey
@@ -88,23 +109,36 @@ class LogSigner:
     @property
     def vkeys(self) -> tuple[str, str]:
         """The verifier keys for the directory: Ed25519, ML-DSA-44."""
-        return (
-            str(VerifierKey(self.origin, ED25519, self.ed25519.public)),
-            str(VerifierKey(self.origin, MLDSA44, self.mldsa44.public)),
-        )
+        return str(self._keys[0]), str(self._keys[1])
+
+    @property
+    def pair(self) -> LogPair:
+        """The same as a row of the directory has them."""
+        ed25519, mldsa44 = self.vkeys
+        return LogPair(ed25519=ed25519, mldsa44=mldsa44)
 
     def sign(self, size: int, root: bytes) -> bytes:
         """The signed note over a tree head."""
         checkpoint = Checkpoint(self.origin, size, root)
-        body = checkpoint.body()
-        classical = VerifierKey(self.origin, ED25519, self.ed25519.public)
-        post_quantum = VerifierKey(self.origin, MLDSA44, self.mldsa44.public)
+        return checkpoint.body() + b"\n" + self.lines(checkpoint)
+
+    def lines(self, checkpoint: Checkpoint) -> bytes:
+        """The two signature lines."""
+        classical, post_quantum = self._keys
         cosigned = cosigned_message(self.origin, checkpoint, _NO_TIME)
+        return _line(classical, sign(self.ed25519, checkpoint.body())) + _line(
+            post_quantum, _NO_TIME + sign(self.mldsa44, cosigned)
+        )
+
+    def recognise(self, note: bytes) -> Checkpoint:
+        """See `HeadSigner`."""
+        return verify_checkpoint(note, self.origin, (self.pair,))
+
+    @property
+    def _keys(self) -> tuple[VerifierKey, VerifierKey]:
         return (
-            body
-            + b"\n"
-            + _line(classical, sign(self.ed25519, body))
-            + _line(post_quantum, _NO_TIME + sign(self.mldsa44, cosigned))
+            VerifierKey(self.origin, ED25519, self.ed25519.public),
+            VerifierKey(self.origin, MLDSA44, self.mldsa44.public),
         )
 
 
@@ -137,58 +171,125 @@ def parse_size(text: str) -> int | None:
 
 def parse_checkpoint(note: bytes) -> Checkpoint:
     """What a note says, with no signature checked; for a note whose signatures were checked before."""
-    return _parse(note)[0]
+    return parse_note(note)[0]
 
 
-def verify_checkpoint(note: bytes, origin: str, ed25519_vkey: str, mldsa44_vkey: str) -> Checkpoint:
-    """Check that a note is this log's head, under both its keys.
+class Judged(NamedTuple):
+    """What a note says, and the places in the list of pairs of those under which it counts."""
+
+    checkpoint: Checkpoint
+    pairs: tuple[int, ...]
+
+
+def verify_head(note: bytes, log: Log) -> Checkpoint:
+    """Check that a note is a head of this log, by its row in the directory; raises as `verify_checkpoint`."""
+    return judged(note, log.origin, log.pairs).checkpoint
+
+
+def verify_remembered(note: bytes, log: Log) -> Checkpoint:
+    """As `verify_head`, for a head that one has kept oneself since it counted: under a former pair at any size. What
+    it is good for is to be held against a head that counts now.
+    """
+    return verify_checkpoint(note, log.origin, [each.model_copy(update={"size": None}) for each in log.pairs])
+
+
+def verify_checkpoint(note: bytes, origin: str, pairs: Sequence[LogPair]) -> Checkpoint:
+    """Check that a note is this log's head: both keys of one of these pairs have signed it.
 
     Raises:
         IntegrityError: LOG_INVALID, naming what does not hold.
     """
-    classical, post_quantum = VerifierKey.parse(ed25519_vkey), VerifierKey.parse(mldsa44_vkey)
+    return judged(note, origin, pairs).checkpoint
+
+
+def judged(note: bytes, origin: str, pairs: Sequence[LogPair]) -> Judged:
+    """As `verify_checkpoint`, and says under which pairs it counts:
+
+    1. The note is of this origin.
+    2. A key of any pair signed it at most once, and every signature by one verifies (C2SP signed-note: one that does
+       not makes the note invalid, whatever the others say).
+    3. Both keys of one pair signed it, a pair without `size` or with one that is not below the checkpoint's.
+    """
+    keys = [_keys_of(each, origin) for each in pairs]
+    checkpoint, lines = parse_note(note)
+    if checkpoint.origin != origin:  # 1
+        raise IntegrityError(Code.LOG_INVALID, "Expected a checkpoint of the directory's log, found another origin.")
+    signed = [[_signed(checkpoint, lines, key) for key in both] for both in keys]  # 2
+    whole = [place for place, both in enumerate(signed) if all(both)]
+    counting = tuple(place for place in whole if _within(checkpoint.size, pairs[place]))
+    if counting:  # 3
+        return Judged(checkpoint, counting)
+    if whole:
+        raise IntegrityError(
+            Code.LOG_INVALID,
+            f"Expected a head of at most {pairs[whole[0]].size} entries under a former pair of the log's keys, "
+            f"found one of {checkpoint.size}.",
+            advice="That pair signs no more, so another may have its keys: keep this checkpoint, ask for one under "
+            "the pair that the directory names, and tell the log's operator and the auditors.",
+        )
+    if len(keys) > 1 and any(map(any, signed)):
+        raise IntegrityError(Code.LOG_INVALID, "Expected both signatures of one pair of the log's keys, found no pair.")
+    missing = keys[0][signed[0].index(False)]
+    raise IntegrityError(Code.LOG_INVALID, f"Expected one {missing.public.alg} signature of the log, found 0.")
+
+
+def check_pair(pair: LogPair, origin: str) -> None:
+    """Raises IntegrityError (LOG_INVALID) where these are not two verifier keys, one of each kind, of this origin."""
+    _keys_of(pair, origin)
+
+
+def _within(size: int, pair: LogPair) -> bool:
+    return pair.size is None or size <= pair.size
+
+
+@lru_cache(maxsize=64)
+def _keys_of(pair: LogPair, origin: str) -> tuple[VerifierKey, VerifierKey]:
+    classical, post_quantum = VerifierKey.parse(pair.ed25519), VerifierKey.parse(pair.mldsa44)
     if (classical.type, post_quantum.type) != (ED25519, MLDSA44) or {classical.name, post_quantum.name} != {origin}:
         raise IntegrityError(
             Code.LOG_INVALID,
             "Expected the log's two keys under the name of its origin, found others.",
         )
-    checkpoint, lines = _parse(note)
-    if checkpoint.origin != origin:
-        raise IntegrityError(Code.LOG_INVALID, "Expected a checkpoint of the directory's log, found another origin.")
-
-    def check_ed25519(signature: bytes) -> None:
-        verify(classical.public, checkpoint.body(), signature)
-
-    def check_mldsa44(signature: bytes) -> None:
-        if signature[:_TIMESTAMP_SIZE] != _NO_TIME:
-            raise IntegrityError(Code.LOG_INVALID, "Expected a cosignature with timestamp 0, found another time.")
-        verify(post_quantum.public, cosigned_message(origin, checkpoint, _NO_TIME), signature[_TIMESTAMP_SIZE:])
-
-    _check_line(lines, classical, check_ed25519)
-    _check_line(lines, post_quantum, check_mldsa44)
-    return checkpoint
+    return classical, post_quantum
 
 
-def _check_line(lines: list[tuple[str, bytes]], key: VerifierKey, check: Callable[[bytes], None]) -> None:
+def _signed(checkpoint: Checkpoint, lines: list[tuple[str, bytes]], key: VerifierKey) -> bool:
+    """Whether this key signed; raises IntegrityError where it did twice, or its signature does not verify."""
     mine = [data[_KEY_ID_SIZE:] for name, data in lines if name == key.name and data[:_KEY_ID_SIZE] == key.key_id]
-    if len(mine) != 1:
+    if len(mine) > 1:
         raise IntegrityError(
             Code.LOG_INVALID,
             f"Expected one {key.public.alg} signature of the log, found {len(mine)}.",
         )
-    try:
-        check(mine[0])
-    except IntegrityError:
-        raise
-    except SetuError:
-        raise IntegrityError(
-            Code.LOG_INVALID,
-            f"Expected the log's {key.public.alg} signature to verify, found that it does not.",
-            advice="Do not trust this checkpoint; keep it, and tell the log's operator and the auditors.",
-        ) from None
+    for signature in mine:
+        try:
+            _check_signature(checkpoint, key, signature)
+        except IntegrityError:
+            raise
+        except SetuError:
+            raise IntegrityError(
+                Code.LOG_INVALID,
+                f"Expected the log's {key.public.alg} signature to verify, found that it does not.",
+                advice="Do not trust this checkpoint; keep it, and tell the log's operator and the auditors.",
+            ) from None
+    return bool(mine)
 
 
-def _parse(note: bytes) -> tuple[Checkpoint, list[tuple[str, bytes]]]:
+def _check_signature(checkpoint: Checkpoint, key: VerifierKey, signature: bytes) -> None:
+    if key.type == ED25519:
+        verify(key.public, checkpoint.body(), signature)
+        return
+    if signature[:_TIMESTAMP_SIZE] != _NO_TIME:
+        raise IntegrityError(Code.LOG_INVALID, "Expected a cosignature with timestamp 0, found another time.")
+    verify(key.public, cosigned_message(key.name, checkpoint, _NO_TIME), signature[_TIMESTAMP_SIZE:])
+
+
+def parse_note(note: bytes) -> tuple[Checkpoint, list[tuple[str, bytes]]]:
+    """What a note says, and its signature lines as (name, key id and signature); no signature is checked.
+
+    Raises:
+        IntegrityError: LOG_INVALID, naming what is not of the form.
+    """
     if len(note) > MAX_NOTE:
         raise _malformed(f"at most {MAX_NOTE} bytes")
     try:

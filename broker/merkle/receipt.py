@@ -6,7 +6,7 @@ from functools import lru_cache
 from pydantic import ValidationError
 
 from broker.errors import IntegrityError
-from broker.merkle.note import Checkpoint, verify_checkpoint
+from broker.merkle.note import Checkpoint, verify_head
 from broker.merkle.proof import verify_inclusion
 from broker.merkle.tree import HASH_SIZE, leaf_hash
 from schemas.canonical import MalformedBase64Error, b64u, unb64u
@@ -23,13 +23,15 @@ def make_receipt(entry: bytes, index: int, path: Iterable[bytes], note: str) -> 
 
 
 def verify_receipt(receipt: Receipt, log: Log) -> Entry:
-    """Check a receipt to the end: its head under both of the log's keys, and the path from the entry to that head.
+    """Check a receipt to the end: its head under both keys of a pair of the log's, and the path from the entry to it.
+
+    `log`: the row of the newest directory that one has, which alone says until when a former pair counts.
 
     Raises:
         IntegrityError: RECEIPT_INVALID, naming what does not hold.
     """
     try:
-        head = _verified(receipt.checkpoint.encode(), log.origin, log.ed25519, log.mldsa44)
+        head = receipt_head(receipt.checkpoint, log)
         raw = unb64u(receipt.entry)
         path = [unb64u(each, HASH_SIZE) for each in receipt.path]
         verify_inclusion(leaf_hash(raw), receipt.index, head.size, path, head.root)
@@ -44,8 +46,9 @@ def verify_receipt(receipt: Receipt, log: Log) -> Entry:
 
 # One head signs a whole batch: a page of 500 packets has far fewer heads than receipts.
 @lru_cache(maxsize=256)
-def _verified(note: bytes, origin: str, ed25519: str, mldsa44: str) -> Checkpoint:
-    return verify_checkpoint(note, origin, ed25519, mldsa44)
+def receipt_head(note: str, log: Log) -> Checkpoint:
+    """The head in a receipt; raises IntegrityError (LOG_INVALID)."""
+    return verify_head(note.encode(), log)
 
 
 # The upper nodes of a path are the same for all entries of a batch.

@@ -18,12 +18,13 @@ from broker.directory.signing import keys_of
 from broker.envelope.acknowledge import Statement
 from broker.envelope.open import open_packet
 from broker.envelope.verify import Parsed, check_audience, check_recipients, check_signatures, parse
-from broker.errors import IntegrityError, PacketError, SetuError
-from broker.merkle.receipt import verify_receipt
+from broker.errors import IntegrityError, PacketError
+from broker.merkle.receipt import receipt_head, verify_receipt
 from broker.sdk.content import Payload, read_payload
 from broker.sdk.source import Item
 from broker.transport.topics import split
 from schemas.canonical import unb64u
+from schemas.directory import Log
 from schemas.evidence import AckEvent, AckPacket, Entry, EntryType, Receipt
 from schemas.packet import Audience, Header
 from schemas.problem import Code
@@ -156,17 +157,36 @@ class Verifier:
         version = _claimed(receipt).directory.version
         snapshot = self._at(version)
         judge = snapshot or self._directory.current()
-        log = judge.log(self._gateway)
-        try:
-            entry = verify_receipt(receipt, log)
-        except SetuError as error:
-            raise PacketError(Code.RECEIPT_INVALID, error.message, advice=_KEEP_IT) from None
+        entry = self._proven(receipt, snapshot)
         if snapshot is None and version > judge.ref.version:
             raise _alarm(f"Expected directory version {version}, which a receipt names, in the repository, found none.")
         hash_ = self._seen.setdefault(version, entry.directory.hash) if snapshot is None else snapshot.ref.hash
         if hash_ != entry.directory.hash:
             raise _alarm(f"Expected the same directory version {version} everywhere, found another hash in a receipt.")
         return entry, judge
+
+    def _proven(self, receipt: Receipt, named: Snapshot | None) -> Entry:
+        """The receipt's entry, under the log's keys as the newest directory has them: whatever version the entry names,
+        for who took a former key could name any. The newest that is held here may be older than the head's keys.
+        """
+        try:
+            log = self._row(receipt, self._directory.current(), named)
+            if not _signed(receipt, log):
+                log = self._row(receipt, self._directory.refresh(), named)
+            return verify_receipt(receipt, log)
+        except IntegrityError as error:
+            if error.code is not Code.RECEIPT_INVALID:
+                raise
+            raise PacketError(Code.RECEIPT_INVALID, error.message, advice=_KEEP_IT) from None
+
+    def _row(self, receipt: Receipt, newest: Snapshot, named: Snapshot | None) -> Log:
+        """The newest row of the receipt's log; of one that ended, and another took its place, that of its time."""
+        origin = receipt.checkpoint.partition("\n")[0]
+        for snapshot in (newest, named or newest):
+            for log in snapshot.document.logs:
+                if (log.gateway, log.origin) == (self._gateway, origin):
+                    return log
+        return newest.log(self._gateway)
 
     def _at(self, version: int) -> Snapshot | None:
         """That version; None where it is not to be had: then, for an older one, the current directory judges."""
@@ -207,6 +227,14 @@ def _receipt(answer: Any) -> Receipt:
         return Receipt.from_object(answer)
     except (ValidationError, ValueError):
         raise PacketError(Code.RECEIPT_INVALID, "Expected a receipt, found another object.", advice=_KEEP_IT) from None
+
+
+def _signed(receipt: Receipt, log: Log) -> bool:
+    try:
+        receipt_head(receipt.checkpoint, log)
+    except IntegrityError:
+        return False
+    return True
 
 
 def _claimed(receipt: Receipt) -> Entry:

@@ -165,7 +165,7 @@ ROWS = [
     ),
     pytest.param(lambda _, home: (home / "gateway-ca.pem").unlink(), "gateway", "No such file", id="ca-missing"),
     pytest.param(
-        lambda _, home: (home / "keys/wrap.key").unlink(), "keys", "of the wrap keys that the directory lists", id="wrap-key-missing"
+        lambda _, home: (home / "keys/wrap.key").unlink(), "keys", "that others wrap to by directory version", id="wrap-key-missing"
     ),
     pytest.param(from_other_realm("root.json"), "directory", "another realm's", id="root-of-another-realm"),
     pytest.param(text('"in-setu"', '"in-ncb"'), "gateway", "there is in-setu", id="gateway-id"),

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from broker.errors import IntegrityError
-from broker.merkle.note import Checkpoint, parse_checkpoint, verify_checkpoint
+from broker.merkle.note import Checkpoint, parse_checkpoint, verify_head
 from broker.merkle.proof import InclusionPaths, consistency_path, verify_consistency, verify_inclusion
 from broker.merkle.tiles import TileId, all_tiles, exists, parse_path, read_bundle, write_bundle
 from broker.merkle.tree import Edge, root_hash
@@ -121,7 +121,7 @@ def test_one_flipped_bit_in_a_note_is_found(bit: int):
     note = bytearray(NOTE)
     note[bit // 8] ^= 1 << bit % 8
     with pytest.raises(IntegrityError):
-        verify_checkpoint(bytes(note), LOG.origin, LOG.ed25519, LOG.mldsa44)
+        verify_head(bytes(note), LOG)
 
 
 @given(st.binary(max_size=300))

@@ -1,5 +1,6 @@
 """Two gateways, as processes, on one PostgreSQL and one guard."""
 
+import shutil
 from contextlib import ExitStack
 
 from broker.cli.cluster.process import Keeper, Process, answers
@@ -13,14 +14,15 @@ from tests.system import postgres
 
 class Pair:
     """`with Pair(folder) as pair`: both are ready inside. `workers`: processes of each. `listen`: what else stands in
-    the table `[listen]` of the gateway with this number.
+    the table `[listen]` of the gateway with this number. `own_keys`: the second has a keys folder of its own, `keys-2`.
 
     deployment, guard, gateways: as made; `urls`: of each gateway.
     """
 
-    def __init__(self, folder, *, workers=1, limits=None, listen=lambda _: ""):
+    def __init__(self, folder, *, workers=1, limits=None, listen=lambda _: "", own_keys=False):
         self.folder = folder
         self.listen = listen
+        self.own_keys = own_keys
         self.workers = workers
         self.limits = limits
 
@@ -69,6 +71,9 @@ class Pair:
         for number, config in enumerate(configs, 1):
             listen = f"\nworkers = {self.workers}\n[listen]\n{self.listen(number)}"
             config.write_text(config.read_text().replace("\n[listen]\n", listen, 1))
+        if self.own_keys:
+            shutil.copytree(self.deployment.path / "keys", self.deployment.path / "keys-2")
+            configs[1].write_text(f'{configs[1].read_text()}\n[paths]\nkeys = "keys-2"\n')
         self.gateways = [
             process(f"gateway-{number}", "broker", "serve", "--config", str(config), ready=f"{at}/readyz")
             for number, (config, at) in enumerate(zip(configs, self.operations, strict=True), 1)

@@ -14,11 +14,10 @@ from pathlib import Path
 import pytest
 
 from broker.assembly.guard import shared_guard
-from broker.assembly.keys import keys_in, log_keys_of
+from broker.assembly.keys import keys_in, log_pairs_of
 from broker.assembly.realm import local_directory
 from broker.assembly.topics import ADMIN, RELAY, place_of
 from broker.config import AgencySettings, GatewaySettings, GuardSettings, load
-from broker.merkle.note import LogSigner
 from tests.arch.tree import ROOT
 from tests.docs.test_commands import missing
 
@@ -225,8 +224,8 @@ def test_the_settings_are_those_of_the_containers(home, compose):
     assert {str(guard.file.parent), str(guard.key.parent)} == {"/var/lib/setu-guard"}
     for name in (RELAY, ADMIN):
         assert place_of(settings, name).bootstrap == ("kafka-1:9094", "kafka-2:9094", "kafka-3:9094")
-    keys = log_keys_of(keys_in(folder / "deployment" / "keys"))
-    shared_guard(settings, LogSigner(log.origin, keys["Ed25519"], keys["ML-DSA-44"]), NoStore()).close()
+    (signer,) = log_pairs_of(keys_in(folder / "deployment" / "keys"), log)
+    shared_guard(settings, signer, NoStore()).close()
     agency = load(AgencySettings, folder / "adapter" / "agency.toml")
     assert (agency.url, agency.cache.as_posix()) == (("https://gateway.example:8443",), "/var/lib/setu-adapter/cache")
     aliases = compose["services"]["proxy"]["networks"]["agencies"]["aliases"]

@@ -6,13 +6,13 @@ from contextlib import closing
 import pytest
 
 from broker.assembly.guard import shared_guard
-from broker.assembly.keys import keys_in, log_keys_of
+from broker.assembly.keys import keys_in, log_pairs_of
+from broker.assembly.realm import local_directory
 from broker.cli.checks import examine
 from broker.cli.deployment import create
 from broker.cli.findings import State
 from broker.cli.served import free_port
 from broker.ledger.committer import Committer
-from broker.merkle.note import LogSigner
 from broker.store.sql import SqlStore, upgrade
 from tests.system import postgres
 from tests.system.writers import GuardService
@@ -28,14 +28,12 @@ def url() -> str:
 def own(tmp_path, url):
     """(settings, signer, guard's process): a deployment on one PostgreSQL and one guard, with nothing in either."""
     made = create(tmp_path / "d", port=free_port(), operations_port=free_port())
-    keys = log_keys_of(keys_in(made.path / "keys"))
     service = GuardService(tmp_path / "guard")
     settings = made.gateway().model_copy(update={"store": url, "guard": service.client})
-    named = next(iter(settings.base.glob("directory/targets/*directory*.json"))).read_text("utf-8")
-    origin = named.partition('"origin":"')[2].partition('"')[0]
-    signer = LogSigner(origin, keys["Ed25519"], keys["ML-DSA-44"])
+    (log,) = local_directory(settings).current().document.logs
+    (signer,) = log_pairs_of(keys_in(made.path / "keys"), log)
     service.kill()
-    service.settings = service.settings.model_copy(update={"origin": origin, "vkeys": signer.vkeys})
+    service.settings = service.settings.model_copy(update={"origin": log.origin, "vkeys": signer.vkeys})
     service.start()
     yield settings, signer, service
     service.kill()

@@ -77,8 +77,10 @@ def test_an_agency_names_one_gateway_or_several(tmp_path):
 def test_a_guard_needs_both_keys_of_the_log(tmp_path):
     text = 'origin = "in-setu.example/log"\nvkeys = ["a", "b"]\n'
     assert load(GuardSettings, written(tmp_path, text)).at(GuardSettings.model_fields["file"].default).name == "head"
-    with pytest.raises(IntegrityError, match="vkeys"):
-        load(GuardSettings, written(tmp_path, text.replace('["a", "b"]', '["a"]')))
+    assert load(GuardSettings, written(tmp_path, text.replace('"b"]', '"b", "c", "d"]'))).vkeys == ("a", "b", "c", "d")
+    for wrong in ('["a"]', '["a", "b", "c"]', "[]"):
+        with pytest.raises(IntegrityError, match="vkeys"):
+            load(GuardSettings, written(tmp_path, text.replace('["a", "b"]', wrong)))
 
 
 @pytest.mark.parametrize(

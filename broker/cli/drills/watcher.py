@@ -17,7 +17,7 @@ from broker.cli.drills.sender import drill_handling, made, pause
 from broker.config import AgencySettings, load
 from broker.envelope.seal import Sealed as Packet
 from broker.errors import SetuError
-from broker.merkle.note import parse_checkpoint, verify_checkpoint
+from broker.merkle.note import parse_checkpoint, verify_head
 from schemas import registry
 from schemas.evidence import Receipt
 from schemas.packet import MEDIA_TYPE
@@ -107,7 +107,7 @@ class Watcher:
                         answer = transport.get(f"{url}/log/checkpoint", timeout=PATIENCE)
                         if answer.status_code not in OK:
                             continue
-                        head = verify_checkpoint(answer.content, log.origin, log.ed25519, log.mldsa44)
+                        head = verify_head(answer.content, log)
                         if head.size != last[number]:
                             last[number] = head.size
                             self._add(Head(settings.agency, number, head.size, head.root.hex(), clock()))

@@ -169,7 +169,7 @@ def test_a_mirror_is_searched_offline(setu, mirror, words, found):
 
 def test_a_kind_that_is_none_is_doubted_where_nothing_was_found(setu, mirror):
     said = setu("audit", "search", mirror, "--kind", "tipp", "--json")
-    assert (said.status, said.json()) == (0, {"entries": []})
+    assert (said.status, said.json()) == (0, {"entries": [], "disputes": False})
     assert "it has " in said.err
     assert "tipp" not in said.err
     assert setu("audit", "search", mirror, "--kind", "pen").err == ""

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from broker.assembly import operator_keys, renew_directory
-from broker.assembly.keys import keys_in, log_keys_of
+from broker.assembly.keys import keys_in, log_pairs_of
 from broker.cli.checks import examine
 from broker.cli.checks_around import EARLIEST, NO_SPACE, check_kafka
 from broker.cli.deployment import create
@@ -25,10 +25,9 @@ from broker.flows.topics import Difference
 from broker.gateway.server import bind
 from broker.ledger.committer import Committer
 from broker.ledger.guard import FileGuard
-from broker.merkle.note import LogSigner
 from broker.store.sql import SqlStore
 from broker.transport.port import Grant, TopicFacts
-from schemas.canonical import parse
+from schemas.directory import Directory
 from tests.unit.ledger.ledgers import note
 
 pytestmark = pytest.mark.sockets
@@ -84,9 +83,9 @@ def from_the_future(own):
 
 def ledger(own, count):
     """So many entries in the deployment's own ledger, and its guard."""
-    keys = log_keys_of(keys_in(own.path / "keys"))
     (document,) = (own.path / "directory/targets").glob("*.directory.json")
-    signer = LogSigner(parse(document.read_bytes())["logs"][0]["origin"], keys["Ed25519"], keys["ML-DSA-44"])
+    (log,) = Directory.from_json(document.read_bytes()).logs
+    (signer,) = log_pairs_of(keys_in(own.path / "keys"), log)
     guard = FileGuard(own.path / "guard/head")
     with closing(SqlStore(f"sqlite:///{own.path / 'store/setu.db'}")) as store, closing(guard):
         committer = Committer(store, signer, guard, time.time)

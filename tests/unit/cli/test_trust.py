@@ -4,9 +4,11 @@ import pytest
 import typer
 
 from broker.assembly.realm import local_directory
-from broker.cli.trust import Given, trusting
+from broker.cli.trust import Given, trusting, vkey_lines
 from broker.errors import IntegrityError, MalformedError
+from broker.merkle.note import LogSigner
 from schemas.problem import Code
+from tests.builders import private_key
 from tests.unit.cli.exchange import Exchange, realm_with_log
 
 
@@ -49,6 +51,21 @@ def test_the_logs_keys_in_two_files_and_any_order(write):
         assert (trust.log.ed25519, trust.log.mldsa44) == (log.ed25519, log.mldsa44)
 
 
+FIRST, SECOND = (LogSigner("log.setu.example/in", private_key("Ed25519", n), private_key("ML-DSA-44", n)) for n in "ab")
+
+
+def test_former_pairs_come_after_the_current_one(write):
+    log = Exchange().log
+    former = (FIRST.pair, SECOND.pair.model_copy(update={"size": 7}))
+    text = "\n".join(vkey_lines(log.model_copy(update={"former": former})))
+    with trusting(vkeys=[write("vkeys", f"{text}\n".encode())]) as trust:
+        assert trust.log.pairs == (*log.pairs, *former)
+
+
+def former_of(*words):
+    return lambda log: vkeys_of(log) + "\n".join(words).encode()
+
+
 def test_keys_from_paper_stand_above_the_directorys(made, write):
     log = Exchange().log
     with trusting(config=made.config, vkeys=[write("vkeys", vkeys_of(log))]) as trust:
@@ -62,6 +79,11 @@ def test_keys_from_paper_stand_above_the_directorys(made, write):
         pytest.param(lambda log: f"{log.ed25519}\n{log.ed25519}".encode(), id="one-kind-twice"),
         pytest.param(lambda log: vkeys_of(log).replace(b"log.setu", b"log.other", 1), id="two-logs"),
         pytest.param(lambda log: vkeys_of(log) + b"more", id="something-more"),
+        pytest.param(former_of(*FIRST.vkeys, "size"), id="a-size-of-nothing"),
+        pytest.param(former_of(*FIRST.vkeys, "size", "-1"), id="a-size-below-nothing"),
+        pytest.param(former_of("size", "3"), id="a-size-of-the-current-pair"),
+        pytest.param(former_of(*FIRST.vkeys, FIRST.vkeys[0]), id="half-a-former-pair"),
+        pytest.param(former_of(*FIRST.vkeys, *FIRST.vkeys), id="a-former-pair-twice"),
         pytest.param(lambda _: b"", id="nothing"),
         pytest.param(lambda _: b"\xff", id="no-text"),
     ],

@@ -229,5 +229,5 @@ async def test_one_that_expired_is_enough_for_a_while_and_readyz_warns(gateway):
     await gateway.in_force.poll()
     _, done = await gateway.send()
     assert done.fresh
-    found = await Health(gateway.in_force, gateway.reader, lambda: None, gateway.now).ready()
+    found = await Health(gateway.in_force, gateway.reader, list, gateway.now).ready()
     assert found["warning"] == "Expected the deny list IND to be fresh, found one that expired 2 h ago."

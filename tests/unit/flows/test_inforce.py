@@ -7,6 +7,7 @@ from broker.flows.health import Health
 from broker.flows.identify import Identify
 from broker.flows.inforce import InForce, under_view
 from broker.ledger.port import Basis, Proposal, StaleBasis
+from schemas.problem import Code
 from tests.unit.flows.world import Directory
 
 
@@ -39,10 +40,10 @@ async def test_a_gateway_with_another_policy_puts_it_in_force_and_the_first_wait
 
     with pytest.raises(UnavailableError):
         await under_view(gateway.in_force, stale)
-    health = Health(gateway.in_force, gateway.reader, lambda: None)
+    health = Health(gateway.in_force, gateway.reader, list)
     with pytest.raises(UnavailableError, match="those of another gateway"):
         await health.ready()
-    assert (await Health(second, gateway.reader, lambda: None).ready())["policy"] == "p2"
+    assert (await Health(second, gateway.reader, list).ready())["policy"] == "p2"
 
 
 async def test_a_newer_directory_does_not_carry_an_old_policy_back(gateway):
@@ -121,3 +122,47 @@ async def test_a_gateway_that_is_behind_the_others_identifies_nobody(gateway):
     await gateway.in_force.poll()
     with pytest.raises(CallerError):
         identify(b"whoever")
+
+
+class Keys:
+    """Asked before a directory comes in force: it `lacks` keys for it, or not."""
+
+    def __init__(self):
+        self.lacks, self.said = False, []
+
+    def adopting(self, snapshot):
+        if self.lacks:
+            raise IntegrityError(Code.CONFIG_INVALID, "Expected keys.", advice="Copy them.")
+        self.said.append(("before", snapshot.ref.version))
+        return lambda: self.said.append(("in force", snapshot.ref.version))
+
+
+async def test_a_gateway_that_lacks_keys_for_a_directory_does_not_go_by_it_and_accepts_nothing(gateway):
+    keys = Keys()
+    policy = gateway.in_force.view().policy
+    mine = InForce(gateway.directory, policy, gateway.ledger, gateway.reader, gateway="in-setu", adopting=keys.adopting)
+    await mine.start()
+    assert keys.said == [("before", 1), ("in force", 1)]
+    keys.lacks = True
+    gateway.directory.newest = gateway.realm.with_(agencies={"us-dea": {"state": "suspended"}}).snapshot
+    await mine.poll()
+    assert (mine.view().snapshot.ref.version, mine.behind, mine.trouble) == (1, True, "Expected keys.")
+    assert gateway.reader.in_force().directory == 1
+    with pytest.raises(UnavailableError):
+        Identify(mine, gateway.now)(None)
+    with pytest.raises(UnavailableError, match="Copy them"):
+        await Health(mine, gateway.reader, list).ready()
+    keys.lacks = False
+    await mine.poll()
+    assert (mine.view().snapshot.ref.version, mine.behind, mine.lacking, mine.trouble) == (2, False, None, None)
+    assert keys.said[2:] == [("before", 2), ("in force", 2)]
+    assert (await Health(mine, gateway.reader, lambda: ["a+b"]).ready())["log_keys"] == ["a+b"]
+
+
+async def test_a_gateway_that_lacks_keys_at_start_does_not_start(gateway):
+    keys = Keys()
+    keys.lacks = True
+    policy = gateway.in_force.view().policy
+    mine = InForce(gateway.directory, policy, gateway.ledger, gateway.reader, gateway="in-setu", adopting=keys.adopting)
+    with pytest.raises(IntegrityError, match="Expected keys"):
+        await mine.start()

@@ -154,7 +154,7 @@ async def test_an_agency_that_asks_for_many_pages_at_once_does_not_fill_the_ledg
         gateway.in_force,
         ledger,
         gateway.reader,
-        Cursors(b"k" * 32),
+        Cursors(lambda: [b"k" * 32]),
         gateway.bell,
         now=gateway.now,
         page_bytes=2**20,

@@ -100,7 +100,7 @@ class World:
         )
         self.acknowledge = Acknowledge(*common, self.refusals, self.workers, now=self.now)
         self.subscribe = Subscribe(
-            *common, Cursors(b"k" * 32), self.bell, now=self.now, page_bytes=2**16, probe=self.probe
+            *common, Cursors(lambda: [b"k" * 32]), self.bell, now=self.now, page_bytes=2**16, probe=self.probe
         )
         self.timelines = Timelines(self.reader, self.in_force, patience=3)
         self.audit = Audit(*common)

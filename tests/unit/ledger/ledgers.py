@@ -16,7 +16,7 @@ from broker.ledger.publisher import Publisher
 from broker.ledger.reader import Reader
 from broker.ledger.remote import RemoteGuard
 from broker.ledger.witness import ADD, Answer, Witness
-from broker.merkle.note import LogSigner
+from broker.merkle.note import HeadSigner, LogSigner
 from broker.store.port import Store
 from broker.store.sql import SqlStore
 from schemas.canonical import b64u
@@ -100,7 +100,7 @@ class Service:
         self.witness = Witness(
             self.file,
             ORIGIN,
-            SIGNER.vkeys,
+            [SIGNER.pair],
             name="w",
             key=key,
             now=lambda: START,
@@ -126,6 +126,7 @@ class Ledgers:
     """One log in one directory. `crash` leaves it as a killed process does: committed rows, nothing more.
 
     wrap: puts a failing store around the real one. service: a guard that several of these share, on one directory.
+    signer: of its heads.
     """
 
     def __init__(
@@ -134,7 +135,9 @@ class Ledgers:
         *,
         wrap: Callable[[Store], Store] = lambda store: store,
         service: Service | None = None,
+        signer: HeadSigner = SIGNER,
     ) -> None:
+        self.signer = signer
         self.directory = directory
         self.wrap = wrap
         self.service = service
@@ -158,7 +161,7 @@ class Ledgers:
         )
         self.committer = Committer(
             self.wrap(self.store),
-            SIGNER,
+            self.signer,
             self.guard,
             lambda: self.clock,
             on_commit=self.rung.append,
@@ -166,8 +169,8 @@ class Ledgers:
             die=lambda: self.deaths.append("died"),
             **options,
         )
-        self.reader = Reader(self.store, self.guard, SIGNER)
-        self.publisher = Publisher(self.store, self.guard, holder=f"{id(self)}", signer=SIGNER)
+        self.reader = Reader(self.store, self.guard, self.signer)
+        self.publisher = Publisher(self.store, self.guard, holder=f"{id(self)}", signer=self.signer)
         if start:
             try:
                 self.committer.start()

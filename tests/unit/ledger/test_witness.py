@@ -42,7 +42,7 @@ def witness(tmp_path: Path) -> Iterator[Witness]:
 
 def open_witness(folder: Path, **over: Callable[[], None]) -> Witness:
     return Witness(
-        FileGuard(folder / "head"), ORIGIN, SIGNER.vkeys, name="guard.example/w", key=KEY, now=lambda: START, **over
+        FileGuard(folder / "head"), ORIGIN, [SIGNER.pair], name="guard.example/w", key=KEY, now=lambda: START, **over
     )
 
 

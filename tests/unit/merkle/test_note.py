@@ -7,6 +7,7 @@ from broker.crypto.signatures import sign, verify
 from broker.errors import IntegrityError
 from broker.merkle.note import Checkpoint, LogSigner, VerifierKey, cosigned_message, parse_checkpoint, verify_checkpoint
 from broker.merkle.tree import EMPTY_ROOT
+from schemas.directory import LogPair
 
 ORIGIN = "gateway.example/log"
 SIGNER = LogSigner(ORIGIN, SeedKey("Ed25519", bytes(32)), SeedKey("ML-DSA-44", bytes(32)))
@@ -43,18 +44,18 @@ def test_the_message_an_ml_dsa_cosignature_signs():
 
 
 def test_a_head_verifies_under_both_keys():
-    head = verify_checkpoint(NOTE, ORIGIN, *SIGNER.vkeys)
+    head = verify_checkpoint(NOTE, ORIGIN, (SIGNER.pair,))
     assert head == parse_checkpoint(NOTE) == Checkpoint(ORIGIN, 20_852_163, ROOT)
     assert CLASSICAL.startswith("\u2014 gateway.example/log ".encode())
 
 
 def test_the_empty_log_has_a_head():
-    assert verify_checkpoint(SIGNER.sign(0, EMPTY_ROOT), ORIGIN, *SIGNER.vkeys).size == 0
+    assert verify_checkpoint(SIGNER.sign(0, EMPTY_ROOT), ORIGIN, (SIGNER.pair,)).size == 0
 
 
 def test_signatures_of_others_are_left_alone():
     witness = b"\xe2\x80\x94 witness.example/w1 " + base64.b64encode(b"abcd" + bytes(72)) + b"\n"
-    assert verify_checkpoint(NOTE + witness, ORIGIN, *SIGNER.vkeys).size == 20_852_163
+    assert verify_checkpoint(NOTE + witness, ORIGIN, (SIGNER.pair,)).size == 20_852_163
 
 
 def _line(data: bytes) -> bytes:
@@ -107,7 +108,7 @@ def _signed_with_time(time: int) -> bytes:
 )
 def test_what_is_no_head_of_this_log(note: bytes, message: str):
     with pytest.raises(IntegrityError, match=message):
-        verify_checkpoint(note, ORIGIN, *SIGNER.vkeys)
+        verify_checkpoint(note, ORIGIN, (SIGNER.pair,))
 
 
 @pytest.mark.parametrize(
@@ -122,4 +123,4 @@ def test_what_is_no_head_of_this_log(note: bytes, message: str):
 )
 def test_wrong_verifier_keys(vkeys: tuple[str, str], message: str):
     with pytest.raises(IntegrityError, match=message):
-        verify_checkpoint(NOTE, ORIGIN, *vkeys)
+        verify_checkpoint(NOTE, ORIGIN, (LogPair(ed25519=vkeys[0], mldsa44=vkeys[1]),))

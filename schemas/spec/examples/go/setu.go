@@ -673,7 +673,8 @@ func (me *agency) receipt(raw []byte) (found entry) {
 		Checkpoint string   `json:"checkpoint"`
 	}
 	exact(raw, &r, "receipt-invalid")
-	// 1. The checkpoint is of the log's origin, and both of the log's signatures verify, each found exactly once.
+	// 1. The checkpoint is of the log's origin. A key of the log signed it at most once, and what it signed verifies; both
+	// keys of one pair did, the current or a former one that counts up to a log of that size.
 	log := me.directory.Logs[slices.IndexFunc(me.directory.Logs, func(each log) bool { return each.Gateway == me.gateway })]
 	said := note.FindStringSubmatch(r.Checkpoint)
 	invalid(r.V == "setu1.receipt" && said != nil && said[2] == log.Origin, "expected a checkpoint of the log that the directory names")
@@ -683,11 +684,8 @@ func (me *agency) receipt(raw []byte) (found entry) {
 	short := append([]byte{byte(len(log.Origin))}, log.Origin...)
 	cosigned := slices.Concat([]byte("subtree/v1\n\x00"), short, make([]byte, 8), short, make([]byte, 8),
 		binary.BigEndian.AppendUint64(nil, uint64(size)), root)
-	for _, each := range []struct {
-		vkey, alg      string
-		signed, before []byte
-	}{{log.Ed25519, "Ed25519", []byte(said[1]), nil}, {log.Mldsa44, "ML-DSA-44", cosigned, make([]byte, 8)}} {
-		typed, err := base64.StdEncoding.DecodeString(strings.SplitN(each.vkey, "+", 3)[2])
+	signed := func(vkey, alg string, message, before []byte) bool {
+		typed, err := base64.StdEncoding.DecodeString(strings.SplitN(vkey, "+", 3)[2])
 		id := sha256.Sum256(append([]byte(log.Origin+"\n"), got(typed, err)...))
 		var mine [][]byte
 		for line := range strings.Lines(said[5]) {
@@ -697,10 +695,20 @@ func (me *agency) receipt(raw []byte) (found entry) {
 				mine = append(mine, signature[4:])
 			}
 		}
-		invalid(len(mine) == 1 && bytes.HasPrefix(mine[0], each.before), "expected one signature of the log by each of its keys")
-		good := publicKey(each.alg, typed[1:]).verifies(each.signed, mine[0][len(each.before):])
-		invalid(good, "expected the log's "+each.alg+" signature to verify")
+		if len(mine) == 0 {
+			return false
+		}
+		invalid(len(mine) == 1 && bytes.HasPrefix(mine[0], before), "expected one signature of the log by each of its keys")
+		good := publicKey(alg, typed[1:]).verifies(message, mine[0][len(before):])
+		invalid(good, "expected the log's "+alg+" signature to verify")
+		return true
 	}
+	counts := false
+	for _, each := range append([]pair{log.pair}, log.Former...) {
+		classical, quantum := signed(each.Ed25519, "Ed25519", []byte(said[1]), nil), signed(each.Mldsa44, "ML-DSA-44", cosigned, make([]byte, 8))
+		counts = counts || (classical && quantum && (each.Size == nil || size <= *each.Size))
+	}
+	invalid(counts, "expected both signatures of a pair of the log that counts at this size")
 	// 2. Leaf hash, index and path lead to the root (../../ledger.md, section 2; RFC 9162, section 2.1.3.2).
 	text := unb64u(r.Entry, -1)
 	node := func(parts ...[]byte) []byte {
@@ -836,7 +844,16 @@ type row struct {
 	NotAfter  int64 `json:"not_after"`
 }
 
-type log struct{ Gateway, Origin, Ed25519, Mldsa44 string }
+type pair struct {
+	Ed25519, Mldsa44 string
+	Size             *int64
+}
+
+type log struct {
+	Gateway, Origin string
+	pair
+	Former []pair
+}
 
 type agency struct {
 	id, gateway, url, realm, hash string

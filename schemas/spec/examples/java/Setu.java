@@ -827,7 +827,8 @@ public final class Setu {
         Predicate<Object> schema = of(Map.of("v", text("setu1\\.receipt"), "entry", value -> value instanceof String, "index", SECONDS,
             "path", list(0, 64, bytes(32)), "checkpoint", value -> value instanceof String), Map.of());
         receipted(schema.test(receipt), "expected a receipt");
-        // 1. The checkpoint is of the log's origin, and both of the log's signatures verify, each found exactly once.
+        // 1. The checkpoint is of the log's origin. A key of the log signed it at most once, and what it signed verifies; both
+        // keys of one pair did, the current or a former one that counts up to a log of that size.
         Object log = Setu.<List<Object>>in(directory, "logs").stream().filter(each -> gateway.equals(in(each, "gateway"))).findFirst().orElseThrow();
         String origin = in(log, "origin");
         Matcher note = NOTE.matcher(Setu.<String>in(receipt, "checkpoint"));
@@ -837,8 +838,15 @@ public final class Setu {
         receipted(root.length == 32, "expected a root of 32 bytes");
         byte[] name = join(uint(1, origin.length()), utf8(origin));
         byte[] cosigned = join(utf8("subtree/v1\n\0"), name, uint(8, 0), name, uint(8, 0), uint(8, size), root);
-        checkLine(note.group(5), origin, in(log, "ed25519"), "Ed25519", utf8(note.group(1)), new byte[0]);
-        checkLine(note.group(5), origin, in(log, "mldsa44"), "ML-DSA-44", cosigned, uint(8, 0));
+        boolean counts = false;
+        List<Object> pairs = new ArrayList<>(List.of(log));
+        if (((Map<?, ?>) log).containsKey("former")) pairs.addAll(Setu.<List<Object>>in(log, "former"));
+        for (Object pair : pairs) {
+            boolean classical = signed(note.group(5), origin, in(pair, "ed25519"), "Ed25519", utf8(note.group(1)), new byte[0]);
+            boolean quantum = signed(note.group(5), origin, in(pair, "mldsa44"), "ML-DSA-44", cosigned, uint(8, 0));
+            counts |= classical && quantum && (!((Map<?, ?>) pair).containsKey("size") || size <= Setu.<Long>in(pair, "size"));
+        }
+        receipted(counts, "expected both signatures of a pair of the log that counts at this size");
         // 2. Leaf hash, index and path lead to the root (../../ledger.md, section 2; RFC 9162, section 2.1.3.2).
         byte[] raw = unb64u(in(receipt, "entry"), -1), hash = digest("SHA-256", uint(1, 0), raw);
         long index = in(receipt, "index"), fn = index, sn = size - 1;
@@ -874,14 +882,16 @@ public final class Setu {
         }
     }
 
-    static void checkLine(String lines, String origin, String vkey, String alg, byte[] message, byte[] before) {
+    static boolean signed(String lines, String origin, String vkey, String alg, byte[] message, byte[] before) {
         byte[] typed = base64(vkey.split("\\+", 3)[2]), id = half(digest("SHA-256", utf8(origin + "\n"), typed), 0, 4);
         byte[] start = join(id, before);
         var mine = lines.lines().map(line -> line.split(" ")).filter(line -> line.length == 3 && line[1].equals(origin)).map(line -> base64(line[2]))
             .filter(bytes -> bytes.length > 4 && Arrays.equals(half(bytes, 0, 4), id)).toList();
+        if (mine.isEmpty()) return false;
         receipted(mine.size() == 1 && Arrays.equals(half(mine.get(0), 0, start.length), start), "expected one " + alg + " signature of the log");
         boolean good = verifies(publicKey(alg, half(typed, 1, typed.length)), message, half(mine.get(0), start.length, mine.get(0).length));
         receipted(good, "expected the log's " + alg + " signature to verify");
+        return true;
     }
 
     void expect(Receipt receipt, String type, String actor, Object from, Object id, Object digest) { // 4. It is the entry one expects.

@@ -421,24 +421,31 @@ function open(me, { header, jwe }) {
 const receipted = (holds, message) => must(holds, 'receipt-invalid', message)
 
 function readReceipt(me, receipt) {
-  const { origin, ed25519, mldsa44 } = me.directory.logs.find((each) => each.gateway === me.gateway)
+  const log = me.directory.logs.find((each) => each.gateway === me.gateway)
+  const { origin } = log
   exactly(receipt, ['v', 'entry', 'index', 'path', 'checkpoint'], 'receipt-invalid')
   receipted(receipt.v === 'setu1.receipt' && seconds(receipt.index) && is.list(0, 64, is.bytes(32))(receipt.path), 'expected a receipt')
-  // 1. The checkpoint is of the log's origin, and both of the log's signatures verify, each found exactly once.
+  // 1. The checkpoint is of the log's origin. A key of the log signed it at most once, and what it signed verifies; both
+  // keys of one pair did, the current or a former one that counts up to a log of that size.
   const [, text, name, size, root64, lines] = /^((.+)\n(0|[1-9]\d{0,15})\n([\w+/=]+)\n)\n((?:\u2014 .+\n)+)$/.exec(receipt.checkpoint) ?? []
   receipted(name === origin, 'expected a checkpoint of the log that the directory names')
   const root = Buffer.from(root64, 'base64')
   receipted(root.length === 32 && root.toString('base64') === root64, 'expected a root of 32 bytes')
   const short = Buffer.concat([uint(1, origin.length), utf8(origin)])
   const cosigned = Buffer.concat([utf8('subtree/v1\n\0'), short, uint(8, 0), short, uint(8, 0), uint(8, Number(size)), root])
-  for (const [vkey, alg, message, before] of [[ed25519, 'Ed25519', utf8(text), ''], [mldsa44, 'ML-DSA-44', cosigned, uint(8, 0)]]) {
+  const signed = (vkey, alg, message, before) => {
     const key = Buffer.from(vkey.slice(vkey.indexOf('+', vkey.indexOf('+') + 1) + 1), 'base64')
     const id = sha(256, utf8(`${origin}\n`), key).subarray(0, 4)
     const mine = lines.trimEnd().split('\n').map((line) => line.split(' ')).filter((line) => line[1] === origin)
       .map((line) => Buffer.from(line[2], 'base64')).filter((bytes) => bytes.subarray(0, 4).equals(id)).map((bytes) => bytes.subarray(4))
+    if (mine.length === 0) return false
     receipted(mine.length === 1 && mine[0].subarray(0, before.length).equals(utf8(before)), `expected one ${alg} signature of the log`)
     receipted(verifies(publicKey(alg, key.subarray(1)), message, mine[0].subarray(before.length)), `expected the log's ${alg} signature to verify`)
+    return true
   }
+  const both = ({ ed25519, mldsa44 }) => [signed(ed25519, 'Ed25519', utf8(text), ''), signed(mldsa44, 'ML-DSA-44', cosigned, uint(8, 0))].every(Boolean)
+  const pairs = [log, ...(log.former ?? [])].filter(both)
+  receipted(pairs.some((pair) => pair.size === undefined || Number(size) <= pair.size), 'expected both signatures of a pair of the log that counts at this size')
   // 2. Leaf hash, index and path lead to the root (../../ledger.md, section 2; RFC 9162, section 2.1.3.2).
   const raw = unb64u(receipt.entry)
   let [fn, sn, hash] = [receipt.index, Number(size) - 1, sha(256, uint(1, 0), raw)]
