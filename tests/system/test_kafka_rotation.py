@@ -1,12 +1,19 @@
 """An adapter that reads Kafka goes on while its agency's certificate is rotated and the old one loses its grants."""
 
 import threading
+from contextlib import contextmanager
 
 from adapters.assembly import run
 from adapters.runner import Delivered
+from broker.assembly import connect
 from broker.config import AgencySettings, load
 from broker.crypto.certificates import fingerprint, pem_to_der
-from tests.system.kafka_site import READER, send, serving, setu, told, until
+from schemas import registry
+from schemas.handling import Purpose
+from tests.system.kafka_site import KAFKA, serving, setu, site, told, until
+
+READER = "us-fincen"
+"""Another one than the other tests' of this cluster, whose topics they count."""
 
 SETTINGS = """profile = "{}"
 kinds = ["tip"]
@@ -22,8 +29,32 @@ def present(profile):
     return fingerprint(pem_to_der(settings.at(settings.certificate).read_bytes()))
 
 
+def send(deployment):
+    sample = next(iter(registry.samples("tip").values()))
+    handling = {**registry.sample_handling(), "purpose": [Purpose.FINANCIAL]}
+    with connect(deployment.agencies["in-ncb"]) as client:
+        return {client.send("tip", to=READER, payload=sample, handling=handling).digest for _ in range(3)}
+
+
+@contextmanager
+def reading(folder):
+    """As `serving`, with one more agency that reads Kafka; afterwards it does so no more."""
+    with serving(folder) as deployment:
+        profile = deployment.agencies[READER]
+        profile.write_text(profile.read_text("utf-8") + KAFKA.format(site().node.bootstrap), "utf-8")
+        change = ("directory", "change", READER, "--config", deployment.config, "--channel", "https")
+        setu(*change, "--channel", "kafka")
+        setu("topics", "apply", "--config", deployment.config)
+        try:
+            yield deployment
+        finally:
+            setu(*change)
+            setu("topics", "apply", "--remove", "--config", deployment.config)
+            site().drop(*(f"setu.{READER}.{kind}" for kind in registry.kinds()))
+
+
 def test_the_reader_takes_the_new_certificate_up_and_loses_nothing(tmp_path):
-    with serving(tmp_path) as deployment:
+    with reading(tmp_path) as deployment:
         profile, config = deployment.agencies[READER], deployment.config
         (tmp_path / "drop").mkdir()
         (tmp_path / "adapter.toml").write_text(SETTINGS.format(profile), "utf-8")
@@ -42,7 +73,7 @@ def test_the_reader_takes_the_new_certificate_up_and_loses_nothing(tmp_path):
             assert not failed, failed
             return {each.digest for each in events if isinstance(each, Delivered) and each.answered}
 
-        first = {each.digest for each in send(deployment, 3)}
+        first = send(deployment)
         until(lambda: first <= delivered())
         old = present(profile)
         told("rotate", "request", "--as", profile, "--certificate", "--out", tmp_path / "r.json")
@@ -53,11 +84,11 @@ def test_the_reader_takes_the_new_certificate_up_and_loses_nothing(tmp_path):
         setu("topics", "apply", "--config", config)
         told("rotate", "finish", tmp_path / "c.pem", "--as", profile)
         assert present(profile) != old
-        second = {each.digest for each in send(deployment, 3)}
+        second = send(deployment)
         until(lambda: second <= delivered())
         told("directory", "retire", READER, "--certificate", old, "--config", config)
         setu("topics", "apply", "--remove", "--config", config)
-        third = {each.digest for each in send(deployment, 3)}
+        third = send(deployment)
         until(lambda: third <= delivered())
         stop.set()
         thread.join(30)
