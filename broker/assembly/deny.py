@@ -8,9 +8,10 @@ from broker.assembly.keys import keys_in
 from broker.crypto.keys import PrivateKey
 from broker.directory.deny import Listed, following
 from broker.directory.lookup import Snapshot
+from broker.directory.roles import DENY
 from broker.directory.tuf import LocalDirectory
-from broker.directory.tuf_deny import LIFETIME, SignedList, sign_list
 from broker.directory.tuf_repository import Operator, Repository
+from broker.directory.tuf_signed import LIFETIME, SignedTarget, sign_target
 from broker.errors import IntegrityError
 from schemas.deny import Denial
 from schemas.problem import Code
@@ -20,7 +21,7 @@ Clock = Callable[[], float]
 
 def deny_use(name: str) -> str:
     """What a key file says that it is for, where it signs a deny list."""
-    return f"deny-{name}"
+    return DENY + name
 
 
 def deny_signers(folder: Path, name: str) -> list[PrivateKey]:
@@ -49,7 +50,7 @@ def list_in(snapshot: Snapshot, name: str) -> Listed:
 
 def sign_next(
     snapshot: Snapshot, name: str, keys: Iterable[PrivateKey], denials: Sequence[Denial] = (), *, now: Clock = time.time
-) -> SignedList:
+) -> SignedTarget:
     """The list with these behind what it said, or as it is, signed for another day.
 
     Raises:
@@ -57,14 +58,14 @@ def sign_next(
     """
     held = list_in(snapshot, name)
     made = following(held, snapshot.signed, snapshot.realm, name, denials)
-    return sign_list(made, held.version + 1, keys, now())
+    return sign_target(DENY + name, made.canonical(), held.version + 1, keys, now())
 
 
 def put_lists(
-    repository: Path, operator: tuple[PrivateKey, PrivateKey], lists: Sequence[SignedList], *, now: Clock = time.time
+    repository: Path, operator: tuple[PrivateKey, PrivateKey], lists: Sequence[SignedTarget], *, now: Clock = time.time
 ) -> None:
     """Put lists in force; raises IntegrityError (code `directory-invalid`), and nothing was changed."""
-    Repository(repository, now).install(Operator(*operator), lists=lists)
+    Repository(repository, now).install(Operator(*operator), delegated=lists)
 
 
 def renew_lists(

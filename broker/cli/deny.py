@@ -18,8 +18,10 @@ from broker.cli.options import ConfigOption, MaybeAsOption, write_new
 from broker.cli.output import JsonOption, emit
 from broker.cli.trust import DirectoryOption, trusting
 from broker.config import GatewaySettings, load
+from broker.directory.deny import read_list
 from broker.directory.lookup import Snapshot
-from broker.directory.tuf_deny import SignedList
+from broker.directory.roles import DENY
+from broker.directory.tuf_signed import SignedTarget
 from broker.errors import MalformedError
 from schemas.canonical import canonical, parse, unb64u
 from schemas.deny import OPERATOR, Denial, SignedDenyList
@@ -141,10 +143,10 @@ def publish(ctx: typer.Context, file: FileArgument, config: GatewayOption, _json
     _say(ctx, made, "put in force")
 
 
-def list_file(file: Path) -> SignedList:
+def list_file(file: Path) -> SignedTarget:
     """A list as `setu deny add` and `renew` write it; raises MalformedError (code `bad-request`)."""
     found = model_of(SignedDenyList, read_json(file), "a signed deny list")
-    return SignedList(found.document.list, canonical(found.metadata), found.document.canonical())
+    return SignedTarget(DENY + found.document.list, canonical(found.metadata), found.document.canonical())
 
 
 def _sign(
@@ -160,17 +162,18 @@ def _sign(
         raise typer.BadParameter("expected --out, or --config of the deployment to put it in force at once")
     made = sign_next(snapshot, name, deny_signers(keys, name), denials)
     if out is not None:
-        file = SignedDenyList(metadata=parse(made.metadata), document=made.read())
+        file = SignedDenyList(metadata=parse(made.metadata), document=read_list(made.document, name))
         write_new(out, file.canonical())
     elif config is not None:
         _publish(config, made)
     _say(ctx, made, "put in force" if out is None else f"signed into {out}")
 
 
-def _say(ctx: typer.Context, made: SignedList, done: str) -> None:
-    document = made.read()
+def _say(ctx: typer.Context, made: SignedTarget, done: str) -> None:
+    name = made.role.removeprefix(DENY)
+    document = read_list(made.document, name)
     found = {
-        "list": made.name,
+        "list": name,
         "version": made.version,
         "serial": document.serial,
         "hash": document.places()[-1].hash,
@@ -181,14 +184,14 @@ def _say(ctx: typer.Context, made: SignedList, done: str) -> None:
         ctx,
         found,
         lambda console: console.print(
-            f"The deny list {made.name}, version {made.version}, after entry {document.serial}, was {done}; "
+            f"The deny list {name}, version {made.version}, after entry {document.serial}, was {done}; "
             f"good until {found['expires']}.",
             style="bold green",
         ),
     )
 
 
-def _publish(config: Path, made: SignedList) -> None:
+def _publish(config: Path, made: SignedTarget) -> None:
     settings = load(GatewaySettings, config)
     operator = operator_keys(settings.at(settings.paths.realm_keys))
     put_lists(settings.at(settings.paths.directory), operator, [made])

@@ -253,8 +253,11 @@ class _Making:
         countries = {COUNTRIES[country]: write_country_keys(folder, country, self.random) for country in COUNTRIES}
         operator = write_operator_keys(folder, self.random)
         made = self._document(enrolled, log)
-        deny = {name: write_deny_keys(folder, name, self.random) for name in (*COUNTRIES.values(), DENY_OPERATOR)}
-        root = assembly.found_realm(self._folder("directory"), made, countries, operator, deny=deny, now=self.now)
+        lists = (*COUNTRIES.values(), DENY_OPERATOR)
+        delegates = {deny_use(name): write_deny_keys(folder, name, self.random) for name in lists}
+        root = assembly.found_realm(
+            self._folder("directory"), made, countries, operator, delegates=delegates, now=self.now
+        )
         renew_lists(self.path / "directory", root, folder, operator, now=self.now)
         return root
 
