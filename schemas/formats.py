@@ -15,6 +15,7 @@ from schemas.packet import Header, Packet
 from schemas.problem import Problem
 from schemas.watch import Watch
 from schemas.wire import published
+from schemas.wrap import WrapKeys
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
         "proof": Format(Proof, "What proves an exchange offline", "ledger.md"),
         "receipt": Format(Receipt, "Proof that an entry is in the ledger", "ledger.md"),
         "timeline": Format(Timeline, "What became of a packet", "http.md"),
+        "wrap-keys": Format(WrapKeys, "The wrap keys of a gateway, which change each day", "directory.md"),
     }
 )
 """All of them are of the wire format `setu1`."""

@@ -13,15 +13,19 @@ from broker.assembly.keystore import keystore
 from broker.config import GuardSettings, split_address
 from broker.crypto.keyfile import write_key
 from broker.crypto.keys import PrivateKey, generate
+from broker.flows.routine import again
 from broker.gateway.health import Operator
 from broker.gateway.server import Listener, Server, bind
-from broker.gateway.tls import server_context
+from broker.gateway.tls import ServerCertificate
 from broker.gateway.witness import LIMITS, WitnessApp, WitnessHealth
 from broker.ledger.guard import FileGuard
 from broker.ledger.witness import Witness
 from broker.merkle.note import VerifierKey
 from broker.telemetry.logs import Log
 from broker.telemetry.metrics import GuardFigures
+
+CERTIFICATE_SECONDS = 2.0
+"""How often a listener's certificate is looked at: another is in use within seconds."""
 
 WITNESS_USE = "witness"
 
@@ -41,7 +45,7 @@ def serve_guard(settings: GuardSettings, *, now: Callable[[], float] = time.time
             file, settings.origin, (classical, post_quantum), name=settings.name, key=_own_key(settings), now=now
         )
         log = Log(sys.stderr, now)
-        tls = server_context(
+        tls = ServerCertificate(
             settings.at(settings.certificate),
             settings.at(settings.certificate_key),
             settings.at(settings.clients_ca),
@@ -49,9 +53,10 @@ def serve_guard(settings: GuardSettings, *, now: Callable[[], float] = time.time
         )
         figures = GuardFigures()
         figures.watch("setu_guard_size_entries", lambda: witness.size or 0)
-        watch_certificates(figures, settings.at(settings.certificate))
+        watch_certificates(figures, lambda: tls.ends)
+        app = WitnessApp(witness, log, answered=figures.answered)
         server = Server(
-            Listener(WitnessApp(witness, log, answered=figures.answered), bind(*split_address(settings.address)), tls),
+            Listener(app, bind(*split_address(settings.address)), tls.context),
             Listener(
                 Operator(WitnessHealth(witness), figures, log, lambda: server.stopping),
                 bind(*split_address(settings.operations)),
@@ -61,8 +66,16 @@ def serve_guard(settings: GuardSettings, *, now: Callable[[], float] = time.time
         )
         log.info("serving", address=settings.address, size=witness.size)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(server.serve())
+            runner.run(_serve(server, tls))
         log.info("stopped")
+
+
+async def _serve(server: Server, tls: ServerCertificate) -> None:
+    looking = asyncio.create_task(again(tls.look, CERTIFICATE_SECONDS))
+    try:
+        await server.serve()
+    finally:
+        looking.cancel()
 
 
 def _own_key(settings: GuardSettings) -> PrivateKey:

@@ -45,6 +45,7 @@ COMMANDS = {
     "realm": Entry("ceremony", "Key ceremonies: found a realm, replace keys, renew; each holder signs.", OPERATORS),
     "directory": Entry("directory", "Show, verify, renew the directory; add agencies; publish a version.", OPERATORS),
     "deny": Entry("deny", "Suspend agencies, keys and certificates at once, by a country's own deny list.", OPERATORS),
+    "rotate": Entry("rotate", "Replace keys and certificates in use, each by one command.", OPERATORS),
     "topics": Entry("topics", "Make Kafka's topics and ACLs what the directory says.", OPERATORS),
     "demo": Entry("demo", "Two countries exchange packets on this machine; attacks on it are refused.", EVERYBODY),
     "drill": Entry("drill", "Put faults into a cluster of one's own; check that nothing is lost.", EVERYBODY),

@@ -2,7 +2,7 @@
 
 import stat
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from broker.assembly.keys import keys_in, log_keys_of, wrap_keys_of
 from broker.assembly.keystore import keystore
 from broker.assembly.policy import policy_in
 from broker.assembly.store import look_at_store, shared_note
+from broker.assembly.wrap import key_path, own_keys, signs_here
 from broker.cli.checks_around import check_clock, check_disk, check_kafka, check_listening, check_repository, check_tls
 from broker.cli.deny_shown import deny_findings
 from broker.cli.directory import expiries
@@ -18,9 +19,13 @@ from broker.config import GatewaySettings
 from broker.crypto.certificates import dates, pem_to_der
 from broker.crypto.keyfile import read_secret
 from broker.crypto.sealing import is_sealed
+from broker.directory.lookup import Snapshot
+from broker.directory.wrap import GatewayKeys
 from broker.errors import SetuError
 from broker.merkle.note import LogSigner, verify_checkpoint
 from schemas.directory import KeyState, Role
+
+ROTATE = "Run `setu rotate wrap` where the keys of its role are."
 
 
 def examine(
@@ -70,9 +75,19 @@ def _keys(patient: Patient) -> Iterator[Finding]:
             "Restore the gateway's own keys folder; heads signed with other keys are refused by everybody.",
         )
         return
+    yield from _wrap_keys(patient, snapshot, wrap_keys_of(keys).keys())
+
+
+def _wrap_keys(patient: Patient, snapshot: Snapshot, fixed: Collection[str]) -> Iterator[Finding]:
+    """Whether the gateway can open what is sealed to it: by a key in the directory itself, or by those of its role."""
+    settings = patient.settings
+    role = own_keys(snapshot, settings.gateway)
+    if role is not None:
+        yield from _changing_keys(patient, role)
+        return
     agency = snapshot.active(settings.gateway, Role.GATEWAY)
     listed = {key.kid for key in agency.keys if key.state is not KeyState.REVOKED}
-    if not wrap_keys_of(keys).keys() & listed:
+    if not listed & set(fixed):
         yield Finding(
             "keys",
             State.BAD,
@@ -81,6 +96,41 @@ def _keys(patient: Patient) -> Iterator[Finding]:
         )
         return
     yield Finding("keys", State.OK, "The gateway's log and wrap keys are those that the directory lists.")
+
+
+def _changing_keys(patient: Patient, role: GatewayKeys) -> Iterator[Finding]:
+    settings, now = patient.settings, patient.now()
+    by_itself = signs_here(settings)
+    if role.trouble is not None and role.version:
+        yield Finding("keys", State.WARNING, role.trouble, ROTATE)
+    good = [key for key in role.keys if key.not_before <= now < key.not_after]
+    if not good:
+        yield Finding(
+            "keys",
+            State.WARNING if by_itself else State.BAD,
+            "The gateway has no wrap key in its dates: it is no reader now, and packets can only be sent past it.",
+            "It makes one when it is started."
+            if by_itself
+            else "Run `setu rotate wrap` where the keys of its role are.",
+        )
+        return
+    folder = patient.at(settings.paths.wrap_keys)
+    if lacking := [key for key in good if not key_path(folder, key.kid).is_file()]:
+        yield Finding(
+            "keys",
+            State.BAD,
+            f"Expected the private half of each wrap key in its dates in {folder}, found {len(lacking)} missing.",
+            "Restore or copy them from where they were made. Where they are lost, run `setu rotate wrap`: what is "
+            "sealed to them is answered 503 until they end.",
+        )
+        return
+    newest = max(good, key=lambda key: key.not_before)
+    end = datetime.fromtimestamp(newest.not_after, UTC)
+    said = f"The log's keys are the directory's; the newest wrap key is good until {end:%Y-%m-%d %H:%M}Z"
+    if by_itself or newest.not_before + settings.wrap_keys.every > now:
+        yield Finding("keys", State.OK, f"{said}.")
+    else:
+        yield Finding("keys", State.WARNING, f"{said}; another is due.", "Run `setu rotate wrap` each day.")
 
 
 def _certificates(patient: Patient) -> Iterator[Finding]:
@@ -92,7 +142,7 @@ def _certificates(patient: Patient) -> Iterator[Finding]:
     named += [(f"clients' CA {n}", pem_to_der(pem + end)) for n, pem in enumerate(bundle, 1) if pem.strip()]
     for name, der in named:
         begins, ends = dates(der)
-        yield dated("certificates", name, begins, ends, patient.now(), "Issue a new one and restart the gateway.")
+        yield dated("certificates", name, begins, ends, patient.now(), "Issue a new one: `setu rotate server`.")
 
 
 def _directory(patient: Patient) -> Iterator[Finding]:
@@ -113,8 +163,9 @@ def _directory(patient: Patient) -> Iterator[Finding]:
             yield Finding("directory", State.WARNING, f"The {role} metadata expires at {text}.", advice[role])
     for state, found, what in deny_findings(snapshot, now, settings.acceptance.deny_grace):
         yield Finding("directory", State(state), found, what)
+    daily = {key.kid for each in snapshot.gateways for key in each.keys}
     for agency in snapshot.document.agencies:
-        ends = [key.not_after for key in agency.keys if key.state is KeyState.ACTIVE]
+        ends = [key.not_after for key in agency.keys if key.state is KeyState.ACTIVE and key.kid not in daily]
         ends += [each.not_after for each in agency.certificates if each.state is KeyState.ACTIVE]
         if ends and min(ends) - now < SOON:
             day = datetime.fromtimestamp(min(ends), UTC).date()

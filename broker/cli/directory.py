@@ -45,20 +45,38 @@ def show(
     document: Annotated[
         bool, typer.Option("--document", help="Print the document itself, byte for byte as it was signed.")
     ] = False,
+    wrap_keys: Annotated[
+        str | None, typer.Option(metavar="GATEWAY", help="Print what signs this gateway's own wrap keys, as signed.")
+    ] = None,
     _json: JsonOption = False,
 ) -> None:
     """Show who takes part: agencies, roles, clearance, mandates, keys; the ledgers and their keys.
 
-    Whom a deny list suspends is shown as suspended; the document itself (--document) is what the countries signed.
+    Whom a deny list suspends is shown as suspended, and a gateway with the wrap keys of the day; the document itself
+    (--document) is what the countries signed.
     """
     with trusting(profile, config, directory) as trust:
         snapshot = trust.named().current()
+    if wrap_keys is not None:
+        sys.stdout.buffer.write(_wrap_keys(snapshot, wrap_keys))
+        return
     if document and not wants_json(ctx):
         sys.stdout.buffer.write(snapshot.raw)
         return
     found = _identity(trust, snapshot) | {"directory": snapshot.document.to_object()}
     found["denied"] = [ref.to_object() for each in snapshot.lists if (ref := each.ref) is not None]
     emit(ctx, found, lambda console: _show(console, snapshot))
+
+
+def _wrap_keys(snapshot: Snapshot, gateway: str) -> bytes:
+    for each in snapshot.gateways:
+        if each.gateway == gateway and each.document is not None:
+            return each.document.canonical()
+    raise MalformedError(
+        Code.BAD_REQUEST,
+        "Expected a gateway whose wrap keys a role of the directory signs, found none of that name.",
+        advice="Its keys stand in the directory itself; or ask its operator for `setu rotate wrap`.",
+    )
 
 
 @app.command(epilog="Example: setu directory verify --config deployment/setu.toml")

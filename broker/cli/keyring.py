@@ -10,6 +10,7 @@ from broker.assembly.keystore import keystore
 from broker.crypto.keyfile import write_key
 from broker.crypto.keys import PrivateKey, generate
 from broker.crypto.suites import SUITES
+from broker.directory.roles import WRAP
 from broker.errors import IntegrityError
 from schemas.deny import OPERATOR as DENY_OPERATOR
 from schemas.directory import KeyUse
@@ -25,22 +26,18 @@ Share = tuple[Sequence[PrivateKey], Sequence[PrivateKey]]
 """A country's root keys and targets keys."""
 
 
-def write_agency_keys(folder: Path, suite: SuiteName, random: Random = os.urandom) -> list[Made]:
-    """The two signing keys and the wrap key of an agency: (file name, use, key) each.
+def write_agency_keys(folder: Path, suite: SuiteName, random: Random = os.urandom, *, wrap: bool = True) -> list[Made]:
+    """The two signing keys and the wrap key of an agency: (file name, use, key) each. `wrap`: False for a gateway,
+    whose wrap keys change each day.
 
     Raises:
         IntegrityError: code `config-invalid`; there is a file of that name, and none was written.
     """
     algorithms = SUITES[suite]
-    return _write(
-        folder,
-        [
-            (_name("sign", algorithms.classical), KeyUse.SIGN, algorithms.classical),
-            (_name("sign", algorithms.post_quantum), KeyUse.SIGN, algorithms.post_quantum),
-            (_name("wrap"), KeyUse.WRAP, algorithms.wrap),
-        ],
-        random,
-    )
+    wanted = [(_name("sign", alg), KeyUse.SIGN, alg) for alg in algorithms.signatures]
+    if wrap:
+        wanted.append((_name("wrap"), KeyUse.WRAP, algorithms.wrap))
+    return _write(folder, wanted, random)
 
 
 def write_log_keys(folder: Path, random: Random = os.urandom) -> list[Made]:
@@ -73,6 +70,12 @@ def write_deny_keys(folder: Path, name: str, random: Random = os.urandom) -> Seq
     """The keys that sign a deny list: a country's two (`name`: its alpha-3), or the operator's one."""
     algs = (CLASSICAL,) if name == DENY_OPERATOR else (CLASSICAL, POST_QUANTUM)
     return _signers(folder, deny_use(name), [(_name("deny", name, alg), alg) for alg in algs], random)
+
+
+def write_wrap_signers(folder: Path, gateway: str, random: Random = os.urandom) -> Sequence[PrivateKey]:
+    """The two keys that sign a gateway's wrap keys."""
+    role = WRAP + gateway
+    return _signers(folder, role, [(f"{role}-{_name(alg)}", alg) for alg in (CLASSICAL, POST_QUANTUM)], random)
 
 
 def spoken(digest: bytes) -> str:

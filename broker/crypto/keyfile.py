@@ -21,8 +21,13 @@ def write_key(path: Path, key: PrivateKey, use: str) -> None:
     Raises:
         IntegrityError: code `config-invalid`; there is a file already.
     """
+    write_secret(path, key_bytes(key, use))
+
+
+def key_bytes(key: PrivateKey, use: str) -> bytes:
+    """A key file's content."""
     fields = {"v": FORMAT, "alg": key.alg, "use": str(use), "kid": key.public.kid, "seed": b64u(key.seed())}
-    write_secret(path, canonical(fields) + b"\n")
+    return canonical(fields) + b"\n"
 
 
 def read_secret(path: Path, *, granted: bool = False) -> bytes:
@@ -110,6 +115,29 @@ def write_secret(path: Path, data: bytes) -> None:
         ) from None
     except OSError as error:
         raise _invalid(f"Expected to create {path}, found: {error.strerror}.", "Check the folder.") from None
+
+
+def destroy(path: Path) -> None:
+    """Overwrite a secret file with noise, then remove it. What a disk, a snapshot or a backup kept of it stays there.
+
+    Raises:
+        IntegrityError: code `config-invalid`.
+    """
+    try:
+        with open(os.open(path, os.O_WRONLY | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)), "wb") as file:  # noqa: PTH123 - a descriptor
+            file.write(os.urandom(os.fstat(file.fileno()).st_size))
+            file.flush()
+            os.fsync(file.fileno())
+        path.unlink()
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except FileNotFoundError:
+        return  # another process was quicker
+    except OSError as error:
+        raise _invalid(f"Expected to destroy {path}, found: {error.strerror}.", "Check the folder.") from None
 
 
 def _not_a_key_file(path: Path) -> IntegrityError:

@@ -2,12 +2,12 @@
 
 import os
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from broker.crypto.keyfile import read_key, read_key_with_use, read_secret
 from broker.crypto.keys import PrivateKey
-from broker.crypto.sealing import Passphrase, is_sealed, unseal
+from broker.crypto.sealing import Passphrase, is_sealed, seal_like, unseal
 from broker.errors import IntegrityError
 from schemas.problem import Code
 
@@ -47,14 +47,7 @@ class KeyStore:
         raw = self._raw(path)
         if not is_sealed(raw):
             return raw
-        if self._passphrase is None:
-            raise IntegrityError(
-                Code.CONFIG_INVALID,
-                f"Expected the passphrase of {path}, which is sealed, found none.",
-                advice="Start it on a terminal, or with the passphrase in the credential setu-passphrase, or behind "
-                "the file descriptor whose number is in SETU_PASSPHRASE_FD.",
-            )
-        return unseal(raw, self._passphrase, str(path))
+        return unseal(raw, self._opener(path), str(path))
 
     def key(self, path: Path, use: str | None = None) -> PrivateKey:
         """A key file; raises as `broker.crypto.keyfile.read_key`."""
@@ -70,9 +63,29 @@ class KeyStore:
         """The bytes of a sealed key, None for a plain one, which can be read where `find` says; raises as `read`."""
         return self.read(path) if is_sealed(self._raw(path)) else None
 
+    def like(self, path: Path, plain: bytes, about: Mapping[str, str], random: Callable[[int], bytes]) -> bytes:
+        """What to write of a new private key so that it is kept as the one at `path` is: sealed as that, or in clear.
+
+        `about`: see `broker.crypto.sealing.seal`. Raises as `read`.
+        """
+        other = self._raw(path)
+        if not is_sealed(other):
+            return plain
+        return seal_like(other, plain, about, self._opener(path), str(path), random)
+
     def load_chain(self, context: ssl.SSLContext, certificate: Path, key: Path) -> None:
         """`ssl.SSLContext.load_cert_chain`; a sealed key goes through memory alone. Raises as that, and as `read`."""
         load_chain(context, certificate, self.find(key), self.unsealed(key))
+
+    def _opener(self, path: Path) -> Passphrase:
+        if self._passphrase is None:
+            raise IntegrityError(
+                Code.CONFIG_INVALID,
+                f"Expected the passphrase of {path}, which is sealed, found none.",
+                advice="Start it on a terminal, or with the passphrase in the credential setu-passphrase, or behind "
+                "the file descriptor whose number is in SETU_PASSPHRASE_FD.",
+            )
+        return self._passphrase
 
     def _raw(self, path: Path) -> bytes:
         found = self.find(path)

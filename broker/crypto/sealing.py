@@ -98,6 +98,20 @@ def unseal(raw: bytes, passphrase: Passphrase, where: str) -> bytes:
         ) from None
 
 
+def seal_like(
+    other: bytes,
+    plain: bytes,
+    about: Mapping[str, str],
+    passphrase: Passphrase,
+    where: str,
+    random: Callable[[int], bytes],
+) -> bytes:
+    """Seal as the sealed file `other` is: by the same passphrase, cost and salt. Raises as `unseal`."""
+    _, cost, salt = _read(other, where)
+    unseal(other, passphrase, where)
+    return seal(plain, about, passphrase, salt, random=random, cost=cost)
+
+
 def about_of(raw: bytes, where: str) -> dict[str, str]:
     """What a sealed file says in clear; nothing vouches for it until it was unsealed. Raises as `unseal`."""
     about = _read(raw, where)[0]["about"]

@@ -147,6 +147,21 @@ class Sealer:
             )
         )
 
+    def unread(self, kind: str) -> bool:
+        """Whether the gateway cannot read now, for it has no wrap key in its dates, and need not read this kind.
+
+        Raises UnavailableError, IntegrityError: as `seal`.
+        """
+        snapshot = self._snapshot()
+        own = snapshot.agency(self._agency)
+        if own is None or kind not in own.sealed_kinds:
+            return False
+        try:
+            snapshot.wrap_key(self._gateway, int(self._now()))
+        except PacketError:
+            return True
+        return False
+
     def look_again(self) -> None:
         """The directory may be stale: refresh it before the next packet."""
         self._refreshed = None
@@ -175,6 +190,14 @@ class Sealer:
                 snapshot.active(name, Role.GATEWAY if name == self._gateway else Role.AGENCY, place=place)
                 key = snapshot.wrap_key(name, now)
             except PacketError as error:
+                if name == self._gateway:
+                    raise PacketError(
+                        Code.RECIPIENT_UNKNOWN,
+                        error.message,
+                        advice="The gateway is no reader now: send it sealed, where this kind may be, or ask its "
+                        "operator to make a wrap key (`setu rotate wrap`).",
+                        pointer=f"/to/{place}",
+                    ) from None
                 raise PacketError(
                     Code.RECIPIENT_UNKNOWN,
                     error.message,
