@@ -39,15 +39,11 @@ class Which(StrEnum):
 
 CaOption = Annotated[
     Path | None,
-    typer.Option(
-        "--ca", metavar="DIR", exists=True, file_okay=False, help="The authority that issues: ca.pem, ca.key."
-    ),
+    typer.Option("--ca", metavar="DIR", exists=True, file_okay=False, help="The CA that issues: ca.pem, ca.key."),
 ]
 RequestOption = Annotated[
     Path | None,
-    typer.Option(
-        "--request", dir_okay=False, help="Write a request (PKCS #10) for an authority elsewhere, a new file."
-    ),
+    typer.Option("--request", dir_okay=False, help="Write a request (PKCS #10) for a CA elsewhere, a new file."),
 ]
 CertificateOption = Annotated[
     Path | None,

@@ -167,7 +167,7 @@ class Sealer:
         self._refreshed = None
 
     def _snapshot(self) -> Snapshot:
-        if self._refreshed is None or self._monotonic() - self._refreshed > REFRESH_AFTER:
+        if self._refreshed is None or self._monotonic() - self._refreshed > REFRESH_AFTER or self._ended():
             try:
                 snapshot = self._directory.refresh()
             except UnavailableError:
@@ -179,6 +179,17 @@ class Sealer:
             self._refreshed = self._monotonic()
             return snapshot
         return self._directory.current()
+
+    def _ended(self) -> bool:
+        """Whether the gateway's keys change each day, and those known here are over: a machine may have slept."""
+        snapshot = self._directory.current()
+        if all(each.gateway != self._gateway for each in snapshot.gateways):
+            return False
+        try:
+            snapshot.wrap_key(self._gateway, int(self._now()))
+        except PacketError:
+            return True
+        return False
 
     def _readers(
         self, snapshot: Snapshot, to: tuple[str, ...], now: int, *, sealed: bool
