@@ -80,12 +80,13 @@ def _uses(der: bytes) -> frozenset[x509.ObjectIdentifier]:
 
 
 def _uris(der: bytes) -> list[str]:
+    """Whose it is, without its generation."""
     found = x509.load_der_x509_certificate(der).extensions
     try:
         names = found.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
         return []
-    return names.get_values_for_type(x509.UniformResourceIdentifier)
+    return [each.rpartition(":g")[0] for each in names.get_values_for_type(x509.UniformResourceIdentifier)]
 
 
 def _refused(expected: str, found: str) -> IntegrityError:
