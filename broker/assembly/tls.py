@@ -101,7 +101,7 @@ def put_in_place(place: Place, pem: bytes) -> None:
     try:
         next_of(place.key).replace(place.key)
         _sync(place.key.parent)
-        os.write(old, os.urandom(os.fstat(old).st_size))
+        os.write(old, bytes(os.fstat(old).st_size))
         os.fsync(old)
     finally:
         os.close(old)

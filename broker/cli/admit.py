@@ -110,7 +110,7 @@ def add(
                 Code.BAD_REQUEST, f"Expected no file at {each}, found one.", advice="Name another file."
             )
     pem = _certificate(parsed, ca, certificate, now)
-    document = admitted(snapshot.document, parsed, terms, directory_row(pem_to_der(pem)), now)
+    document = admitted(snapshot.signed, parsed, terms, directory_row(pem_to_der(pem)), now)
     _keep_issued(ca, parsed, pem)
     write_new(out, pem)
     if stage is not None:

@@ -21,6 +21,7 @@ from broker.cli.options import ConfigOption, MaybeAsOption
 from broker.cli.output import JsonOption, emit, wants_json
 from broker.cli.trust import DirectoryOption, Trust, trusting
 from broker.config import GatewaySettings, load
+from broker.directory.deny import suspended
 from broker.directory.lookup import Snapshot
 from broker.errors import MalformedError
 from schemas.canonical import unb64u
@@ -52,8 +53,7 @@ def show(
 ) -> None:
     """Show who takes part: agencies, roles, clearance, mandates, keys; the ledgers and their keys.
 
-    Whom a deny list suspends is shown as suspended, and a gateway with the wrap keys of the day; the document itself
-    (--document) is what the countries signed.
+    Whom a deny list suspends is shown as suspended; the document itself (--document) is what the countries signed.
     """
     with trusting(profile, config, directory) as trust:
         snapshot = trust.named().current()
@@ -63,9 +63,15 @@ def show(
     if document and not wants_json(ctx):
         sys.stdout.buffer.write(snapshot.raw)
         return
-    found = _identity(trust, snapshot) | {"directory": snapshot.document.to_object()}
+    found = _identity(trust, snapshot) | {"directory": _agreed(snapshot).to_object()}
+    found["wrap_keys"] = {each.gateway: [key.to_object() for key in each.keys] for each in snapshot.gateways}
     found["denied"] = [ref.to_object() for each in snapshot.lists if (ref := each.ref) is not None]
     emit(ctx, found, lambda console: _show(console, snapshot))
+
+
+def _agreed(snapshot: Snapshot) -> Directory:
+    """With what deny lists suspend, and without what changes each day."""
+    return suspended(snapshot.signed, snapshot.lists, snapshot.realm)
 
 
 def _wrap_keys(snapshot: Snapshot, gateway: str) -> bytes:
@@ -270,7 +276,7 @@ def _identity(trust: Trust, snapshot: Snapshot) -> dict[str, Any]:
 
 
 def _show(console: Console, snapshot: Snapshot) -> None:
-    document = snapshot.document
+    document = _agreed(snapshot)
     console.print(document.name, style="bold", end="  ")
     console.print(f"version {document.version}, suite {document.suite}", style="dim")
     table = Table(box=None, header_style="bold")

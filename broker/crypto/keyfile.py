@@ -118,14 +118,14 @@ def write_secret(path: Path, data: bytes) -> None:
 
 
 def destroy(path: Path) -> None:
-    """Overwrite a secret file with noise, then remove it. What a disk, a snapshot or a backup kept of it stays there.
+    """Overwrite a secret file with zeros, then remove it. What a disk, a snapshot or a backup kept of it stays there.
 
     Raises:
         IntegrityError: code `config-invalid`.
     """
     try:
         with open(os.open(path, os.O_WRONLY | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)), "wb") as file:  # noqa: PTH123 - a descriptor
-            file.write(os.urandom(os.fstat(file.fileno()).st_size))
+            file.write(bytes(os.fstat(file.fileno()).st_size))
             file.flush()
             os.fsync(file.fileno())
         path.unlink()
