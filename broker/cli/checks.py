@@ -108,7 +108,7 @@ def _changing_keys(patient: Patient, role: GatewayKeys) -> Iterator[Finding]:
         yield Finding(
             "keys",
             State.WARNING if by_itself else State.BAD,
-            "Expected a wrap key in its dates, found none: the gateway is no reader now, packets can only be sent past it.",
+            "Expected a wrap key in its dates, found none: the gateway is no reader now.",
             "It makes one when it is started."
             if by_itself
             else "Run `setu rotate wrap` where the keys of its role are.",
