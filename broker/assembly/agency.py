@@ -31,7 +31,6 @@ def connect(
     patience: float = 120.0,
     told: Told | None = None,
     now: Callable[[], float] = time.time,
-    monotonic: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Client:
     """An agency's connection to its gateway, from its `agency.toml`.
@@ -70,7 +69,6 @@ def connect(
             patience=patience,
             told=told,
             now=now,
-            monotonic=monotonic,
             sleep=sleep,
         )
     except BaseException:

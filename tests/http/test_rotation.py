@@ -5,6 +5,7 @@ import socket
 import ssl
 import threading
 import time
+from contextlib import ExitStack
 
 import httpx
 import pytest
@@ -27,11 +28,6 @@ TIP = next(iter(samples("tip").values()))
 HANDLING = sample_handling() | {"purpose": ["investigation"]}
 
 
-def quick():
-    """A clock by which a sender looks for a newer directory each second, as others do each five minutes."""
-    return time.monotonic() * 300
-
-
 class Sending(threading.Thread):
     """Sends open packets until told to stop."""
 
@@ -41,7 +37,11 @@ class Sending(threading.Thread):
         self.digests, self.failed = [], []
 
     def run(self):
+        looked = 0.0
         while not self.stop.wait(0.05):
+            if time.monotonic() - looked > 1:
+                self.client._sealer.look_again()  # as after five minutes
+                looked = time.monotonic()
             try:
                 self.digests.append(send(self.client).digest)
             except SetuError as error:
@@ -53,6 +53,7 @@ def send(client):
 
 
 def seal(client):
+    client._sealer.look_again()
     return client.seal("tip", to=READER, payload=TIP, handling=HANDLING)
 
 
@@ -102,9 +103,15 @@ def replace_certificate(live):
 
 
 def test_nothing_is_refused_while_keys_and_the_certificate_change(live):
-    stop = threading.Event()
-    clients = [connect(live.deployment.agencies[each], monotonic=quick) for each in SENDERS]
-    before, kids = live.accepted(), set(held(live))
+    with ExitStack() as stack:
+        clients = [stack.enter_context(connect(live.deployment.agencies[each])) for each in SENDERS]
+        stop = threading.Event()
+        stack.callback(stop.set)
+        _under_load(live, clients, stop)
+
+
+def _under_load(live, clients, stop):
+    before, first, seen = live.accepted(), held(live), set()
     senders = [Sending(each, stop) for each in clients]
     for each in senders:
         each.start()
@@ -112,23 +119,21 @@ def test_nothing_is_refused_while_keys_and_the_certificate_change(live):
     certificate = shown(live)
     replaced = replace_certificate(live)
     until(lambda: shown(live) == replaced)
-    while len(kids) < 4:
-        kids |= held(live)
+    while len(seen) < 3:
+        seen |= held(live) - first
         time.sleep(0.1)
-        if own_kid(live, seal(clients[0])) != own_kid(live, kept) and kept is not None:
+        if own_kid(live, seal(clients[0])) != own_kid(live, kept):
             clients[0].post(kept.raw)  # sealed to the key before the last one, and still accepted
-    until(lambda: len(kids - held(live)) >= 1)
+    until(lambda: not first & held(live))
     stop.set()
     for each in senders:
         each.join(30)
     assert [each.failed for each in senders] == [[]] * 3
     digests = [digest for each in senders for digest in each.digests]
-    assert len(set(digests)) == len(digests) > 100
+    assert len(set(digests)) == len(digests) > 20
     assert live.accepted() == before + len(digests) + 1
     assert list(live.clients["in-audit"].search(types=[EntryType.REFUSED])) == []
     assert certificate != replaced
-    for each in clients:
-        each.close()
 
 
 def test_what_is_sealed_to_a_destroyed_key_is_refused_and_sent_anew(live):
@@ -139,13 +144,10 @@ def test_what_is_sealed_to_a_destroyed_key_is_refused_and_sent_anew(live):
         with pytest.raises(PacketError, match="Refresh the directory") as refused:
             live.clients["in-nia"].post(old.raw)
         assert refused.value.code is Code.RECIPIENT_UNKNOWN
-        again = send(late)
-        assert again.digest != old.digest
-        assert live.accepted() > 0
+        again = late.send("tip", to=READER, payload=TIP, handling=HANDLING)
+        assert own_kid(live, again) in held(live)
 
 
-def test_what_was_opened_before_is_unread_now_and_said_to_be(live):
-    settings = live.deployment.gateway()
-    assert settings.wrap_keys.valid == VALID
+def test_a_gateway_whose_keys_change_is_ready(live):
     ready = httpx.get(f"{live.deployment.operations}/readyz").json()
     assert (ready["ready"], "warning" in ready) == (True, False)
