@@ -124,7 +124,7 @@ def _under_load(live, clients, stop):
         time.sleep(0.1)
         if own_kid(live, seal(clients[0])) != own_kid(live, kept):
             clients[0].post(kept.raw)  # sealed to the key before the last one, and still accepted
-    until(lambda: not first & held(live))
+    until(lambda: seen - held(live))
     stop.set()
     for each in senders:
         each.join(30)
