@@ -9,6 +9,7 @@ from broker.assembly.keystore import keystore
 from broker.config import GatewaySettings, GuardSettings
 from broker.crypto.certificates import Authority, Issued, dates, hosts_of, pem_to_der
 from broker.crypto.chain import Chain, next_of, read_chain
+from broker.crypto.keyfile import sync
 from broker.crypto.servers import check_authority, check_next, common_name, request_like
 from broker.directory.files import write_whole
 from broker.errors import IntegrityError
@@ -100,7 +101,7 @@ def put_in_place(place: Place, pem: bytes) -> None:
     old = os.open(place.key, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:
         next_of(place.key).replace(place.key)
-        _sync(place.key.parent)
+        sync(place.key.parent)
         os.write(old, bytes(os.fstat(old).st_size))
         os.fsync(old)
     finally:
@@ -133,14 +134,6 @@ def _keep_next(place: Place, key: bytes) -> None:
             )
         waiting.replace(place.key)  # a replacement that was cut off after its certificate was in place
     write_whole(waiting, keys.like(place.key, key, {"form": "pem"}, os.urandom), mode=0o600)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _refused(expected: str, found: str) -> IntegrityError:

@@ -1,6 +1,7 @@
 """The gateway's wrap keys that change each day: made and signed where the role's keys are, destroyed everywhere."""
 
 import os
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -12,11 +13,11 @@ from broker.assembly.keys import keys_in
 from broker.assembly.keystore import keystore
 from broker.assembly.realm import local_directory, operator_keys
 from broker.config import GatewaySettings
-from broker.crypto.keyfile import destroy, key_bytes
+from broker.crypto.keyfile import destroy, key_bytes, sync, write_secret
 from broker.crypto.keys import PrivateKey, PublicKey, generate
 from broker.crypto.keystore import KeyStore
 from broker.crypto.suites import SUITES
-from broker.directory.files import LOCK, one_at_a_time, write_whole
+from broker.directory.files import one_at_a_time
 from broker.directory.lookup import Snapshot
 from broker.directory.roles import WRAP
 from broker.directory.tuf_repository import Operator, Repository
@@ -34,6 +35,8 @@ BACKDATED = 300
 """Seconds before now from which a key is good: clocks differ a little."""
 
 _PATTERN = "wrap-*.key"
+_OWN = re.compile(r"wrap-[A-Za-z0-9_-]{43}\.key|\.wrap-[A-Za-z0-9_-]{43}\.key\.part")
+"""What is destroyed here: nothing else, whatever folder the settings name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,11 +162,11 @@ def make_key(
                 advice="Wait until the oldest have ended.",
             )
         document = WrapKeys(realm=snapshot.realm, gateway=settings.gateway, keys=(*rows, row))
-        signed = sign_target(
-            role, document.canonical(), held.version + 1, signers, moment, lifetime=settings.wrap_keys.valid
-        )
-        Repository(settings.at(settings.paths.directory), now).install(operator, delegated=[signed])
-        return Made(row, held.version + 1)
+        repository = Repository(settings.at(settings.paths.directory), now)
+        version = repository.newest(role) + 1
+        signed = sign_target(role, document.canonical(), version, signers, moment, lifetime=settings.wrap_keys.valid)
+        repository.install(operator, delegated=[signed])
+        return Made(row, version)
 
 
 def destroy_ended(settings: GatewaySettings, snapshot: Snapshot, *, now: Clock = time.time) -> list[str]:
@@ -175,9 +178,7 @@ def destroy_ended(settings: GatewaySettings, snapshot: Snapshot, *, now: Clock =
     held = own_keys(snapshot, settings.gateway)
     ends = {each.kid: each.not_after for each in held.keys} if held is not None else {}
     gone = []
-    for path in sorted(folder.glob("*")):
-        if path.name == LOCK:
-            continue
+    for path in sorted(each for each in folder.glob("*") if _OWN.fullmatch(each.name)):
         with suppress(FileNotFoundError):
             end = ends.get(kid_of(path), path.stat().st_mtime + limits.valid)
             if end + limits.kept <= now():
@@ -196,7 +197,11 @@ def _keep(settings: GatewaySettings, folder: Path, key: PrivateKey, random: Rand
     about = {"form": "setu1.key", "alg": key.alg, "use": str(KeyUse.WRAP), "kid": key.public.kid}
     others = keystore().paths(settings.at(settings.paths.keys), "log-*.key")
     kept = keystore().like(others[0], plain, about, random) if others else plain
-    write_whole(key_path(folder, key.public.kid), kept, mode=0o600)
+    path = key_path(folder, key.public.kid)
+    beside = path.with_name(f".{path.name}.part")
+    write_secret(beside, kept)
+    beside.replace(path)
+    sync(folder)
 
 
 def _row(key: PublicKey, begins: int, ends: int) -> Key:

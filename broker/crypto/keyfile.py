@@ -129,15 +129,20 @@ def destroy(path: Path) -> None:
             file.flush()
             os.fsync(file.fileno())
         path.unlink()
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync(path.parent)
     except FileNotFoundError:
         return  # another process was quicker
     except OSError as error:
         raise _invalid(f"Expected to destroy {path}, found: {error.strerror}.", "Check the folder.") from None
+
+
+def sync(folder: Path) -> None:
+    """Have a folder's names on the disk. Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _not_a_key_file(path: Path) -> IntegrityError:

@@ -236,6 +236,12 @@ class Repository:
         """The newest of each delegated role here."""
         return newest_delegated(self._folder, self._snapshot())
 
+    def newest(self, role: str) -> int:
+        """The version of what a delegated role signed last, also where its keys are others by now; 0 for nothing."""
+        before = self._snapshot()
+        meta = before.meta.get(f"{role}.json") if before is not None else None
+        return meta.version if meta is not None else 0
+
     def _delegations(self) -> Delegations | None:
         before = self._snapshot()
         if before is None:

@@ -122,7 +122,7 @@ def test_what_was_away_for_a_week_makes_one_and_destroys_the_rest(site):
 
 def test_a_private_half_whose_public_half_was_never_published_goes_with_time(site):
     """As after a crash between the two."""
-    stray = site.folder / ".half-written"
+    stray = site.folder / f".wrap-{'y' * 43}.key.part"
     for path in (key_path(site.folder, "x" * 43), stray):
         shutil.copy(next(site.folder.glob("*.key")), path)
         os.utime(path, (site.now(), site.now()))
@@ -130,6 +130,17 @@ def test_a_private_half_whose_public_half_was_never_published_goes_with_time(sit
     site.pass_time(2 * DAY + 61)
     assert "x" * 43 in site.destroy()
     assert not stray.exists()
+
+
+def test_nothing_else_is_destroyed_whatever_folder_the_settings_name(site):
+    keys = site.folder.parent / "keys"
+    settings = site.settings.model_copy(
+        update={"paths": site.settings.paths.model_copy(update={"wrap_keys": keys.relative_to(site.folder.parent)})}
+    )
+    before = {path.name for path in keys.iterdir()}
+    site.pass_time(100 * DAY)
+    assert destroy_ended(settings, site.snapshot(), now=site.now) == []
+    assert {path.name for path in keys.iterdir()} == before
 
 
 def test_what_cannot_be_put_in_force_is_not_in_force(site):
