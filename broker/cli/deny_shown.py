@@ -8,7 +8,7 @@ from rich.console import Console
 
 from broker.directory.deny import Listed, lifted
 from broker.directory.lookup import Snapshot
-from broker.flows.standing import warnings
+from broker.flows.standing import deny_warnings
 from schemas.deny import OPERATOR
 
 _ADVICE = "Have who keeps that list sign it anew (`setu deny renew`), and put it in force (`setu deny publish`)."
@@ -63,7 +63,7 @@ def show_lists(console: Console, found: dict[str, Any]) -> None:
 
 def deny_findings(snapshot: Snapshot, now: float, grace: int) -> Iterator[tuple[Literal["warning", "bad"], str, str]]:
     """What is wrong with the lists: state, what was found, what to do."""
-    doubts = warnings(snapshot, now)
+    doubts = deny_warnings(snapshot, now)
     for each in doubts:
         yield "warning", each, _ADVICE
     unheard = [each.name for each in snapshot.lists if each.name != OPERATOR and each.stale(now, grace)]

@@ -35,6 +35,10 @@ MOST = 5000
 AT_ONCE = 64
 
 
+class _DestroyedError(Exception):
+    """The gateway's wrap key that would open a packet is not held any more."""
+
+
 class Precursors:
     """Args:
     audit: what says which entries a caller may see, and records that it asked.
@@ -90,7 +94,7 @@ class Precursors:
             destroyed = False
             try:
                 opened = None if packet is None else self._opened(caller, view, entry, index, packet)
-            except KeyError:
+            except _DestroyedError:
                 opened, destroyed = None, True
             if opened is None:
                 unread.append({"index": index, "entry": entry, "destroyed": destroyed})
@@ -124,13 +128,15 @@ class Precursors:
     def _opened(
         self, caller: Caller, view: View, entry: dict[str, Any], index: int, packet: StoredPacket
     ) -> Sequence[Fact] | None:
-        """The facts in it; None where it is not opened for this caller. Raises KeyError: the wrap key is destroyed."""
+        """The facts in it; None where it is not opened for this caller. Raises _DestroyedError: its wrap key is."""
         if packet.raw is None:
             return None
         header = stored_header(packet.raw)
         if not header.open or not self._may_read(caller, view, header, packet):
             return None
-        own = self._keys[next(each.kid for each in header.to if each.agency == header.aud.gateway)]
+        own = self._keys.get(next(each.kid for each in header.to if each.agency == header.aud.gateway))
+        if own is None:
+            raise _DestroyedError
         try:
             raw = open_packet(parse(packet.raw), header.aud.gateway, {own.public.kid: own})
             payload = registry.load(header.kind, header.kind_version, raw)

@@ -11,7 +11,7 @@ from broker.assembly.realm import local_directory, operator_keys, renew_director
 from broker.assembly.wrap import WrapRing, destroy_ended, key_path, kid_of, make_if_due, make_key, own_keys
 from broker.cli.deployment import create
 from broker.config import GatewaySettings, load
-from broker.crypto.keyfile import destroy, read_key
+from broker.crypto.keyfile import destroy, read_key, write_secret
 from broker.crypto.keystore import KeyStore
 from broker.crypto.sealing import Passphrase, is_sealed, seal, seal_like, unseal
 from broker.errors import IntegrityError
@@ -212,3 +212,14 @@ def test_a_key_is_sealed_as_the_others_are():
     assert unseal(made, words, "x") == b"two"
     with pytest.raises(IntegrityError, match="passphrase"):
         seal_like(other, b"two", {}, Passphrase(lambda: b"another"), "x", os.urandom)
+
+
+def test_what_is_written_is_kept_as_its_neighbour_is(tmp_path):
+    words = Passphrase(lambda: b"correct horse battery staple")
+    plain, closed = tmp_path / "plain.key", tmp_path / "sealed.key"
+    write_secret(plain, b"in clear")
+    write_secret(closed, seal(b"one", {"form": "pem"}, words, b"s" * 16, random=os.urandom, cost=2**10))
+    assert KeyStore(words).like(plain, b"two", {}, os.urandom) == b"two"
+    assert unseal(KeyStore(words).like(closed, b"two", {}, os.urandom), words, "x") == b"two"
+    with pytest.raises(IntegrityError, match="passphrase"):
+        KeyStore().like(closed, b"two", {}, os.urandom)

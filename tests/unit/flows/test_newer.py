@@ -4,13 +4,17 @@ import json
 
 import pytest
 
+from broker.directory.lookup import Snapshot
+from broker.directory.wrap import GatewayKeys
 from broker.envelope.seal import seal
 from broker.errors import PacketError, SignatureError, UnavailableError
+from broker.flows.standing import warnings
 from broker.flows.submit import Submit
 from schemas import registry
 from schemas.directory import KeyUse
 from schemas.problem import Code
-from tests.builders import handling, key_row, private_key
+from schemas.wrap import WrapKeys
+from tests.builders import NOW, handling, key_row, private_key
 
 NEW = private_key("HPKE-9-KE", "us-dea, the next")
 TIP = next(iter(registry.samples("tip").values()))
@@ -100,3 +104,16 @@ async def test_a_private_half_that_is_not_here_yet_is_no_refusal(gateway):
     assert gateway.entries("refused", "accepted") == []
     keys |= gateway.realm.members[gateway.realm.gateway].keys
     assert (await submit(gateway.caller("in-ncb"), sealed.raw)).fresh
+
+
+async def test_that_the_gateway_has_no_key_in_its_dates_is_a_warning(gateway):
+    snapshot = gateway.realm.snapshot
+    key = key_row(NEW, KeyUse.WRAP, not_before=NOW, not_after=NOW + 100)
+    document = WrapKeys(realm=snapshot.realm, gateway="in-setu", keys=(key,))
+    for trouble in (None, "Expected another."):
+        role = GatewayKeys("in-setu", 1, NOW + 100, document, trouble)
+        found = Snapshot(snapshot.signed, raw=snapshot.raw, realm=snapshot.realm, gateways=[role])
+        assert warnings(found, NOW) == ([trouble] if trouble else [])
+        assert (
+            warnings(found, NOW + 100)[0] == "Expected a wrap key of in-setu in its dates, found none: it is no reader."
+        )
