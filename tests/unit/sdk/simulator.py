@@ -93,11 +93,8 @@ class SimulatedGateway:
         self.denied: dict[str, str] = {}
         self.ended: set[str] = set()
         self.epoch = "k1"
-        self.page_limit = 500
-        self.stream_rounds = 4
-        self.cuts = 0
+        self.page_limit, self.stream_rounds, self.batch_limit, self.cuts = 500, 4, 1000, 0
         self.answered: int | None = None
-        self.batch_limit = 1000
         self.cursors: list[str | None] = []
         self.random = counted()
         self._receipts: dict[int, Any] = {}
