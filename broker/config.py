@@ -51,10 +51,28 @@ class Listen(Settings):
         return self
 
 
+class WrapKeys(Settings):
+    """`[wrap_keys]`: the gateway's own, where a role of the directory signs them; all in seconds. every: after which
+    another is made. valid: for which each is good, so that what was sealed to the one before it passes. kept: for which
+    its private half outlasts it, for a decision that is being made.
+    """
+
+    every: Annotated[int, Field(ge=1)] = 86_400
+    valid: Annotated[int, Field(ge=2, le=30 * 86_400)] = 2 * 86_400
+    kept: Annotated[int, Field(ge=1)] = 60
+
+    @model_validator(mode="after")
+    def _overlap(self) -> Self:
+        if self.valid <= self.every:
+            raise ValueError("expected `valid` above `every`, so that there is always a key")
+        return self
+
+
 class Places(Settings):
-    """Files and folders of a gateway. Key files are 0600."""
+    """Files and folders of a gateway. Key files are 0600. wrap_keys: a folder of its own, which the gateway writes."""
 
     keys: Path = Path("keys")
+    wrap_keys: Path = Path("wrap")
     certificate: Path = Path("tls/server.pem")
     certificate_key: Path = Path("tls/server.key")
     clients_ca: Path = Path("tls/clients-ca.pem")
@@ -130,6 +148,7 @@ class GatewaySettings(Settings):
     limits: Limits = Limits()
     acceptance: Acceptance = Acceptance()
     kafka: GatewayKafka | None = None
+    wrap_keys: WrapKeys = WrapKeys()
     paths: Places = Places()
     base: Annotated[Path, Field(exclude=True)] = Path()
 

@@ -100,8 +100,3 @@ def genesis(realm: str, name: str) -> DenyPlace:
     """Before a list's first entry: SHA-384 of the JCS of `{list, realm, v}`."""
     start = canonical({"v": "setu1.deny", "realm": realm, "list": name})
     return DenyPlace(serial=0, hash=b64u(hashlib.sha384(start).digest()))
-
-
-def target_of(name: str) -> str:
-    """The list's target in the TUF repository; its role has the same name without the ending."""
-    return f"deny-{name}.json"

@@ -16,6 +16,7 @@ from schemas.problem import Problem
 from schemas.rotation import Rotation, RotationBody
 from schemas.watch import Watch
 from schemas.wire import published
+from schemas.wrap import WrapKeys
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
         "rotation": Format(Rotation, "An agency's request to rotate keys, signed by those it has", "directory.md"),
         "rotation-body": Format(RotationBody, "What a request to rotate says", "directory.md"),
         "timeline": Format(Timeline, "What became of a packet", "http.md"),
+        "wrap-keys": Format(WrapKeys, "The wrap keys of a gateway, which change each day", "directory.md"),
     }
 )
 """All of them are of the wire format `setu1`."""

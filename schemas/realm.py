@@ -5,7 +5,7 @@ They travel by any means, for nothing in them is secret and whatever was changed
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from schemas.base import Country, Kid, Model
 from schemas.directory import Directory
@@ -17,7 +17,9 @@ OPERATOR = "operator"
 class ShareKey(Model):
     """A public key and the role it signs for; `public`: the raw bytes."""
 
-    use: Literal["root", "targets", "snapshot", "timestamp", "deny"]
+    use: Annotated[
+        str, StringConstraints(pattern=r"^(root|targets|snapshot|timestamp|deny|wrap-[a-z]{2}(-[a-z0-9]+)+)$")
+    ]
     alg: Literal["Ed25519", "ML-DSA-65"]
     public: B64u
 
@@ -31,8 +33,8 @@ class ShareProof(Model):
 
 class Share(Model):
     """The public halves of a country's six keys, or of the operator's two, each proven; with them the two, or the one,
-    of its deny list, where that is to have such keys. A country's share may be of its deny list's two alone: then its
-    other keys stay as they are.
+    of its deny list, and the two that sign a gateway's wrap keys, where these are to have such keys. A country's share
+    may be of its deny list's two alone: then its other keys stay as they are.
     """
 
     v: Literal["setu1.share"]

@@ -80,7 +80,8 @@ class GroupRow(Model):
 
 class UnreadRow(Model):
     """A packet that the caller may know of and that was not opened for it: what the log says of it. due: when an answer
-    is due, where it asks for one; answered: by at least one recipient; overdue: due, and not answered.
+    is due, where it asks for one; answered: by at least one recipient; overdue: due, and not answered; destroyed: the
+    gateway's wrap key that would open it ended and was destroyed, so only its recipients can read it.
     """
 
     digest: Digest
@@ -92,6 +93,7 @@ class UnreadRow(Model):
     due: str | None = None
     answered: bool = False
     overdue: bool = False
+    destroyed: bool = False
 
 
 class Watch(Model):

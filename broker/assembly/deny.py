@@ -8,9 +8,10 @@ from broker.assembly.keys import keys_in
 from broker.crypto.keys import PrivateKey
 from broker.directory.deny import Listed, following
 from broker.directory.lookup import Snapshot
+from broker.directory.roles import DENY
 from broker.directory.tuf import LocalDirectory
-from broker.directory.tuf_deny import LIFETIME, SignedList, sign_list
 from broker.directory.tuf_repository import Operator, Repository
+from broker.directory.tuf_signed import LIFETIME, SignedTarget, sign_target
 from broker.errors import IntegrityError, RequestError, UnavailableError
 from broker.flows.denying import Kept
 from schemas.canonical import canonical
@@ -22,7 +23,7 @@ Clock = Callable[[], float]
 
 def deny_use(name: str) -> str:
     """What a key file says that it is for, where it signs a deny list."""
-    return f"deny-{name}"
+    return DENY + name
 
 
 def deny_signers(folder: Path, name: str) -> list[PrivateKey]:
@@ -51,7 +52,7 @@ def list_in(snapshot: Snapshot, name: str) -> Listed:
 
 def sign_next(
     snapshot: Snapshot, name: str, keys: Iterable[PrivateKey], denials: Sequence[Denial] = (), *, now: Clock = time.time
-) -> SignedList:
+) -> SignedTarget:
     """The list with these behind what it said, or as it is, signed for another day.
 
     Raises:
@@ -59,14 +60,14 @@ def sign_next(
     """
     held = list_in(snapshot, name)
     made = following(held, snapshot.signed, snapshot.realm, name, denials)
-    return sign_list(made, held.version + 1, keys, now())
+    return sign_target(DENY + name, made.canonical(), held.version + 1, keys, now())
 
 
 def put_lists(
-    repository: Path, operator: tuple[PrivateKey, PrivateKey], lists: Sequence[SignedList], *, now: Clock = time.time
+    repository: Path, operator: tuple[PrivateKey, PrivateKey], lists: Sequence[SignedTarget], *, now: Clock = time.time
 ) -> None:
     """Put lists in force; raises IntegrityError (code `directory-invalid`), and nothing was changed."""
-    Repository(repository, now).install(Operator(*operator), lists=lists)
+    Repository(repository, now).install(Operator(*operator), delegated=lists)
 
 
 class DenyLists:
@@ -90,7 +91,7 @@ class DenyLists:
         """See `Keeper`."""
         repository = Repository(self._repository, self._now)
         found = file_of(made)
-        if any(each == found for each in repository.lists()):
+        if any(each == found for each in repository.delegated()):
             return Kept(found.version, found.expires, fresh=False)
         repository.check(found)
         operator = self._operator()
@@ -100,14 +101,14 @@ class DenyLists:
                 retry_after=60,
                 advice="Give the signed list to the operator, who puts it in force with `setu deny publish`.",
             )
-        repository.install(Operator(*operator), lists=[found])
+        repository.install(Operator(*operator), delegated=[found])
         return Kept(found.version, found.expires, fresh=True)
 
 
-def file_of(made: SignedDenyList) -> SignedList:
+def file_of(made: SignedDenyList) -> SignedTarget:
     """The two files of a list on its way; raises RequestError (code `deny-list-invalid`)."""
     try:
-        return SignedList(made.document.list, canonical(made.metadata), made.document.canonical())
+        return SignedTarget(DENY + made.document.list, canonical(made.metadata), made.document.canonical())
     except ValueError as error:
         raise RequestError(
             Code.DENY_LIST_INVALID,

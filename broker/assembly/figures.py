@@ -54,10 +54,26 @@ def watch_directory(figures: Figures, in_force: InForce, now: Clock) -> Callable
     return poll
 
 
-def watch_certificates(figures: Figures, *pems: Path) -> None:
-    """Those that callers see at the listener, and those with which this process goes to the guard and to Kafka."""
-    end = min(dates(pem_to_der(pem.read_bytes()))[1] for pem in pems)
-    figures.watch("setu_certificate_expiry_timestamp_seconds", lambda: end)
+def watch_certificates(figures: Figures, *ends: Callable[[], float]) -> None:
+    """When those end that callers see at the listener, and those with which this process goes to the guard and to
+    Kafka.
+    """
+    figures.watch("setu_certificate_expiry_timestamp_seconds", lambda: min(end() for end in ends))
+
+
+def end_of(pem: Path) -> Callable[[], float]:
+    """When the certificate in a file ends, also once it is replaced. Raises OSError, IntegrityError: there is none."""
+    seen, end = 0, 0.0
+
+    def ask() -> float:
+        nonlocal seen, end
+        stamp = pem.stat().st_mtime_ns
+        if stamp != seen:
+            seen, end = stamp, dates(pem_to_der(pem.read_bytes()))[1]
+        return end
+
+    ask()
+    return ask
 
 
 def watch_relay(figures: Figures, store: Reads, in_force: InForce, now: Clock) -> Asked[Lag]:

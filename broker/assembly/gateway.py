@@ -3,9 +3,9 @@
 import asyncio
 import gc
 import hashlib
+import logging
 import os
 import socket
-import ssl
 import sys
 import time
 from collections.abc import Callable
@@ -15,14 +15,16 @@ from typing import Any
 
 import uvloop
 
-from broker.assembly.figures import watch_certificates, watch_directory, watch_ledger, watch_relay
+from broker.assembly.figures import end_of, watch_certificates, watch_directory, watch_ledger, watch_relay
 from broker.assembly.keys import keys_in, wrap_keys_of
 from broker.assembly.keystore import keystore
 from broker.assembly.ledger import open_books
 from broker.assembly.logkeys import LogKeys
 from broker.assembly.policy import policy_in
 from broker.assembly.realm import deny_lists, keep_fresh, local_directory
+from broker.assembly.wrap import WrapRing, destroy_ended, make_if_due
 from broker.config import GatewaySettings, split_address
+from broker.errors import SetuError
 from broker.flows.acknowledge import Acknowledge
 from broker.flows.audit import Audit
 from broker.flows.bell import Bell
@@ -52,7 +54,7 @@ from broker.gateway.identity import Direct, Identity, Proxied
 from broker.gateway.sent import told_when_sent
 from broker.gateway.server import Listener, Server, bind, bind_unix
 from broker.gateway.services import Services
-from broker.gateway.tls import server_context
+from broker.gateway.tls import ServerCertificate
 from broker.ledger.committer import Committer
 from broker.merkle.note import judged
 from broker.telemetry.asked import Asked
@@ -65,7 +67,16 @@ DIRECTORY_SECONDS = 0.5
 FRESH_SECONDS = 3600.0
 REFUSALS_SECONDS = 15.0
 CHORES_SECONDS = 10.0
+RING_SECONDS = 15.0
+"""How often wrap keys are looked at, at the least: is another due, has one ended, has another process made one."""
+
+CERTIFICATE_SECONDS = 2.0
+"""How often the listener's certificate is looked at: another is in use within seconds."""
+
+WRAP_LEASE = "wrap-keys"
 PROOF_PATIENCE = 3.0
+
+_log = logging.getLogger(__name__)
 
 
 class Gateway:
@@ -107,7 +118,14 @@ class Gateway:
         settings, now, probe = self._settings, self._now, self._probe
         keys = keys_in(settings.at(settings.paths.keys))
         keep_fresh(settings, now=now)
+        ring = WrapRing(wrap_keys_of(keys), settings.at(settings.paths.wrap_keys), keystore())
         directory = local_directory(settings, now=now)
+        try:
+            make_if_due(settings, directory.current(), now=now, random=self._random)
+            ring.look()
+        except SetuError as error:
+            # It serves what is sealed past it; the routine tries again and says so in the log.
+            _log.warning("no wrap key made", extra={"code": error.code, "found": error.message})
         policy = policy_in(settings.at(settings.paths.policies))
         row = directory.current().log(settings.gateway)
         log_keys = LogKeys(settings.at(settings.paths.keys), settings.gateway, row, shared=not settings.embedded)
@@ -150,7 +168,7 @@ class Gateway:
                 reader,
                 refusals,
                 workers,
-                keys=wrap_keys_of(keys),
+                keys=ring,
                 now=now,
                 max_lifetime=settings.acceptance.lifetime,
                 probe=probe,
@@ -172,7 +190,7 @@ class Gateway:
             timelines=Timelines(reader, in_force, patience=PROOF_PATIENCE),
             clocks=OpenClockList(reader),
             audit=audit,
-            precursors=Precursors(in_force, reader, audit, keys=wrap_keys_of(keys), now=now),
+            precursors=Precursors(in_force, reader, audit, keys=ring, now=now),
             log=LogFiles(reader),
             published=Published(directory.read_file),
             deny=PutDenyList(in_force, deny_lists(settings, now=now)),
@@ -190,13 +208,13 @@ class Gateway:
             watch=Watch(log, metrics, time.monotonic, self._random),
         )
         main, tls = self._main_listener()
-        own = [settings.paths.certificate] if tls is not None else []
+        own: list[Callable[[], float]] = [lambda: tls.ends] if tls is not None else []
         if settings.guard is not None:
-            own.append(settings.guard.certificate)
+            own.append(end_of(settings.at(settings.guard.certificate)))
         if own:
-            watch_certificates(metrics, *map(settings.at, own))
+            watch_certificates(metrics, *own)
         server = Server(
-            Listener(told_when_sent(app, probe), main, tls),
+            Listener(told_when_sent(app, probe), main, tls.context if tls is not None else None),
             Listener(
                 Operator(health, metrics, log, lambda: server.stopping, asked),
                 bind(*split_address(settings.listen.operations)),
@@ -219,15 +237,33 @@ class Gateway:
             Overdue(in_force, committer, reader, now=now),
             Purge(in_force, committer, reader, expire, now=now),
         )
-        chores = Chores(works, reader, holder=None if settings.embedded else books.holder)
+        holder = None if settings.embedded else books.holder
+        chores = Chores(works, reader, holder=holder)
+
+        async def another_key() -> int:
+            snapshot = in_force.view().snapshot
+            return int(
+                await asyncio.to_thread(make_if_due, settings, snapshot, now=now, random=self._random) is not None
+            )
+
+        ring_seconds = min(RING_SECONDS, settings.wrap_keys.every / 8)
+
+        def keep_ring() -> None:
+            destroy_ended(settings, in_force.view().snapshot, now=now)
+            ring.look()
+
         for work, seconds in (
             (look, DIRECTORY_SECONDS),
             (lambda: asyncio.to_thread(log_keys.look), DIRECTORY_SECONDS),
             (refusals.flush, REFUSALS_SECONDS),
             (chores, CHORES_SECONDS),
+            (Chores((another_key,), reader, holder=holder, lease=WRAP_LEASE), ring_seconds),
+            (lambda: asyncio.to_thread(keep_ring), ring_seconds),
             (lambda: asyncio.to_thread(keep_fresh, settings, now=now), FRESH_SECONDS),
         ):
             stack.callback(asyncio.create_task(again(work, seconds)).cancel)
+        if tls is not None:
+            stack.callback(asyncio.create_task(again(tls.look, CERTIFICATE_SECONDS)).cancel)
         with heard(log):
             log.info("serving", address=settings.listen.address, directory=in_force.view().snapshot.ref.version)
             # What stands by now stays: looking through it for what nobody holds costs each request a few percent.
@@ -242,12 +278,12 @@ class Gateway:
         cas = self._settings.at(self._settings.paths.clients_ca).read_bytes()
         return Proxied(cas, self._settings.listen.proxy, self._now)
 
-    def _main_listener(self) -> tuple[socket.socket, ssl.SSLContext | None]:
+    def _main_listener(self) -> tuple[socket.socket, ServerCertificate | None]:
         settings = self._settings
         if settings.listen.socket is not None:
             return bind_unix(settings.at(settings.listen.socket)), None
         paths = settings.paths
-        tls = server_context(
+        tls = ServerCertificate(
             settings.at(paths.certificate),
             settings.at(paths.certificate_key),
             settings.at(paths.clients_ca),

@@ -1,11 +1,15 @@
 """A gateway's client of the rollback guard that it shares with others."""
 
+import logging
 import ssl
+from collections.abc import Callable
+from threading import Lock
 
 import httpx
 
 from broker.assembly.keystore import keystore
 from broker.config import GatewaySettings
+from broker.crypto.chain import read_chain, stamp_of
 from broker.errors import IntegrityError, UnavailableError
 from broker.ledger.remote import RemoteGuard
 from broker.ledger.witness import ADD, FORBIDDEN, TEXT, Answer, Request
@@ -20,16 +24,47 @@ SECONDS = 2.0
 IDLE = 30.0
 """Seconds for which an idle connection is kept; the guard keeps it longer."""
 
+KEPT = 2
+"""Clients: the newest, and the one before it."""
+
+_log = logging.getLogger(__name__)
+
 
 class SharedGuardClient(RemoteGuard):
-    """A gateway's connection to the guard; `close` it."""
+    """A gateway's connection to the guard; `close` it.
 
-    def __init__(self, client: httpx.Client, signer: HeadSigner, store: Reads) -> None:
+    Args:
+        connect: a client with the certificate that is in place now.
+        stamp: changes when another is.
+    """
+
+    def __init__(
+        self, connect: Callable[[], httpx.Client], stamp: Callable[[], object], signer: HeadSigner, store: Reads
+    ) -> None:
         super().__init__(self._ask_over_https, signer, store.has_head)
-        self._client = client
+        self._connect = connect
+        self._stamp = stamp
+        self._lock = Lock()
+        self._seen = stamp()
+        self._clients = [connect()]
 
     def close(self) -> None:
-        self._client.close()
+        for each in self._clients:
+            each.close()
+
+    def _client(self) -> httpx.Client:
+        """With the certificate in place. One before it may be in use in another thread, so the last two are kept."""
+        with self._lock:
+            stamp = self._stamp()
+            if stamp != self._seen:
+                self._seen = stamp
+                try:
+                    self._clients.append(self._connect())
+                except IntegrityError as error:
+                    _log.warning("certificate for the guard not taken up", extra={"found": error.message})
+                while len(self._clients) > KEPT:
+                    self._clients.pop(0).close()
+            return self._clients[-1]
 
     def takes(self, signer: LogSigner) -> bool:
         """Whether the guard takes heads under this pair alone: it is shown one of the empty log, which changes nothing
@@ -53,7 +88,7 @@ class SharedGuardClient(RemoteGuard):
 
     def _once(self, path: str, body: bytes | None) -> Answer:
         method, headers = ("GET", {}) if body is None else ("POST", {"content-type": TEXT})
-        with self._client.stream(method, path, content=body, headers=headers) as response:
+        with self._client().stream(method, path, content=body, headers=headers) as response:
             found = bytearray()
             for chunk in response.iter_bytes():
                 found += chunk
@@ -74,17 +109,20 @@ def shared_guard(settings: GatewaySettings, signer: HeadSigner, store: Reads) ->
             Code.CONFIG_INVALID, "Expected [guard] in the settings, found none.", advice="Name the shared guard's url."
         )
     certificate, key, ca = (settings.at(each) for each in (place.certificate, place.certificate_key, place.ca))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    try:
-        context.load_verify_locations(ca)
-        keystore().load_chain(context, certificate, key)
-    except (OSError, ssl.SSLError) as error:
-        raise IntegrityError(
-            Code.CONFIG_INVALID,
-            f"Expected this gateway's certificate, key and CA for the shared guard, found {type(error).__name__}.",
-            advice="Check `certificate`, `certificate_key` and `ca` under [guard].",
-        ) from None
-    kept = httpx.Limits(keepalive_expiry=IDLE)
-    client = httpx.Client(base_url=place.url, verify=context, trust_env=False, timeout=SECONDS, limits=kept)
-    return SharedGuardClient(client, signer, store)
+
+    def connect() -> httpx.Client:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        try:
+            context.load_verify_locations(ca)
+            read_chain(keystore(), certificate, key).load(context)
+        except (OSError, ssl.SSLError) as error:
+            raise IntegrityError(
+                Code.CONFIG_INVALID,
+                f"Expected this gateway's certificate, key and CA for the shared guard, found {type(error).__name__}.",
+                advice="Check `certificate`, `certificate_key` and `ca` under [guard].",
+            ) from None
+        kept = httpx.Limits(keepalive_expiry=IDLE)
+        return httpx.Client(base_url=place.url, verify=context, trust_env=False, timeout=SECONDS, limits=kept)
+
+    return SharedGuardClient(connect, lambda: stamp_of(certificate, key), signer, store)

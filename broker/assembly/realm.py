@@ -10,13 +10,12 @@ from broker.assembly.keystore import keystore
 from broker.config import GatewaySettings
 from broker.crypto.keys import PrivateKey, PublicKey
 from broker.directory.tuf import LocalDirectory
-from broker.directory.tuf_deny import DenyKeys, SignedList
 from broker.directory.tuf_drafts import CountryKeys, RealmKeys
 from broker.directory.tuf_held import Held, held_in
 from broker.directory.tuf_proposal import Proposal
 from broker.directory.tuf_repository import Operator, Repository
+from broker.directory.tuf_signed import SignedTarget
 from broker.errors import IntegrityError
-from schemas.deny import OPERATOR
 from schemas.directory import Directory
 from schemas.problem import Code
 
@@ -36,18 +35,23 @@ def found_realm(
     countries: Mapping[str, Share],
     operator: tuple[PrivateKey, PrivateKey],
     *,
-    deny: Mapping[str, Sequence[PrivateKey]] | None = None,
+    delegates: Mapping[str, Sequence[PrivateKey]] | None = None,
     now: Callable[[], float] = time.time,
 ) -> bytes:
     """A new repository, signed by every key of every country; returns the first root, to be pinned by everybody.
 
-    `countries`: ISO 3166-1 alpha-3 -> its share; `operator`: the snapshot and the timestamp key; `deny`: deny list ->
-    its keys. Raises IntegrityError (code `directory-invalid`).
+    `countries`: ISO 3166-1 alpha-3 -> its share; `operator`: the snapshot and the timestamp key; `delegates`: role
+    beside these -> its keys. Raises IntegrityError (code `directory-invalid`).
     """
     snapshot, timestamp = operator
     shares = {country: CountryKeys(_four(root), _two(targets)) for country, (root, targets) in countries.items()}
     return Repository(folder, now).create(
-        RealmKeys(shares, snapshot.public, timestamp.public, _deny_keys(deny or {})),
+        RealmKeys(
+            shares,
+            snapshot.public,
+            timestamp.public,
+            {role: tuple(key.public for key in keys) for role, keys in (delegates or {}).items()},
+        ),
         document,
         root_signers=[key for root, _ in countries.values() for key in root],
         target_signers=[key for _, targets in countries.values() for key in targets],
@@ -96,7 +100,7 @@ def install_proposal(
     folder: Path,
     proposal: Proposal,
     operator: tuple[PrivateKey, PrivateKey],
-    lists: Sequence[SignedList] = (),
+    lists: Sequence[SignedTarget] = (),
     *,
     now: Callable[[], float] = time.time,
 ) -> None:
@@ -109,7 +113,7 @@ def install_proposal(
         root=proposal.root_bytes,
         document=proposal.document,
         targets=proposal.targets_bytes,
-        lists=lists,
+        delegated=lists,
     )
 
 
@@ -152,13 +156,6 @@ def keep_fresh(settings: GatewaySettings, *, now: Callable[[], float] = time.tim
     renew_directory(repository, operator, now=now)
     renew_lists(repository, pinned_root(settings.at(settings.paths.root)), folder, operator, now=now)
     return True
-
-
-def _deny_keys(deny: Mapping[str, Sequence[PrivateKey]]) -> DenyKeys:
-    own = deny.get(OPERATOR)
-    return DenyKeys(
-        {name: _two(keys) for name, keys in deny.items() if name != OPERATOR}, own[0].public if own else None
-    )
 
 
 def _four(keys: Sequence[PrivateKey]) -> tuple[PublicKey, PublicKey, PublicKey, PublicKey]:

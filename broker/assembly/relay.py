@@ -9,7 +9,7 @@ from typing import Any
 
 import uvloop
 
-from broker.assembly.figures import watch_certificates, watch_directory, watch_ledger, watch_relay
+from broker.assembly.figures import end_of, watch_certificates, watch_directory, watch_ledger, watch_relay
 from broker.assembly.ledger import open_books
 from broker.assembly.logkeys import LogKeys
 from broker.assembly.policy import policy_in
@@ -123,7 +123,7 @@ class RelayProcess:
         metrics.watch("setu_relay_active", lambda: leased.active)
         metrics.watch("setu_relay_trouble", lambda: relay.trouble is not None or leased.trouble is not None)
         own = [] if settings.guard is None else [settings.at(settings.guard.certificate)]
-        watch_certificates(metrics, self._place.certificate, *own)
+        watch_certificates(metrics, *map(end_of, (self._place.certificate, *own)))
         look = watch_directory(metrics, in_force, now)
         asked = (
             watch_ledger(metrics, settings, books, now),

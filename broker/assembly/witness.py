@@ -16,7 +16,7 @@ from broker.crypto.keys import PrivateKey, generate
 from broker.flows.routine import again
 from broker.gateway.health import Operator
 from broker.gateway.server import Listener, Server, bind
-from broker.gateway.tls import server_context
+from broker.gateway.tls import ServerCertificate
 from broker.gateway.witness import LIMITS, WitnessApp, WitnessHealth
 from broker.ledger.guard import FileGuard
 from broker.ledger.witness import Witness
@@ -25,6 +25,9 @@ from broker.merkle.signers import id_of
 from broker.telemetry.logs import Log, heard
 from broker.telemetry.metrics import GuardFigures
 from schemas.directory import LogPair
+
+CERTIFICATE_SECONDS = 2.0
+"""How often a listener's certificate is looked at: another is in use within seconds."""
 
 WITNESS_USE = "witness"
 REREAD_SECONDS = 2.0
@@ -50,7 +53,7 @@ def serve_guard(
         pairs = _pairs(settings)
         witness = Witness(file, settings.origin, pairs, name=settings.name, key=_own_key(settings), now=now)
         log = Log(sys.stderr, now)
-        tls = server_context(
+        tls = ServerCertificate(
             settings.at(settings.certificate),
             settings.at(settings.certificate_key),
             settings.at(settings.clients_ca),
@@ -58,9 +61,10 @@ def serve_guard(
         )
         figures = GuardFigures()
         figures.watch("setu_guard_size_entries", lambda: witness.size or 0)
-        watch_certificates(figures, settings.at(settings.certificate))
+        watch_certificates(figures, lambda: tls.ends)
+        app = WitnessApp(witness, log, answered=figures.answered)
         server = Server(
-            Listener(WitnessApp(witness, log, answered=figures.answered), bind(*split_address(settings.address)), tls),
+            Listener(app, bind(*split_address(settings.address)), tls.context),
             Listener(
                 Operator(WitnessHealth(witness), figures, log, lambda: server.stopping),
                 bind(*split_address(settings.operations)),
@@ -70,12 +74,17 @@ def serve_guard(
         )
         log.info("serving", address=settings.address, size=witness.size)
         with heard(log), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(server, witness, pairs, reread, log))
+            runner.run(_serve(server, tls, witness, pairs, reread, log))
         log.info("stopped")
 
 
 async def _serve(
-    server: Server, witness: Witness, pairs: Pairs, reread: Callable[[], GuardSettings] | None, log: Log
+    server: Server,
+    tls: ServerCertificate,
+    witness: Witness,
+    pairs: Pairs,
+    reread: Callable[[], GuardSettings] | None,
+    log: Log,
 ) -> None:
     held = pairs
 
@@ -87,11 +96,15 @@ async def _serve(
         witness.go_by(found)
         log.info("log keys", pairs=", ".join(map(id_of, found)))
 
-    looking = asyncio.create_task(again(look, REREAD_SECONDS))
+    looking = [
+        asyncio.create_task(again(work, seconds))
+        for work, seconds in ((look, REREAD_SECONDS), (tls.look, CERTIFICATE_SECONDS))
+    ]
     try:
         await server.serve()
     finally:
-        looking.cancel()
+        for each in looking:
+            each.cancel()
 
 
 def _pairs(settings: GuardSettings) -> Pairs:

@@ -108,7 +108,7 @@ def add(
     check_free(out, stage)
     asked = Asked(parsed.body.agency, parsed.body.generation, parsed.csr)
     pem = certificate_for(asked, ca, certificate, now)
-    document = admitted(snapshot.document, parsed, terms, directory_row(pem_to_der(pem)), now)
+    document = admitted(snapshot.signed, parsed, terms, directory_row(pem_to_der(pem)), now)
     keep_issued(ca, asked, pem)
     write_new(out, pem)
     if stage is not None:

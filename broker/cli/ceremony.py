@@ -17,7 +17,7 @@ from broker.cli.ceremony_files import (
     FileOption,
     InForceOption,
     RootOption,
-    deny_for,
+    delegates_for,
     document_for,
     gathered,
     held_by,
@@ -45,8 +45,8 @@ from broker.cli.output import JsonOption, console, emit, wants_json
 from broker.config import GatewaySettings, load
 from broker.directory.files import write_whole
 from broker.directory.share import make_share, public_key, read_share
-from broker.directory.tuf_deny import SignedList
 from broker.directory.tuf_proposal import Proposal, draw_up
+from broker.directory.tuf_signed import SignedTarget
 from broker.errors import IntegrityError
 from schemas.canonical import b64u, unb64u
 from schemas.directory import Directory
@@ -81,8 +81,9 @@ def share(
 ) -> None:
     """Write the public halves of a country's six keys, or of the operator's two, with a proof of each.
 
-    And of the keys of its deny list (setu deny keys), where those are among the keys given; of a country of the realm
-    these alone, where it changes nothing else.
+    And of the keys of its deny list (setu deny keys), and of those that sign a gateway's wrap keys (setu rotate
+    wrap-keys), where those are among the keys given; of a country of the realm its deny list's alone, where it changes
+    nothing else.
     """
     made = make_share(OPERATOR if country is None else country_of(country), _keys(keys))
     write_object(out, made.to_object())
@@ -119,13 +120,13 @@ def new(
     held = held_by(in_force, root)
     asked = set(renew or ())
     shares = shares_of(share or [])
-    keys, deny = keys_for(held, shares, renewed=Part.ROOT in asked), deny_for(held, shares)
+    keys, delegates = keys_for(held, shares, renewed=Part.ROOT in asked), delegates_for(held, shares)
     given = model_of(Directory, read_json(document), "a directory document") if document is not None else None
     made = draw_up(
         held,
         keys=keys,
-        document=document_for(held, keys, given, renewed=Part.TARGETS in asked or deny is not None),
-        deny=deny,
+        document=document_for(held, keys, given, renewed=Part.TARGETS in asked or delegates is not None),
+        delegates=delegates,
         now=time.time(),
         days=days,
     )
@@ -261,7 +262,7 @@ def show(
         emit(ctx, proposed, lambda console: show_proposal(console, proposed))
 
 
-def _install(proposal: Proposal, settings: GatewaySettings, pinned: Path, lists: Sequence[SignedList]) -> None:
+def _install(proposal: Proposal, settings: GatewaySettings, pinned: Path, lists: Sequence[SignedTarget]) -> None:
     founding = proposal.root_bytes if proposal.held is None else None
     if founding is not None and pinned.exists():
         raise IntegrityError(

@@ -13,8 +13,8 @@ from broker.cli.inputs import read_bytes, read_json
 from broker.cli.options import write_new
 from broker.crypto.keys import PublicKey
 from broker.directory.files import one_at_a_time, write_whole
-from broker.directory.share import is_whole, public_key, read_share
-from broker.directory.tuf_deny import DenyKeys
+from broker.directory.share import is_whole, public_key, read_share, role_in_share
+from broker.directory.tuf_delegated import Delegates
 from broker.directory.tuf_drafts import CountryKeys, RealmKeys
 from broker.directory.tuf_held import Held
 from broker.directory.tuf_proposal import Proposal
@@ -104,19 +104,17 @@ def keys_for(held: Held | None, shares: Mapping[str, Share], *, renewed: bool) -
     return keys if renewed or before is None or _all(keys) != _all(before) else None
 
 
-def deny_for(held: Held | None, shares: Mapping[str, Share]) -> DenyKeys | None:
-    """Who keeps deny lists from then on: as in force, with the shares' keys in the place of their holders'; a share
-    without any leaves its holder's as they are. None where nothing changes.
+def delegates_for(held: Held | None, shares: Mapping[str, Share]) -> Delegates | None:
+    """Who keeps deny lists, and signs wrap keys, from then on: as in force, with the shares' keys in the place of those
+    of the same role; a share without any leaves its holder's as they are. None where nothing changes.
     """
-    before = held.deny if held is not None else DenyKeys()
-    countries, operator = dict(before.countries), before.operator
+    before = held.delegates if held is not None else {}
+    given: dict[str, list[PublicKey]] = {}
     for holder, share in shares.items():
-        publics = sorted(_publics(share, "deny"), key=lambda each: each.alg)
-        if publics and holder == OPERATOR:
-            operator = publics[0]
-        elif publics:
-            countries[holder] = (publics[0], publics[1])
-    made = DenyKeys(countries, operator)
+        for key in share.keys:
+            if (role := role_in_share(holder, key.use)) is not None:
+                given.setdefault(role, []).append(public_key(key))
+    made = {**before, **{role: tuple(sorted(keys, key=lambda each: each.alg)) for role, keys in given.items()}}
     return made if made != before else None
 
 

@@ -2,7 +2,7 @@
 
 import stat
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from broker.assembly.keystore import keystore
 from broker.assembly.logkeys import LogKeys
 from broker.assembly.policy import policy_in
 from broker.assembly.store import guard_takes, look_at_store, shared_note
+from broker.assembly.wrap import key_path, own_keys, signs_here
 from broker.cli.checks_around import check_clock, check_disk, check_kafka, check_listening, check_repository, check_tls
 from broker.cli.deny_shown import deny_findings
 from broker.cli.directory import expiries
@@ -21,10 +22,14 @@ from broker.crypto.certificates import dates
 from broker.crypto.keyfile import read_secret
 from broker.crypto.sealing import is_sealed
 from broker.directory.logs import both_sign
+from broker.directory.lookup import Snapshot
 from broker.directory.retire import ends
+from broker.directory.wrap import GatewayKeys
 from broker.errors import SetuError
 from broker.merkle.note import verify_remembered
-from schemas.directory import KeyState, Role
+from schemas.directory import KeyState, Log, Role
+
+ROTATE = "Run `setu rotate wrap` where the keys of its role are."
 
 
 def examine(
@@ -66,7 +71,6 @@ def _keys(patient: Patient) -> Iterator[Finding]:
     snapshot = patient.snapshot()
     yield from check_hsm([*keys, *keys_in(patient.at(settings.paths.realm_keys))])
     log = snapshot.log(settings.gateway)
-    pairs = {(each.ed25519, each.mldsa44): each for each in log.pairs}
     held = [each.vkeys for each in log_pairs_of(keys, log)]
     if (log.ed25519, log.mldsa44) not in held:
         yield Finding(
@@ -76,16 +80,13 @@ def _keys(patient: Patient) -> Iterator[Finding]:
             "Restore the gateway's own keys folder; heads signed with other keys are refused by everybody.",
         )
         return
-    agency = snapshot.active(settings.gateway, Role.GATEWAY)
-    listed = {key.kid for key in agency.keys if key.state is not KeyState.REVOKED}
-    if not wrap_keys_of(keys).keys() & listed:
-        yield Finding(
-            "keys",
-            State.BAD,
-            "None of the gateway's wrap keys is in the directory: it cannot read packets sent open.",
-            "Restore the keys folder, or have the countries enrol the new key.",
-        )
-        return
+    yield from _log_pairs(log, held)
+    yield from _wrap_keys(patient, snapshot, wrap_keys_of(keys).keys())
+
+
+def _log_pairs(log: Log, held: Collection[tuple[str, str]]) -> Iterator[Finding]:
+    """What a rotation of the log's keys left to be done; `held`: the pairs whose private halves are here."""
+    pairs = {(each.ed25519, each.mldsa44): each for each in log.pairs}
     ended = [each for each in held if each in pairs and pairs[each].size is not None]
     if ended:
         yield Finding(
@@ -102,7 +103,61 @@ def _keys(patient: Patient) -> Iterator[Finding]:
         yield Finding(
             "keys", State.OK, "Heads are signed also with a pair of log keys that is not in the directory yet."
         )
+
+
+def _wrap_keys(patient: Patient, snapshot: Snapshot, fixed: Collection[str]) -> Iterator[Finding]:
+    """Whether the gateway can open what is sealed to it: by a key in the directory itself, or by those of its role."""
+    settings = patient.settings
+    role = own_keys(snapshot, settings.gateway)
+    if role is not None:
+        yield from _changing_keys(patient, role)
+        return
+    agency = snapshot.active(settings.gateway, Role.GATEWAY)
+    listed = {key.kid for key in agency.keys if key.state is not KeyState.REVOKED}
+    if not listed & set(fixed):
+        yield Finding(
+            "keys",
+            State.BAD,
+            "None of the gateway's wrap keys is in the directory: it cannot read packets sent open.",
+            "Restore the keys folder, or have the countries enrol the new key.",
+        )
+        return
     yield Finding("keys", State.OK, "The gateway's log and wrap keys are those that the directory lists.")
+
+
+def _changing_keys(patient: Patient, role: GatewayKeys) -> Iterator[Finding]:
+    settings, now = patient.settings, patient.now()
+    by_itself = signs_here(settings)
+    if role.trouble is not None and role.version:
+        yield Finding("keys", State.WARNING, role.trouble, ROTATE)
+    good = [key for key in role.keys if key.not_before <= now < key.not_after]
+    if not good:
+        yield Finding(
+            "keys",
+            State.WARNING if by_itself else State.BAD,
+            "Expected a wrap key in its dates, found none: the gateway is no reader now.",
+            "It makes one when it is started."
+            if by_itself
+            else "Run `setu rotate wrap` where the keys of its role are.",
+        )
+        return
+    folder = patient.at(settings.paths.wrap_keys)
+    if lacking := [key for key in good if not key_path(folder, key.kid).is_file()]:
+        yield Finding(
+            "keys",
+            State.BAD,
+            f"Expected the private half of each wrap key in its dates in {folder}, found {len(lacking)} missing.",
+            "Restore or copy them from where they were made. Where they are lost, run `setu rotate wrap`: what is "
+            "sealed to them is answered 503 until they end.",
+        )
+        return
+    newest = max(good, key=lambda key: key.not_before)
+    end = datetime.fromtimestamp(newest.not_after, UTC)
+    said = f"The log's keys are the directory's; the newest wrap key is good until {end:%Y-%m-%d %H:%M}Z"
+    if by_itself or newest.not_before + settings.wrap_keys.every > now:
+        yield Finding("keys", State.OK, f"{said}.")
+    else:
+        yield Finding("keys", State.WARNING, f"{said}; another is due.", "Run `setu rotate wrap` each day.")
 
 
 def _certificates(patient: Patient) -> Iterator[Finding]:
@@ -118,7 +173,7 @@ def _certificates(patient: Patient) -> Iterator[Finding]:
     ]
     for name, der in named:
         begins, ends = dates(der)
-        yield dated("certificates", name, begins, ends, patient.now(), "Issue a new one and restart the gateway.")
+        yield dated("certificates", name, begins, ends, patient.now(), "Issue a new one: `setu rotate server`.")
 
 
 def _directory(patient: Patient) -> Iterator[Finding]:
@@ -139,8 +194,9 @@ def _directory(patient: Patient) -> Iterator[Finding]:
             yield Finding("directory", State.WARNING, f"The {role} metadata expires at {text}.", advice[role])
     for state, found, what in deny_findings(snapshot, now, settings.acceptance.deny_grace):
         yield Finding("directory", State(state), found, what)
+    daily = {key.kid for each in snapshot.gateways for key in each.keys}
     for agency in snapshot.document.agencies:
-        last = ends(agency)
+        last = ends(agency, daily)
         if last and min(last) - now < SOON:
             day = datetime.fromtimestamp(min(last), UTC).date()
             yield Finding(

@@ -21,8 +21,10 @@ from broker.cli.options import ConfigOption, MaybeAsOption, TokenOption, write_n
 from broker.cli.output import JsonOption, emit
 from broker.cli.trust import DirectoryOption, trusting
 from broker.config import AgencySettings, GatewaySettings, load
+from broker.directory.deny import read_list
 from broker.directory.lookup import Snapshot
-from broker.directory.tuf_deny import SignedList
+from broker.directory.roles import DENY
+from broker.directory.tuf_signed import SignedTarget
 from broker.errors import MalformedError
 from broker.sdk.denying import hand_in
 from broker.sdk.http import Http
@@ -177,7 +179,7 @@ def publish(ctx: typer.Context, file: FileArgument, config: GatewayOption, _json
     _say(ctx, made, _IN_FORCE)
 
 
-def list_file(file: Path) -> SignedList:
+def list_file(file: Path) -> SignedTarget:
     """A list as `setu deny add` and `renew` write it; raises MalformedError (code `bad-request`)."""
     found = model_of(SignedDenyList, read_json(file), "a signed deny list")
     return file_of(found)
@@ -192,7 +194,7 @@ def _sign(
     to: _Where,
 ) -> None:
     made = sign_next(snapshot, name, deny_signers(keys, name), denials)
-    file = SignedDenyList(metadata=parse(made.metadata), document=made.read())
+    file = SignedDenyList(metadata=parse(made.metadata), document=read_list(made.document, name))
     if to.out is not None:
         write_new(to.out, file.canonical())
     if to.push is not None:
@@ -209,10 +211,11 @@ def _push(profile: Path, made: SignedDenyList) -> None:
         hand_in(Http(transport, gateways=settings.url), made)
 
 
-def _say(ctx: typer.Context, made: SignedList, done: str) -> None:
-    document = made.read()
+def _say(ctx: typer.Context, made: SignedTarget, done: str) -> None:
+    name = made.role.removeprefix(DENY)
+    document = read_list(made.document, name)
     found = {
-        "list": made.name,
+        "list": name,
         "version": made.version,
         "serial": document.serial,
         "hash": document.places()[-1].hash,
@@ -223,14 +226,14 @@ def _say(ctx: typer.Context, made: SignedList, done: str) -> None:
         ctx,
         found,
         lambda console: console.print(
-            f"The deny list {made.name}, version {made.version}, after entry {document.serial}, was {done}; "
+            f"The deny list {name}, version {made.version}, after entry {document.serial}, was {done}; "
             f"good until {found['expires']}.",
             style="bold green",
         ),
     )
 
 
-def _publish(config: Path, made: SignedList) -> None:
+def _publish(config: Path, made: SignedTarget) -> None:
     settings = load(GatewaySettings, config)
     operator = operator_keys(settings.at(settings.paths.realm_keys))
     put_lists(settings.at(settings.paths.directory), operator, [made])

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from broker import assembly
 from broker.assembly.deny import deny_use, renew_lists
+from broker.assembly.wrap import make_key
 from broker.cli.keyring import (
     Made,
     Random,
@@ -20,12 +21,14 @@ from broker.cli.keyring import (
     write_deny_keys,
     write_log_keys,
     write_operator_keys,
+    write_wrap_signers,
 )
 from broker.cli.realm import COUNTRIES, DEMO, GATEWAY, OPERATOR, Enrolled, Member, document
 from broker.cli.sharing import Shared, agency_settings, further_settings, gateway_settings, write_guard
 from broker.config import AgencySettings, GatewaySettings, load
 from broker.crypto.certificates import Authority, directory_row
 from broker.crypto.keys import PublicKey
+from broker.directory.roles import WRAP
 from broker.directory.share import make_share
 from broker.errors import IntegrityError
 from broker.merkle.note import LogSigner
@@ -180,6 +183,9 @@ class _Making:
         self.progress("policies and settings")
         self._policies()
         self._settings()
+        if not ceremony:
+            self.progress("the gateway's first wrap key")
+            make_key(load(GatewaySettings, self.path / "setu.toml"), now=self.now, random=self.random)
 
     def _authority(self, country: str) -> Authority:
         folder = self._folder(f"ca/{country}")
@@ -189,7 +195,7 @@ class _Making:
 
     def _gateway(self, authority: Authority) -> tuple[Enrolled, Log]:
         keys = self._folder("keys")
-        own = write_agency_keys(keys, self.suite, self.random)
+        own = write_agency_keys(keys, self.suite, self.random, wrap=False)
         logs = write_log_keys(keys, self.random)
         tls = self._folder("tls")
         hosts = tuple(dict.fromkeys((self.host, "localhost", LOOPBACK)))
@@ -197,7 +203,7 @@ class _Making:
         issued.save(tls / "server.pem", tls / "server.key")
         bundle = b"".join((self.path / "ca" / country / "ca.pem").read_bytes() for country in COUNTRIES)
         (tls / "clients-ca.pem").write_bytes(bundle)
-        for place in ("store", "guard"):
+        for place in ("store", "guard", "wrap"):
             self._folder(place)
         (_, _, ed25519), (_, _, mldsa44) = logs
         origin = f"{self.host}:{self.port}/log"
@@ -253,8 +259,12 @@ class _Making:
         countries = {COUNTRIES[country]: write_country_keys(folder, country, self.random) for country in COUNTRIES}
         operator = write_operator_keys(folder, self.random)
         made = self._document(enrolled, log)
-        deny = {name: write_deny_keys(folder, name, self.random) for name in (*COUNTRIES.values(), DENY_OPERATOR)}
-        root = assembly.found_realm(self._folder("directory"), made, countries, operator, deny=deny, now=self.now)
+        lists = (*COUNTRIES.values(), DENY_OPERATOR)
+        delegates = {deny_use(name): write_deny_keys(folder, name, self.random) for name in lists}
+        delegates[WRAP + GATEWAY] = write_wrap_signers(folder, GATEWAY, self.random)
+        root = assembly.found_realm(
+            self._folder("directory"), made, countries, operator, delegates=delegates, now=self.now
+        )
         renew_lists(self.path / "directory", root, folder, operator, now=self.now)
         return root
 
@@ -264,6 +274,7 @@ class _Making:
         snapshot, timestamp = write_operator_keys(folder, self.random)
         (deny,) = write_deny_keys(folder, DENY_OPERATOR, self.random)
         own = [("snapshot", snapshot), ("timestamp", timestamp), (deny_use(DENY_OPERATOR), deny)]
+        own += [(WRAP + GATEWAY, key) for key in write_wrap_signers(folder, GATEWAY, self.random)]
         share = make_share(OPERATOR_HOLDER, own)
         document = self._document(enrolled, log).to_object()
         for name, members in ((OPERATOR_SHARE, share.to_object()), ("directory.json", document)):

@@ -21,6 +21,7 @@ from broker.cli.output import JsonOption, emit, wants_json
 from broker.cli.trust import DirectoryOption, Trust, trusting
 from broker.cli.weighing import expiry_of
 from broker.config import GatewaySettings, load
+from broker.directory.deny import suspended
 from broker.directory.lookup import Snapshot
 from broker.errors import MalformedError
 from schemas.canonical import unb64u
@@ -45,6 +46,9 @@ def show(
     document: Annotated[
         bool, typer.Option("--document", help="Print the document itself, byte for byte as it was signed.")
     ] = False,
+    wrap_keys: Annotated[
+        str | None, typer.Option(metavar="GATEWAY", help="Print what signs this gateway's own wrap keys, as signed.")
+    ] = None,
     _json: JsonOption = False,
 ) -> None:
     """Show who takes part: agencies, roles, clearance, mandates, keys; the ledgers and their keys.
@@ -53,12 +57,32 @@ def show(
     """
     with trusting(profile, config, directory) as trust:
         snapshot = trust.named().current()
+    if wrap_keys is not None:
+        sys.stdout.buffer.write(_wrap_keys(snapshot, wrap_keys))
+        return
     if document and not wants_json(ctx):
         sys.stdout.buffer.write(snapshot.raw)
         return
-    found = _identity(trust, snapshot) | {"directory": snapshot.document.to_object()}
+    found = _identity(trust, snapshot) | {"directory": _agreed(snapshot).to_object()}
+    found["wrap_keys"] = {each.gateway: [key.to_object() for key in each.keys] for each in snapshot.gateways}
     found["denied"] = [ref.to_object() for each in snapshot.lists if (ref := each.ref) is not None]
     emit(ctx, found, lambda console: _show(console, snapshot))
+
+
+def _agreed(snapshot: Snapshot) -> Directory:
+    """With what deny lists suspend, and without what changes each day."""
+    return suspended(snapshot.signed, snapshot.lists, snapshot.realm)
+
+
+def _wrap_keys(snapshot: Snapshot, gateway: str) -> bytes:
+    for each in snapshot.gateways:
+        if each.gateway == gateway and each.document is not None:
+            return each.document.canonical()
+    raise MalformedError(
+        Code.BAD_REQUEST,
+        "Expected a gateway whose wrap keys a role of the directory signs, found none of that name.",
+        advice="Its keys stand in the directory itself; or ask its operator for `setu rotate wrap`.",
+    )
 
 
 @app.command(epilog="Example: setu directory verify --config deployment/setu.toml")
@@ -259,7 +283,7 @@ def _identity(trust: Trust, snapshot: Snapshot) -> dict[str, Any]:
 
 
 def _show(console: Console, snapshot: Snapshot) -> None:
-    document = snapshot.document
+    document = _agreed(snapshot)
     console.print(document.name, style="bold", end="  ")
     console.print(f"version {document.version}, suite {document.suite}", style="dim")
     table = Table(box=None, header_style="bold")

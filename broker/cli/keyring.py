@@ -11,6 +11,7 @@ from broker.assembly.keystore import keystore
 from broker.crypto.keyfile import write_key
 from broker.crypto.keys import PrivateKey, generate
 from broker.crypto.suites import SUITES
+from broker.directory.roles import WRAP
 from broker.errors import IntegrityError
 from schemas.deny import OPERATOR as DENY_OPERATOR
 from schemas.directory import KeyUse
@@ -29,9 +30,10 @@ Share = tuple[Sequence[PrivateKey], Sequence[PrivateKey]]
 
 
 def write_agency_keys(
-    folder: Path, suite: SuiteName, random: Random = os.urandom, *, token: Maker | None = None
+    folder: Path, suite: SuiteName, random: Random = os.urandom, *, wrap: bool = True, token: Maker | None = None
 ) -> list[Made]:
-    """The two signing keys and the wrap key of an agency: (file name, use, key) each.
+    """The two signing keys and the wrap key of an agency: (file name, use, key) each. `wrap`: False for a gateway,
+    whose wrap keys change each day.
 
     token: makes the classical key in an HSM, whose file then says where it is; so with the others below.
 
@@ -39,16 +41,10 @@ def write_agency_keys(
         IntegrityError: code `config-invalid`; there is a file of that name, and none was written.
     """
     algorithms = SUITES[suite]
-    return _write(
-        folder,
-        [
-            (key_name("sign", algorithms.classical), KeyUse.SIGN, algorithms.classical),
-            (key_name("sign", algorithms.post_quantum), KeyUse.SIGN, algorithms.post_quantum),
-            (key_name("wrap"), KeyUse.WRAP, algorithms.wrap),
-        ],
-        random,
-        token,
-    )
+    wanted = [(key_name("sign", alg), KeyUse.SIGN, alg) for alg in algorithms.signatures]
+    if wrap:
+        wanted.append((key_name("wrap"), KeyUse.WRAP, algorithms.wrap))
+    return _write(folder, wanted, random, token)
 
 
 def write_log_keys(folder: Path, random: Random = os.urandom, *, token: Maker | None = None) -> list[Made]:
@@ -93,6 +89,12 @@ def write_deny_keys(
     """The keys that sign a deny list: a country's two (`name`: its alpha-3), or the operator's one."""
     algs = (CLASSICAL,) if name == DENY_OPERATOR else (CLASSICAL, POST_QUANTUM)
     return _signers(folder, deny_use(name), [(key_name("deny", name, alg), alg) for alg in algs], random, token)
+
+
+def write_wrap_signers(folder: Path, gateway: str, random: Random = os.urandom) -> Sequence[PrivateKey]:
+    """The two keys that sign a gateway's wrap keys."""
+    role = WRAP + gateway
+    return _signers(folder, role, [(f"{role}-{key_name(alg)}", alg) for alg in (CLASSICAL, POST_QUANTUM)], random, None)
 
 
 def spoken(digest: bytes) -> str:

@@ -5,7 +5,7 @@ import itertools
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +13,12 @@ from typing import Literal, Self
 from urllib.parse import urlsplit
 
 from broker.assembly import connect
-from broker.assembly.keys import keys_in
+from broker.assembly.keystore import keystore
+from broker.assembly.wrap import WrapRing
 from broker.cli.deployment import Deployment, create
 from broker.cli.load import Line, Place, Posted, connected, post, post_all
 from broker.cli.served import Served, cpu_seconds_of, free_port
-from broker.crypto.keys import PrivateKey, PublicKey
+from broker.crypto.keys import PublicKey
 from broker.envelope.open import open_packet
 from broker.envelope.seal import Sealed
 from broker.envelope.verify import check_signatures, parse
@@ -109,10 +110,7 @@ class Cryptography:
 
     def __init__(self, site: Site) -> None:
         settings = site.deployment.gateway()
-        folder = settings.at(settings.paths.keys)
-        self._keys: Mapping[str, PrivateKey] = {
-            key.public.kid: key for use, key in keys_in(folder) if use == KeyUse.WRAP
-        }
+        self._keys = WrapRing({}, settings.at(settings.paths.wrap_keys), keystore())
         self._gateway = settings.gateway
         self._snapshot = site.sender.directory.current()
         self._spent = 0.0

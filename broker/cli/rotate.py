@@ -2,8 +2,8 @@
 
 import typer
 
-from broker.cli import rotate_agency, rotate_log, rotate_targets
+from broker.cli import rotate_agency, rotate_gateway, rotate_log, rotate_targets
 
 app = typer.Typer(no_args_is_help=True, help="Put another key in the place of one in use, while everything goes on.")
-for each in (rotate_agency, rotate_log, rotate_targets):
+for each in (rotate_agency, rotate_gateway, rotate_log, rotate_targets):
     each.register(app)

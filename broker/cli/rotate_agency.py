@@ -183,7 +183,7 @@ class _Making:
         return keystore().key(path, use)
 
     def _write(self, path: Path, plain: bytes, like: Path) -> None:
-        put(path, keystore().as_kept(like, plain, about(plain, path), os.urandom), secret=True)
+        put(path, keystore().like(like, plain, about(plain, path), os.urandom), secret=True)
         self.files.append(path)
 
     def _like(self) -> Path:

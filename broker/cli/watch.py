@@ -93,6 +93,12 @@ def _show_unread(console: Console, found: Watch) -> None:
         number = len(found.unread)
         said = "1 packet" if number == 1 else f"{number} packets"
         console.print(f"{said} could not be read here, {overdue} of them overdue.", style="yellow")
+    if destroyed := sum(row.destroyed for row in found.unread):
+        console.print(
+            f"{destroyed} of them the gateway could read once: the wrap key has ended and is destroyed. "
+            "Their recipients read them.",
+            style="dim",
+        )
 
 
 def _show_notices(console: Console, found: Watch) -> None:

@@ -3,11 +3,13 @@
 import hashlib
 import json
 import ssl
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
 from broker.assembly.keystore import keystore
 from broker.cli.findings import Finding, State
+from broker.crypto.chain import read_chain
 from broker.errors import IntegrityError
 from schemas.problem import Code
 
@@ -15,6 +17,9 @@ from schemas.problem import Code
 def pair_fault(certificate: Path, key: Path) -> str | None:
     """Why a certificate and a key, both PEM, cannot be used together; None where they can."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with suppress(IntegrityError):
+        read_chain(keystore(), certificate, key)
+        return None
     try:
         keystore().load_chain(context, certificate, key)
     except ssl.SSLError as error:

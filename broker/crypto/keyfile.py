@@ -52,27 +52,6 @@ def about_key(key: PrivateKey, use: str) -> dict[str, str]:
     return {"form": FORMAT, "alg": key.alg, "use": str(use), "kid": key.public.kid}
 
 
-def destroy(path: Path) -> None:
-    """Write over a secret file and remove it. A disk that moves what is written (flash, copy on write), a snapshot or
-    a backup may still hold it: that is out of a program's reach.
-
-    Raises:
-        IntegrityError: code `config-invalid`; it cannot be removed.
-    """
-    try:
-        with open(os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW), "r+b", buffering=0) as file:  # noqa: PTH123
-            file.write(bytes(os.fstat(file.fileno()).st_size))
-            os.fsync(file.fileno())
-        path.unlink()
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except OSError as error:
-        raise _invalid(f"Expected to destroy {path}, found: {error.strerror}.", "Remove it by hand.") from None
-
-
 def read_secret(path: Path, *, granted: bool = False) -> bytes:
     """Read a small regular file, refusing one that others than its owner can read, or that another user owns.
 
@@ -181,6 +160,34 @@ def write_secret(path: Path, data: bytes) -> None:
         ) from None
     except OSError as error:
         raise _invalid(f"Expected to create {path}, found: {error.strerror}.", "Check the folder.") from None
+
+
+def destroy(path: Path) -> None:
+    """Overwrite a secret file with zeros, then remove it. What a disk, a snapshot or a backup kept of it stays there.
+
+    Raises:
+        IntegrityError: code `config-invalid`.
+    """
+    try:
+        with open(os.open(path, os.O_WRONLY | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)), "wb") as file:  # noqa: PTH123 - a descriptor
+            file.write(bytes(os.fstat(file.fileno()).st_size))
+            file.flush()
+            os.fsync(file.fileno())
+        path.unlink()
+        sync(path.parent)
+    except FileNotFoundError:
+        return  # another process was quicker
+    except OSError as error:
+        raise _invalid(f"Expected to destroy {path}, found: {error.strerror}.", "Check the folder.") from None
+
+
+def sync(folder: Path) -> None:
+    """Have a folder's names on the disk. Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _not_a_key_file(path: Path) -> IntegrityError:

@@ -16,7 +16,7 @@ from broker.crypto.keyfile import (
     write_secret,
 )
 from broker.crypto.keys import PrivateKey
-from broker.crypto.sealing import Passphrase, is_sealed, sealed_as, unseal
+from broker.crypto.sealing import Passphrase, is_sealed, seal_like, unseal
 from broker.errors import IntegrityError
 from schemas.problem import Code
 
@@ -63,14 +63,7 @@ class KeyStore:
         raw = self._raw(path)
         if not is_sealed(raw):
             return raw
-        if self._passphrase is None:
-            raise IntegrityError(
-                Code.CONFIG_INVALID,
-                f"Expected the passphrase of {path}, which is sealed, found none.",
-                advice="Start it on a terminal, or with the passphrase in the credential setu-passphrase, or behind "
-                "the file descriptor whose number is in SETU_PASSPHRASE_FD.",
-            )
-        return unseal(raw, self._passphrase, str(path))
+        return unseal(raw, self._opener(path), str(path))
 
     def key(self, path: Path, use: str | None = None) -> PrivateKey:
         """A key file; raises as `broker.crypto.keyfile.read_key`, and as `Tokens.key`."""
@@ -95,27 +88,35 @@ class KeyStore:
         Raises:
             IntegrityError: code `config-invalid`; there is a file already, or the passphrase is not that of `other`.
         """
-        write_secret(path, self.as_kept(other, key_bytes(key, use), about_key(key, use), os.urandom))
+        write_secret(path, self.like(other, key_bytes(key, use), about_key(key, use), os.urandom))
 
     def unsealed(self, path: Path) -> bytes | None:
         """The bytes of a sealed key, None for a plain one, which can be read where `find` says; raises as `read`."""
         return self.read(path) if is_sealed(self._raw(path)) else None
 
-    def as_kept(self, like: Path, plain: bytes, about: Mapping[str, str], random: Callable[[int], bytes]) -> bytes:
-        """What a new key's file holds: sealed where the key at `like` is, with its passphrase, which is tried on that.
+    def like(self, path: Path, plain: bytes, about: Mapping[str, str], random: Callable[[int], bytes]) -> bytes:
+        """What to write of a new private key so that it is kept as the one at `path` is: sealed as that, or in clear.
 
-        Raises as `read`.
+        `about`: see `broker.crypto.sealing.seal`. Raises as `read`.
         """
-        raw = self._raw(like)
-        if not is_sealed(raw):
+        other = self._raw(path)
+        if not is_sealed(other):
             return plain
-        self.read(like)
-        passphrase = self._passphrase
-        return plain if passphrase is None else sealed_as(raw, plain, about, passphrase, random=random)
+        return seal_like(other, plain, about, self._opener(path), str(path), random)
 
     def load_chain(self, context: ssl.SSLContext, certificate: Path, key: Path) -> None:
         """`ssl.SSLContext.load_cert_chain`; a sealed key goes through memory alone. Raises as that, and as `read`."""
         load_chain(context, certificate, self.find(key), self.unsealed(key))
+
+    def _opener(self, path: Path) -> Passphrase:
+        if self._passphrase is None:
+            raise IntegrityError(
+                Code.CONFIG_INVALID,
+                f"Expected the passphrase of {path}, which is sealed, found none.",
+                advice="Start it on a terminal, or with the passphrase in the credential setu-passphrase, or behind "
+                "the file descriptor whose number is in SETU_PASSPHRASE_FD.",
+            )
+        return self._passphrase
 
     def _raw(self, path: Path) -> bytes:
         found = self.find(path)

@@ -4,7 +4,6 @@ What an attacker who has the file gains: as many guesses at the passphrase as it
 of a second; and what `about` says in clear, which is public.
 """
 
-import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -86,19 +85,6 @@ def seal(
     return canonical({**head, "sealed": b64u(sealed)}) + b"\n"
 
 
-def sealed_as(
-    like: bytes,
-    plain: bytes,
-    about: Mapping[str, str],
-    passphrase: Passphrase,
-    *,
-    random: Callable[[int], bytes] = os.urandom,
-) -> bytes:
-    """`plain`, sealed as the file `like` is, which opens: one derivation of the key serves both. Raises as `unseal`."""
-    _, cost, salt = _read(like, "the present key")
-    return seal(plain, about, passphrase, salt, random=random, cost=cost)
-
-
 def unseal(raw: bytes, passphrase: Passphrase, where: str) -> bytes:
     """What was sealed; `where` names the file in what is said.
 
@@ -118,6 +104,20 @@ def unseal(raw: bytes, passphrase: Passphrase, where: str) -> bytes:
             f"Expected {where} to open with the passphrase, found that it does not.",
             advice="Give the passphrase it was sealed with, or restore the file from its backup.",
         ) from None
+
+
+def seal_like(
+    other: bytes,
+    plain: bytes,
+    about: Mapping[str, str],
+    passphrase: Passphrase,
+    where: str,
+    random: Callable[[int], bytes],
+) -> bytes:
+    """Seal as the sealed file `other` is: by the same passphrase, cost and salt. Raises as `unseal`."""
+    _, cost, salt = _read(other, where)
+    unseal(other, passphrase, where)
+    return seal(plain, about, passphrase, salt, random=random, cost=cost)
 
 
 def about_of(raw: bytes, where: str) -> dict[str, str]:

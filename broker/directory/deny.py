@@ -10,24 +10,12 @@ from dataclasses import dataclass, replace
 import pycountry
 from pydantic import ValidationError
 
+from broker.directory.roles import DENY, Found
 from broker.errors import IntegrityError
 from schemas.canonical import MalformedJsonError
 from schemas.deny import OPERATOR, Denial, DenyList, DenyPlace, DenyRef, genesis
 from schemas.directory import Agency, AgencyState, Directory, Key, KeyState
 from schemas.problem import Code
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A list as a repository has it. `raw`: bytes that its keys signed as `version`, good until `expires` (unix
-    seconds); None where there are none, and `trouble` says why.
-    """
-
-    name: str
-    version: int = 0
-    expires: float = 0.0
-    raw: bytes | None = None
-    trouble: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,27 +51,30 @@ def put_in_force(
     """
     made = []
     for each in found:
-        held = before.get(each.name)
+        if not each.role.startswith(DENY):
+            continue
+        name = each.role.removeprefix(DENY)
+        held = before.get(name)
         try:
-            made.append(_next(each, held, directory, realm))
+            made.append(_next(each, name, held, directory, realm))
         except IntegrityError as error:
-            made.append(replace(held or Listed(each.name), trouble=error.message))
+            made.append(replace(held or Listed(name), trouble=error.message))
     return tuple(made)
 
 
-def _next(found: Found, held: Listed | None, directory: Directory, realm: str) -> Listed:
+def _next(found: Found, name: str, held: Listed | None, directory: Directory, realm: str) -> Listed:
     if found.raw is None:
-        raise _refused(found.name, "one that its keys signed", found.trouble or "none")
-    document = read_list(found.raw, found.name)
+        raise _refused(name, "one that its keys signed", found.trouble or "none")
+    document = read_list(found.raw, name)
     if held is not None and found.version < held.version:
-        raise _refused(found.name, f"version {held.version} or newer", f"version {found.version}")
+        raise _refused(name, f"version {held.version} or newer", f"version {found.version}")
     if held is not None and held.document is not None and found.version == held.version and document != held.document:
-        raise _refused(found.name, f"what it said as version {held.version}", "another list of that version")
-    places = check_list(document, directory, realm, found.name)
-    made = Listed(found.name, found.version, found.expires, document, places)
+        raise _refused(name, f"what it said as version {held.version}", "another list of that version")
+    places = check_list(document, directory, realm, name)
+    made = Listed(name, found.version, found.expires, document, places)
     if held is not None and held.places:
         last = held.places[-1]
-        check_passes(places, DenyRef(list=found.name, serial=last.serial, hash=last.hash))
+        check_passes(places, DenyRef(list=name, serial=last.serial, hash=last.hash))
     return made
 
 

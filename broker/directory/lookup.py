@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Sequence
 
 from broker.directory.deny import Listed, suspended, words_of
+from broker.directory.wrap import GatewayKeys, with_wrap_keys
 from broker.errors import IntegrityError, PacketError, SignatureError
 from schemas.canonical import b64u
 from schemas.directory import (
@@ -25,16 +26,26 @@ from schemas.problem import Code
 class Snapshot:
     """One verified version of the directory, indexed. Immutable.
 
-    document: with what deny lists suspend beside it; signed: as the countries signed it. ref: the signed one's.
-    denied: the places of `lists`, as one line. standing: identifies `document`, for caches.
+    document: with the gateways' own wrap keys, and what deny lists suspend; signed: as the countries signed it. ref:
+    the signed one's. denied: the places of `lists`, as one line. standing: identifies `document` without wrap keys, for
+    caches of the policy's.
     """
 
-    def __init__(self, document: Directory, *, raw: bytes, realm: str, lists: Sequence[Listed] = ()) -> None:
+    def __init__(
+        self,
+        document: Directory,
+        *,
+        raw: bytes,
+        realm: str,
+        lists: Sequence[Listed] = (),
+        gateways: Sequence[GatewayKeys] = (),
+    ) -> None:
         self.signed = document
-        self.document = document = suspended(document, lists, realm)
+        self.document = document = suspended(with_wrap_keys(document, gateways), lists, realm)
         self.raw = raw
         self.realm = realm
         self.lists = tuple(lists)
+        self.gateways = tuple(gateways)
         self.denied = words_of(lists)
         self.ref = DirectoryRef(version=document.version, hash=b64u(hashlib.sha384(raw).digest()))
         self.standing = self.ref

@@ -4,6 +4,7 @@ A retired key's old signatures stay good, and old packets open. What a revoked k
 disputed: it stays in the log, and everybody is told not to rely on it.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from broker.directory.check import check_document
@@ -42,11 +43,13 @@ def overlapping(row: Agency, now: float) -> list[Key]:
     return sorted(found, key=lambda each: each.not_after)
 
 
-def ends(row: Agency) -> list[int]:
-    """When the agency's newest key of each use and algorithm ends, and its newest certificate; unix seconds."""
+def ends(row: Agency, besides: Collection[str] = ()) -> list[int]:
+    """When the agency's newest key of each use and algorithm ends, and its newest certificate; unix seconds. `besides`:
+    kids that are not looked at.
+    """
     last: dict[str, int] = {}
     for key in row.keys:
-        if _in_use(key):
+        if _in_use(key) and key.kid not in besides:
             kind = f"{key.use} {key.alg}"
             last[kind] = max(last.get(kind, 0), key.not_after)
     in_use = [each for each in row.certificates if _in_use(each)]

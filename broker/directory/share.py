@@ -7,7 +7,8 @@ import pydantic
 
 from broker.crypto.keys import PrivateKey, PublicKey
 from broker.crypto.signatures import sign, verify
-from broker.directory.tuf_deny import role_of
+from broker.directory.roles import DENY, WRAP
+from broker.directory.tuf_delegated import algorithms_of
 from broker.errors import IntegrityError, SignatureError
 from schemas.canonical import MalformedBase64Error, MalformedJsonError, b64u, canonical, unb64u
 from schemas.problem import Code
@@ -22,11 +23,8 @@ SIX: Mapping[tuple[str, str], int] = {
     ("targets", "ML-DSA-65"): 1,
 }
 TWO: Mapping[tuple[str, str], int] = {("snapshot", "Ed25519"): 1, ("timestamp", "Ed25519"): 1}
-DENY: Mapping[bool, Mapping[tuple[str, str], int]] = {
-    False: {("deny", "Ed25519"): 1, ("deny", "ML-DSA-65"): 1},
-    True: {("deny", "Ed25519"): 1},
-}
-"""Is it the operator's -> the keys of its deny list, which a share may have besides."""
+OWN_LIST = "deny"
+"""The use, in a share, of the keys of its holder's deny list, which it may have besides."""
 
 
 def make_share(holder: str, keys: Keys) -> Share:
@@ -34,12 +32,12 @@ def make_share(holder: str, keys: Keys) -> Share:
 
     Raises:
         IntegrityError: code `directory-invalid`; other keys than that holder's six, or two, and those of its deny list
-            (use `deny-IND`, in a share `deny`); a country's may be of these alone.
+            (use `deny-IND`, in a share `deny`) and of a gateway's wrap keys (`wrap-in-setu`); a country's may be of its
+            deny list's alone.
     """
-    agreed = _agreed(holder)
-    uses = {use: use for each in agreed for use, _ in each if use != "deny"} | {role_of(holder): "deny"}
-    held = sorted(((uses[use], key) for use, key in keys if use in uses), key=lambda each: (each[0], each[1].alg))
-    if Counter((use, key.alg) for use, key in held) not in agreed:
+    named = [(OWN_LIST if use == DENY + holder else use, key) for use, key in keys]
+    held = sorted((each for each in named if _may(holder, each[0])), key=lambda each: (each[0], each[1].alg))
+    if not _agreed(holder, [(use, key.alg) for use, key in held]):
         raise _refused(_described(holder), ", ".join(f"{use} {key.alg}" for use, key in held) or "none")
     members = {
         "v": "setu1.share",
@@ -65,7 +63,7 @@ def check_share(share: Share) -> Share:
     Raises:
         IntegrityError: code `directory-invalid`.
     """
-    if Counter((key.use, key.alg) for key in share.keys) not in _agreed(share.holder):
+    if not _agreed(share.holder, [(key.use, key.alg) for key in share.keys]):
         raise _refused(_described(share.holder), f"{len(share.keys)} others")
     try:
         publics = {public.kid: public for public in map(public_key, share.keys)}
@@ -86,20 +84,41 @@ def public_key(key: ShareKey) -> PublicKey:
     return PublicKey(key.alg, unb64u(key.public))
 
 
-def _agreed(holder: str) -> Sequence[Mapping[tuple[str, str], int]]:
-    if holder == OPERATOR:
-        return TWO, {**TWO, **DENY[True]}
-    return SIX, {**SIX, **DENY[False]}, DENY[False]
+def role_in_share(holder: str, use: str) -> str | None:
+    """The delegated role whose key it is; None for one of a role of the root."""
+    return DENY + holder if use == OWN_LIST else use if use.startswith(WRAP) else None
+
+
+def _least(holder: str) -> Mapping[tuple[str, str], int]:
+    return TWO if holder == OPERATOR else SIX
+
+
+def _may(holder: str, use: str) -> bool:
+    return use in {each for each, _ in _least(holder)} | {OWN_LIST} or (use.startswith(WRAP) and holder == OPERATOR)
+
+
+def _agreed(holder: str, found: Sequence[tuple[str, str]]) -> bool:
+    if holder != OPERATOR and found and all(use == OWN_LIST for use, _ in found):
+        wanted: Counter[tuple[str, str]] = Counter()
+    else:
+        wanted = Counter(_least(holder))
+    for use in {use for use, _ in found}:
+        if (role := role_in_share(holder, use)) is not None:
+            wanted += Counter({(use, alg): 1 for alg in algorithms_of(role)})
+    return Counter(found) == wanted and all(_may(holder, use) for use, _ in found)
 
 
 def is_whole(share: Share) -> bool:
     """Whether it has keys beside those of a deny list, which alone make no holder."""
-    return any(key.use != "deny" for key in share.keys)
+    return any(key.use != OWN_LIST for key in share.keys)
 
 
 def _described(holder: str) -> str:
     if holder == OPERATOR:
-        return "an operator's two keys (Ed25519 for snapshot and timestamp), and its deny list's one or none"
+        return (
+            "an operator's two keys (Ed25519 for snapshot and timestamp), its deny list's one or none, and for each "
+            "gateway two that sign its wrap keys, or none"
+        )
     return (
         "a country's six keys (root: two Ed25519, two ML-DSA-65; targets: one of each), its deny list's two (one of "
         "each), or both"

@@ -14,9 +14,10 @@ from threading import Lock
 
 import pydantic
 
+from broker.directory import deny, wrap
 from broker.directory.check import check_document
-from broker.directory.deny import Found, Listed, put_in_force
 from broker.directory.lookup import Snapshot
+from broker.directory.roles import Found
 from broker.directory.tuf_client import Fetch, TufReader, Verified
 from broker.errors import IntegrityError, NotFoundError, SetuError, UnavailableError
 from schemas.canonical import MalformedJsonError, b64u
@@ -38,7 +39,8 @@ class _Held:
         self._current: Snapshot | None = None
         self._versions: dict[int, Snapshot] = {}
         self._found: tuple[Found, ...] = ()
-        self._lists: dict[str, Listed] = {}
+        self._lists: dict[str, deny.Listed] = {}
+        self._gateways: dict[str, wrap.GatewayKeys] = {}
         self._lock = Lock()
 
     def current(self) -> Snapshot:
@@ -47,15 +49,18 @@ class _Held:
         return self._current
 
     def adopt(self, found: Verified) -> Snapshot:
-        """Put what was verified in force, if the document in it is sound; and each deny list that is."""
+        """Put what was verified in force, if the document in it is sound; and of other roles what is."""
         with self._lock:
-            if self._current is None or self._current.raw != found.raw or self._found != found.lists:
+            if self._current is None or self._current.raw != found.raw or self._found != found.delegated:
                 signed = self._hold(found.version, found.raw)
-                lists = put_in_force(found.lists, self._lists, signed.document, self.realm)
-                self._current = (
-                    Snapshot(signed.document, raw=found.raw, realm=self.realm, lists=lists) if lists else signed
-                )
-                self._found, self._lists = found.lists, {each.name: each for each in lists}
+                document, realm = signed.document, self.realm
+                lists = deny.put_in_force(found.delegated, self._lists, document, realm)
+                gateways = wrap.put_in_force(found.delegated, self._gateways, document, realm)
+                if found.delegated:
+                    signed = Snapshot(document, raw=found.raw, realm=realm, lists=lists, gateways=gateways)
+                self._current, self._found = signed, found.delegated
+                self._lists = {each.name: each for each in lists}
+                self._gateways = {each.gateway: each for each in gateways}
             return self._current
 
     def at(self, version: int) -> Snapshot:

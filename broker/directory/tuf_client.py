@@ -12,10 +12,11 @@ from tuf.api.metadata import Metadata, Root, Targets
 from tuf.ngclient import FetcherInterface, Updater
 
 from broker.directory.alarm import check_same
-from broker.directory.deny import Found
 from broker.directory.files import one_at_a_time, write_whole
-from broker.directory.tuf_deny import ListReader, check_delegations
+from broker.directory.roles import Found
+from broker.directory.tuf_delegated import check_delegations
 from broker.directory.tuf_keys import check_root
+from broker.directory.tuf_signed import DelegatedReader
 from broker.errors import IntegrityError, NotFoundError, SetuError, UnavailableError
 from schemas.canonical import b64u
 from schemas.directory import TARGET, DirectoryRef
@@ -32,13 +33,13 @@ _METADATA_LIMIT = 5_000_000
 @dataclass(frozen=True, slots=True)
 class Verified:
     """A directory document's bytes, and the version the countries signed it as. `expires` (unix seconds): when the
-    first of the four signed files that lead to it does. `lists`: the deny lists beside it, at any age.
+    first of the four signed files that lead to it does. `delegated`: what other roles signed beside it, at any age.
     """
 
     raw: bytes
     version: int
     expires: float
-    lists: tuple[Found, ...] = ()
+    delegated: tuple[Found, ...] = ()
 
 
 class _Fetcher(FetcherInterface):
@@ -69,7 +70,7 @@ class _Updater(Updater):
             str(cache / "metadata"), "metadata/", str(cache / "targets"), "targets/", _Fetcher(fetch), bootstrap=root
         )
         self._trusted_set.reference_time = datetime.fromtimestamp(now, UTC)
-        self._lists = ListReader(_Fetcher(fetch).found, cache / "deny")
+        self._delegated = DelegatedReader(_Fetcher(fetch).found, cache / "delegated")
 
     def run(self) -> Verified:
         self.refresh()
@@ -84,8 +85,8 @@ class _Updater(Updater):
         file.verify_length_and_hashes(raw)
         check_delegations(trusted.targets, trusted.root)
         signed = (trusted.root, trusted.timestamp, trusted.snapshot, trusted.targets)
-        lists = self._lists.read(trusted.targets, trusted.snapshot)
-        return Verified(raw, trusted.targets.version, min(each.expires for each in signed).timestamp(), lists)
+        found = self._delegated.read(trusted.targets, trusted.snapshot)
+        return Verified(raw, trusted.targets.version, min(each.expires for each in signed).timestamp(), found)
 
 
 class TufReader:
@@ -107,7 +108,7 @@ class TufReader:
         self._cache = cache
         self._now = now
         self._past = cache / "history"
-        for folder in (cache / "metadata", cache / "targets", cache / "deny", self._past):
+        for folder in (cache / "metadata", cache / "targets", cache / "delegated", self._past):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         _judged(lambda: _first(root))
 

@@ -11,7 +11,7 @@ from tuf.api.serialization.json import JSONSerializer
 
 from broker.crypto.keys import PrivateKey, PublicKey
 from broker.directory.check import check_document
-from broker.directory.tuf_deny import DenyKeys
+from broker.directory.tuf_delegated import Delegates
 from broker.directory.tuf_keys import OwnSigner, check_root, tuf_key
 from broker.errors import IntegrityError
 from schemas.directory import TARGET, Directory
@@ -32,13 +32,13 @@ class CountryKeys:
 @dataclass(frozen=True, slots=True)
 class RealmKeys:
     """`countries`: ISO 3166-1 alpha-3 -> its keys. `snapshot`, `timestamp`: the operator's Ed25519 keys.
-    `deny`: who keeps deny lists, which the targets role says and not the root.
+    `delegates`: who has other roles, which the targets role says and not the root.
     """
 
     countries: Mapping[str, CountryKeys]
     snapshot: PublicKey
     timestamp: PublicKey
-    deny: DenyKeys = field(default_factory=DenyKeys)
+    delegates: Delegates = field(default_factory=dict)
 
 
 def root_draft(keys: RealmKeys, version: int, until: datetime) -> bytes:
@@ -62,7 +62,7 @@ def root_draft(keys: RealmKeys, version: int, until: datetime) -> bytes:
 
 
 def targets_draft(document: Directory, until: datetime, delegations: Delegations | None = None) -> bytes:
-    """Unsigned targets metadata for this document; its version is the document's. `delegations`: to deny lists.
+    """Unsigned targets metadata for this document; its version is the document's. `delegations`: to other roles.
 
     Raises:
         IntegrityError: code `directory-invalid`; the document is unsound.

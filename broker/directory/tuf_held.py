@@ -15,7 +15,7 @@ from tuf.api.metadata import Metadata, Root, Targets
 
 from broker.directory.check import check_document
 from broker.directory.files import read_small
-from broker.directory.tuf_deny import DenyKeys, check_delegations, deny_keys_of
+from broker.directory.tuf_delegated import Delegates, check_delegations, delegates_of
 from broker.directory.tuf_drafts import CountryKeys, RealmKeys
 from broker.directory.tuf_keys import check_root, country_of, keys_of_role, public_of
 from broker.errors import IntegrityError
@@ -44,9 +44,9 @@ class Held:
         return realm_keys(self.root)
 
     @property
-    def deny(self) -> DenyKeys:
-        """Who keeps deny lists."""
-        return deny_keys_of(self.targets)
+    def delegates(self) -> Delegates:
+        """Who keeps deny lists, and signs wrap keys of gateways."""
+        return delegates_of(self.targets)
 
     def signed(self) -> Mapping[str, Any]:
         """What of it the countries signed, as one object of JSON types."""

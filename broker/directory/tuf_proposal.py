@@ -20,7 +20,7 @@ from broker.crypto.keys import PrivateKey
 from broker.directory.changes import COUNTRY
 from broker.directory.check import check_document
 from broker.directory.logs import dropped
-from broker.directory.tuf_deny import DenyKeys, check_delegations, delegations_for
+from broker.directory.tuf_delegated import Delegates, check_delegations, delegations_for
 from broker.directory.tuf_drafts import COMPACT, HASHES, RealmKeys, root_draft, targets_draft
 from broker.directory.tuf_held import Held, realm_keys
 from broker.directory.tuf_keys import OwnSigner, check_root
@@ -234,7 +234,7 @@ def draw_up(
     *,
     keys: RealmKeys | None,
     document: Directory | None,
-    deny: DenyKeys | None = None,
+    delegates: Delegates | None = None,
     now: float,
     days: int,
 ) -> Proposal:
@@ -244,7 +244,7 @@ def draw_up(
         held: what is in force; None founds a realm, which needs `keys` and `document`.
         keys: for a new root; None leaves root as it is.
         document: for a new directory; None leaves it as it is.
-        deny: who keeps deny lists from then on, which needs `document`; None leaves that as it is.
+        delegates: who has other roles from then on, which needs `document`; None leaves that as it is.
         now: unix seconds.
         days: how long from then on the countries' signatures are good.
 
@@ -256,10 +256,10 @@ def draw_up(
     if keys is not None:
         file["root"] = json.loads(root_draft(keys, held.root.version + 1 if held is not None else 1, until))
     if document is not None:
-        if deny is None and held is None and keys is not None:
-            deny = keys.deny
+        if delegates is None and held is None and keys is not None:
+            delegates = keys.delegates
         in_force = held.targets.delegations if held is not None else None
-        delegations = delegations_for(deny) if deny is not None else in_force
+        delegations = delegations_for(delegates) if delegates is not None else in_force
         targets = json.loads(targets_draft(document, until, delegations))
         file |= {"targets": targets, "directory": document.to_object()}
     return Proposal(File.from_object(file), held)

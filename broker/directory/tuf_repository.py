@@ -18,10 +18,11 @@ from tuf.api.metadata import Delegations, Metadata, MetaFile, Root, Snapshot, Ta
 from broker.crypto.keys import PrivateKey
 from broker.directory.check import check_document
 from broker.directory.files import one_at_a_time, write_whole
-from broker.directory.tuf_deny import DenyKeys, SignedList, check_delegations, delegations_for, role_of
-from broker.directory.tuf_deny_repository import check_lists, newest_lists
+from broker.directory.tuf_delegated import Delegates, check_delegations, delegations_for
+from broker.directory.tuf_delegated_repository import check_delegated, newest_delegated
 from broker.directory.tuf_drafts import COMPACT, HASHES, RealmKeys, cosign, root_draft, targets_draft
 from broker.directory.tuf_keys import OwnSigner, check_root
+from broker.directory.tuf_signed import SignedTarget
 from broker.errors import IntegrityError, RequestError
 from schemas.canonical import b64u
 from schemas.directory import TARGET, Directory
@@ -83,15 +84,15 @@ class Repository:
         """
         return root_draft(keys, self._newest_root() + 1, self._until(self._lifetimes.root))
 
-    def draft(self, document: Directory, deny: DenyKeys | None = None) -> bytes:
+    def draft(self, document: Directory, delegates: Delegates | None = None) -> bytes:
         """Unsigned targets metadata for this document; its version is the document's.
 
-        `deny`: who keeps deny lists from then on; without it, who does now.
+        `delegates`: who has other roles from then on; without it, who has them now.
 
         Raises:
             IntegrityError: code `directory-invalid`; the document is unsound.
         """
-        delegations = delegations_for(deny) if deny is not None else self._delegations()
+        delegations = delegations_for(delegates) if delegates is not None else self._delegations()
         return targets_draft(document, self._until(self._lifetimes.targets), delegations)
 
     # changes
@@ -113,7 +114,7 @@ class Repository:
         if self._newest_root():
             raise _refused("no realm here yet", "one")
         root = _signed(self.draft_root(keys), root_signers)
-        targets = _signed(self.draft(document, keys.deny), target_signers)
+        targets = _signed(self.draft(document, keys.delegates), target_signers)
         self.install(operator, root=root, document=document, targets=targets)
         return root
 
@@ -140,10 +141,10 @@ class Repository:
         root: bytes | None = None,
         document: Directory | None = None,
         targets: bytes | None = None,
-        lists: Sequence[SignedList] = (),
+        delegated: Sequence[SignedTarget] = (),
     ) -> None:
         """Put signed metadata in force: a new root, a new document with its targets metadata, both or neither; and
-        deny lists signed anew.
+        what other roles signed anew.
 
         Raises:
             IntegrityError: code `directory-invalid`; nothing was changed.
@@ -152,7 +153,7 @@ class Repository:
             raise _refused("a document and its signed targets metadata", "one without the other")
         with one_at_a_time(self._folder):
             try:
-                files = self._change(operator, root, document, targets, lists)
+                files = self._change(operator, root, document, targets, delegated)
             except (RepositoryError, OSError) as error:
                 raise _refused("metadata that verifies from the root", str(error)) from error
             for path, content in files:
@@ -164,7 +165,7 @@ class Repository:
         root: bytes | None,
         document: Directory | None,
         targets: bytes | None,
-        lists: Sequence[SignedList],
+        delegated: Sequence[SignedTarget],
     ) -> Sequence[tuple[Path, bytes]]:
         """The files of the change, in the order to write them; everything in them verified from the root."""
         files: list[tuple[str, bytes]] = []
@@ -181,14 +182,14 @@ class Repository:
         signed = _read(Targets, targets)
         trusted.verify_delegate(Targets.type, signed.signed_bytes, signed.signatures)
         check_delegations(signed.signed, trusted)
-        if signed.signed.delegations is not None or lists:
+        if signed.signed.delegations is not None or delegated:
             first = self._load("1.root.json") if before else root or b""
             in_force = document if document is not None else self._in_force(signed.signed)
             realm = b64u(hashlib.sha384(first).digest())
-            check_lists(self.lists(), lists, signed.signed, in_force, realm, again=document is not None)
-        files += [file for each in lists for file in each.files()]
+            check_delegated(self.delegated(), delegated, signed.signed, in_force, realm, again=document is not None)
+        files += [file for each in delegated for file in each.files()]
 
-        metas = {**(before.meta if before else {}), **{f"{role_of(each.name)}.json": each.meta() for each in lists}}
+        metas = {**(before.meta if before else {}), **{f"{each.role}.json": each.meta() for each in delegated}}
         metas[_TARGETS] = MetaFile.from_data(signed.signed.version, targets, HASHES)
         snapshot = self._next_snapshot(before, metas, trusted, operator)
         files.append((f"metadata/{snapshot.signed.version}.snapshot.json", snapshot.to_bytes(COMPACT)))
@@ -235,7 +236,7 @@ class Repository:
         name = file.get_prefixed_paths()[0]
         return [(f"targets/{name}", raw), (f"metadata/{document.version}.targets.json", targets)]
 
-    def check(self, made: SignedList) -> None:
+    def check(self, made: SignedTarget) -> None:
         """Whether this list may come into force here, as `install` asks.
 
         Raises:
@@ -247,17 +248,23 @@ class Repository:
             if before is None:
                 raise _refused("a repository with a directory in force", "none")
             targets = _read(Targets, self._load(f"{before.meta[_TARGETS].version}.targets.json")).signed
-            document, held = self._in_force(targets), self.lists()
+            document, held = self._in_force(targets), self.delegated()
         except (RepositoryError, OSError) as error:
             raise _refused("metadata that verifies from the root", str(error)) from error
         try:
-            check_lists(held, [made], targets, document, realm, again=False)
+            check_delegated(held, [made], targets, document, realm, again=False)
         except IntegrityError as error:
             raise RequestError(Code.DENY_LIST_INVALID, error.message, advice=error.advice) from error
 
-    def lists(self) -> list[SignedList]:
-        """The newest of each deny list here."""
-        return newest_lists(self._folder, self._snapshot())
+    def delegated(self) -> list[SignedTarget]:
+        """The newest of each delegated role here."""
+        return newest_delegated(self._folder, self._snapshot())
+
+    def newest(self, role: str) -> int:
+        """The version of what a delegated role signed last, also where its keys are others by now; 0 for nothing."""
+        before = self._snapshot()
+        meta = before.meta.get(f"{role}.json") if before is not None else None
+        return meta.version if meta is not None else 0
 
     def _delegations(self) -> Delegations | None:
         before = self._snapshot()

@@ -17,7 +17,7 @@ class Chores:
 
     Args:
         holder: a name no other process has; None where there is none beside this one.
-        seconds: for which the lease is taken; a few times that between two runs.
+        seconds: for which the lease is taken; a few times that between two runs. lease: its name.
     """
 
     def __init__(
@@ -27,18 +27,20 @@ class Chores:
         *,
         holder: str | None = None,
         seconds: float = 30.0,
+        lease: str = LEASE,
     ) -> None:
         self._works = works
         self._reader = reader
         self._holder = holder
         self._seconds = seconds
+        self._lease = lease
 
     async def __call__(self) -> int:
         """How much was found to do; 0 where another process does it. One that fails does not keep the others from being
         done; what failed first is raised when all were tried.
         """
         if self._holder is not None:
-            lease = await asyncio.to_thread(self._reader.lease, LEASE, self._holder, self._seconds)
+            lease = await asyncio.to_thread(self._reader.lease, self._lease, self._holder, self._seconds)
             if lease is None:
                 return 0
         found, failed = 0, None

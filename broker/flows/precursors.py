@@ -35,6 +35,10 @@ MOST = 5000
 AT_ONCE = 64
 
 
+class _DestroyedError(Exception):
+    """The gateway's wrap key that would open a packet is not held any more."""
+
+
 class Precursors:
     """Args:
     audit: what says which entries a caller may see, and records that it asked.
@@ -87,12 +91,16 @@ class Precursors:
             act = entry.get("act") or {}
             if act.get("does") == "answers":
                 answered.add(act["of"])
-            opened = None if packet is None else self._opened(caller, view, entry, index, packet)
+            destroyed = False
+            try:
+                opened = None if packet is None else self._opened(caller, view, entry, index, packet)
+            except _DestroyedError:
+                opened, destroyed = None, True
             if opened is None:
-                unread.append({"index": index, "entry": entry})
+                unread.append({"index": index, "entry": entry, "destroyed": destroyed})
             else:
                 facts.extend(opened)
-        rows = [_unread(each["entry"], each["index"], answered, now) for each in unread]
+        rows = [_unread(each, answered, now) for each in unread]
         return watch(facts, now, unread=rows, show=show)
 
     def _accepted(
@@ -120,17 +128,20 @@ class Precursors:
     def _opened(
         self, caller: Caller, view: View, entry: dict[str, Any], index: int, packet: StoredPacket
     ) -> Sequence[Fact] | None:
-        """The facts in it; None where it is not opened for this caller."""
+        """The facts in it; None where it is not opened for this caller. Raises _DestroyedError: its wrap key is."""
         if packet.raw is None:
             return None
         header = stored_header(packet.raw)
         if not header.open or not self._may_read(caller, view, header, packet):
             return None
+        own = self._keys.get(next(each.kid for each in header.to if each.agency == header.aud.gateway))
+        if own is None:
+            raise _DestroyedError
         try:
-            raw = open_packet(parse(packet.raw), header.aud.gateway, self._keys)
+            raw = open_packet(parse(packet.raw), header.aud.gateway, {own.public.kid: own})
             payload = registry.load(header.kind, header.kind_version, raw)
         except (PacketError, registry.PayloadError):
-            return None  # by a wrap key that is destroyed, or of a kind that this gateway no longer knows
+            return None  # of a kind that this gateway no longer knows
         return facts_of(payload, Source.of_packet(header, packet.digest, index, _seconds(entry["time"])))
 
     def _may_read(self, caller: Caller, view: View, header: Header, packet: StoredPacket) -> bool:
@@ -145,13 +156,14 @@ class Precursors:
         return reader is not None and self._judge.release(view, header, reader).permit
 
 
-def _unread(entry: dict[str, Any], index: int, answered: set[str], now: int) -> UnreadRow:
+def _unread(row: dict[str, Any], answered: set[str], now: int) -> UnreadRow:
+    entry = row["entry"]
     packet, act = entry["packet"], entry.get("act") or {}
     due = act["due"] if act.get("does") == "asks" else None
     told = packet["digest"] in answered
     return UnreadRow(
         digest=packet["digest"],
-        index=index,
+        index=row["index"],
         kind=packet["kind"],
         sender=packet["from"],
         recipients=tuple(each for each in packet["to"] if each != entry["aud"]["gateway"]),
@@ -159,6 +171,7 @@ def _unread(entry: dict[str, Any], index: int, answered: set[str], now: int) -> 
         due=None if due is None else moment(due),
         answered=told,
         overdue=due is not None and not told and now >= due,
+        destroyed=row["destroyed"],
     )
 
 

@@ -37,6 +37,20 @@ def check_standing(caller: Caller, snapshot: Snapshot, now: float, grace: float)
 
 
 def warnings(snapshot: Snapshot, now: float) -> list[str]:
+    """What is wrong with the deny lists and the gateways' wrap keys in force, a sentence each."""
+    unread = [
+        f"Expected a wrap key of {each.gateway} in its dates, found none: it is no reader."
+        for each in snapshot.gateways
+        if not any(key.not_before <= now < key.not_after for key in each.keys)
+    ]
+    return [
+        *deny_warnings(snapshot, now),
+        *unread,
+        *(each.trouble for each in snapshot.gateways if each.trouble is not None),
+    ]
+
+
+def deny_warnings(snapshot: Snapshot, now: float) -> list[str]:
     """What is wrong with the deny lists in force, a sentence each."""
     return [sentence for each in snapshot.lists for sentence in doubts(each, now)]
 

@@ -6,7 +6,7 @@ from broker.crypto.keys import PrivateKey, PublicKey
 from broker.directory.signing import keys_of
 from broker.envelope.open import open_packet
 from broker.envelope.verify import Parsed, check_audience, check_signatures
-from broker.errors import MalformedError, PacketError, PolicyError, SignatureError
+from broker.errors import MalformedError, PacketError, PolicyError, SignatureError, UnavailableError
 from broker.flows.identify import Caller
 from broker.flows.inforce import View
 from broker.flows.judge import Judge
@@ -85,7 +85,7 @@ class Steps:
 
         Raises:
             PacketError: refused.
-            UnavailableError: the policy engine failed, or the ledger does not answer.
+            UnavailableError: the policy engine failed, the ledger does not answer, or the gateway lacks its own key.
         """
         self._check_time(parsed)  # step 7
         recipients = self._recipients(parsed, view)  # step 8
@@ -165,6 +165,12 @@ class Steps:
             )
         if not header.open:
             return
+        if next(each.kid for each in header.to if each.agency == header.aud.gateway) not in self._keys:
+            # The directory names it, so it is this gateway's; another of its processes may have it already.
+            raise UnavailableError(
+                "Expected the private half of the gateway's wrap key here, found that it is not.",
+                advice="Send the same bytes again. If it stays so, the gateway's operator has to restore its keys.",
+            )
         raw = open_packet(parsed, header.aud.gateway, self._keys)
         try:
             payload = registry.load(header.kind, header.kind_version, raw)

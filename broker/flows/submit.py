@@ -35,6 +35,9 @@ TOGETHER = 16
 """Packets that one thread takes at a time: some 15 ms of work, which is what others wait at most for their turn."""
 TRIES = 4
 
+NEWER = (Code.KEY_UNKNOWN, Code.RECIPIENT_UNKNOWN)
+"""Refusals that a directory may explain which its sender has and this gateway has not looked at yet."""
+
 T = TypeVar("T")
 
 
@@ -49,7 +52,7 @@ class Submitted:
 @dataclass(slots=True)
 class _Asked:
     """One submission on its way: `submitted` at once, or `future` first and then what it says or `error`, or `error`
-    alone, which is only counted.
+    alone, which is only counted; none of them while it is `doubted` for the first time.
     """
 
     caller: Caller
@@ -57,6 +60,7 @@ class _Asked:
     trace: str | None
     parsed: Parsed | None = None
     conflict: bool = False
+    doubted: bool = False
     view: View | None = None
     submitted: Submitted | None = None
     error: Exception | None = None
@@ -134,6 +138,12 @@ class Submit:
     async def check(self, caller: Caller, raw: bytes) -> tuple[str, ...]:
         """Every step but the commit; the ids of the rules that would permit it, none where it was accepted before."""
         try:
+            try:
+                return await self._workers.beside(self._checked, caller, raw)
+            except PacketError as error:
+                if error.code not in NEWER:
+                    raise
+            await self._in_force.poll()
             return await self._workers.beside(self._checked, caller, raw)
         except PacketError as error:
             self._refusals.count(caller.agency.id, error.code)
@@ -154,6 +164,10 @@ class Submit:
 
     async def _pass(self, asked: Sequence[_Asked]) -> None:
         await self._lane.through(asked)
+        doubted = [each for each in asked if each.open and each.future is None]
+        if doubted:
+            await self._in_force.poll()
+            await self._lane.through(doubted)
         await settled([each.future for each in asked if each.future is not None])
 
     async def _answer(self, asked: _Asked) -> Submitted:
@@ -204,7 +218,8 @@ class Submit:
                 try:
                     self._judge(each, view)
                 except Exception as error:  # noqa: BLE001
-                    each.error = error
+                    if not _doubt(each, error):
+                        each.error = error
 
     def _recognise(self, asked: Sequence[_Asked]) -> None:
         by_sender: dict[str, list[_Asked]] = {}
@@ -249,6 +264,8 @@ class Submit:
         try:
             rules = self._steps.judge(parsed, view)  # steps 7 to 10
         except PacketError as error:
+            if _doubt(asked, error):
+                return
             named = tuple(sorted({hit.rule for hit in error.rules})) if isinstance(error, PolicyError) else None
             self._record(EntryType.REFUSED, asked, view, error, named)
             return
@@ -310,6 +327,14 @@ class Submit:
         )
         asked.error = error
         asked.future = self._ledger.propose(Proposal(found))
+
+
+def _doubt(asked: _Asked, error: Exception) -> bool:
+    """Whether to look for a newer directory before it is refused; once."""
+    if asked.doubted or not isinstance(error, PacketError) or error.code not in NEWER:
+        return False
+    asked.doubted = True
+    return True
 
 
 def _known(value: T | None) -> T:

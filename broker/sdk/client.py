@@ -55,8 +55,8 @@ class Client(Lookups, Deriving):
         gateway: the gateway's agency id.
         policy: the realm's release policy; with it each recipient, and the gateway as a reader, is judged before a
             packet is sealed for them.
-        trust_gateway: True: seal open, with the gateway as a reader, which checks the content. False: seal for the
-            recipients alone.
+        trust_gateway: True: seal open, with the gateway as a reader, which checks the content; where it has no key in
+            its dates, a kind that this agency may send without it is sealed for the recipients alone. False: always so.
         cursors: where `follow` keeps its place; by default in memory, so that every run begins at the start.
         gateways: the gateway's addresses, `https://host:port`, where it has several; none for the transport's own.
         outbox: where packets stay until they have their receipt; None to keep none.
@@ -168,11 +168,15 @@ class Client(Lookups, Deriving):
         try:
             return self.post(made.raw)
         except PacketError as error:
-            if error.code not in STALE or self._sealer.look_again() == by:
+            if error.code not in STALE:
                 raise
-        # Keys were rotated, or agencies changed, since it was sealed. Nothing was accepted: once more, under its id.
-        options["id"] = made.header.id
-        return self.post(self.seal(kind, to=to, payload=payload, handling=handling, **options).raw)
+            newer = self._sealer.look_again() != by
+            # Keys or agencies changed since it was sealed. Nothing was accepted: once more, under its id.
+            options["id"] = made.header.id
+            again = self.seal(kind, to=to, payload=payload, handling=handling, **options)
+            if not newer and again.header.to == made.header.to:
+                raise
+        return self.post(again.raw)
 
     def send_many(
         self,
@@ -201,8 +205,15 @@ class Client(Lookups, Deriving):
         """
         if options.get("id") is not None:
             raise ValueError("expected no id for many packets: each has its own")
-        made = [self.seal(kind, to=to, payload=each, handling=handling, **options) for each in payloads]
-        return self.post_many([each.raw for each in made])
+        items = tuple(payloads)
+        made = [self.seal(kind, to=to, payload=each, handling=handling, **options) for each in items]
+        found = self.post_many([each.raw for each in made])
+        stale = [n for n, each in enumerate(found) if isinstance(each, SetuError) and each.code in STALE]
+        again = {n: self.seal(kind, to=to, payload=items[n], handling=handling, **options) for n in stale}
+        again = {n: each for n, each in again.items() if each.header.to != made[n].header.to}
+        for n, outcome in zip(again, self.post_many([each.raw for each in again.values()]), strict=True):
+            found[n] = outcome
+        return found
 
     def post_many(self, raws: Sequence[bytes]) -> list[Sent | SetuError]:
         """Post packets that were sealed before, in batches; only what has no answer is posted again.
@@ -224,7 +235,7 @@ class Client(Lookups, Deriving):
         **options: Unpack[Options],
     ) -> Sealed:
         """As `send`, without posting: for a program that keeps the bytes itself before it posts them."""
-        options.setdefault("sealed", not self._trust_gateway)
+        options.setdefault("sealed", not self._trust_gateway or self._sealer.unread(kind))
         return self._sealer.seal(kind, to=to, payload=payload, handling=handling, **options)
 
     def post(self, raw: bytes) -> Sent:

@@ -148,6 +148,21 @@ class Sealer:
             )
         )
 
+    def unread(self, kind: str) -> bool:
+        """Whether the gateway cannot read now, for it has no wrap key in its dates, and need not read this kind.
+
+        Raises UnavailableError, IntegrityError: as `seal`.
+        """
+        snapshot = self._snapshot()
+        own = snapshot.agency(self._agency)
+        if own is None or kind not in own.sealed_kinds:
+            return False
+        try:
+            snapshot.wrap_key(self._gateway, int(self._now()))
+        except PacketError:
+            return True
+        return False
+
     def mistrust(self) -> None:
         """The directory may be stale: refresh it before the next packet."""
         self._refreshed = None
@@ -168,7 +183,7 @@ class Sealer:
             return snapshot, self._signing.signer(snapshot, now)
 
     def _snapshot(self) -> Snapshot:
-        if self._refreshed is None or self._monotonic() - self._refreshed > REFRESH_AFTER:
+        if self._refreshed is None or self._monotonic() - self._refreshed > REFRESH_AFTER or self._ended():
             try:
                 snapshot = self._directory.refresh()
             except UnavailableError:
@@ -181,6 +196,17 @@ class Sealer:
             return snapshot
         return self._directory.current()
 
+    def _ended(self) -> bool:
+        """Whether the gateway's keys change each day, and those known here are over: a machine may have slept."""
+        snapshot = self._directory.current()
+        if all(each.gateway != self._gateway for each in snapshot.gateways):
+            return False
+        try:
+            snapshot.wrap_key(self._gateway, int(self._now()))
+        except PacketError:
+            return True
+        return False
+
     def _readers(
         self, snapshot: Snapshot, to: tuple[str, ...], now: int, *, sealed: bool
     ) -> list[tuple[str, PublicKey]]:
@@ -191,6 +217,14 @@ class Sealer:
                 snapshot.active(name, Role.GATEWAY if name == self._gateway else Role.AGENCY, place=place)
                 key = snapshot.wrap_key(name, now)
             except PacketError as error:
+                if name == self._gateway:
+                    raise PacketError(
+                        Code.RECIPIENT_UNKNOWN,
+                        error.message,
+                        advice="The gateway is no reader now: send it sealed, where this kind may be, or ask its "
+                        "operator to make a wrap key (`setu rotate wrap`).",
+                        pointer=f"/to/{place}",
+                    ) from None
                 raise PacketError(
                     Code.RECIPIENT_UNKNOWN,
                     error.message,

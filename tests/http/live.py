@@ -24,7 +24,7 @@ class Signing:
 class Live:
     """One gateway, its agencies, and a plain HTTP client for each of them. Also a `realm` for `tests.forge.Forge`."""
 
-    def __init__(self, folder, **limits):
+    def __init__(self, folder, *, settings="", **limits):
         self.deployment = create(
             folder / "deployment",
             demo=True,
@@ -33,6 +33,8 @@ class Live:
             operations_port=free_port(),
             limits={"rate": 1e6, "burst": 1e6, **limits},
         )
+        with self.deployment.config.open("a", encoding="utf-8") as file:
+            file.write(settings)
         self.process = start(self.deployment.config, folder / "gateway.log")
         self._await()
         self.clients = {agency: connect(path) for agency, path in self.deployment.agencies.items()}

@@ -176,7 +176,7 @@ class Standing(Live):
     def _publish(self, changed):
         settings = self.deployment.gateway()
         secrets = settings.at(settings.paths.realm_keys)
-        before = self.clients["in-ncb"].directory.refresh().document
+        before = self.clients["in-ncb"].directory.refresh().signed
         signers = [key for use, key in keys_in(secrets) if use == "targets"]
         after = before.model_copy(update={"version": before.version + 1, **changed(before)})
         publish_directory(settings.at(settings.paths.directory), after, signers, operator_keys(secrets))

@@ -12,7 +12,7 @@ from broker.assembly.deny import deny_signers
 from broker.assembly.realm import local_directory
 from broker.cli.app import app
 from broker.directory.deny import following
-from broker.directory.tuf_deny import sign_list
+from broker.directory.tuf_signed import sign_target
 from broker.flows.denying import MOST_BYTES
 from schemas.canonical import b64u, canonical, parse
 from schemas.deny import Denial, DenyList, SignedDenyList, genesis
@@ -46,7 +46,8 @@ class Denied(Live):
     def signed(self, document, *, version=None, signers=None, by=None):
         version = self.held(document.list).version + 1 if version is None else version
         keys = deny_signers(self.keys, by or document.list)
-        made = sign_list(document, version, keys if signers is None else keys[:signers], time.time())
+        used = keys if signers is None else keys[:signers]
+        made = sign_target(f"deny-{document.list}", document.canonical(), version, used, time.time())
         return SignedDenyList(metadata=parse(made.metadata), document=document).canonical()
 
     def post(self, agency, raw, media="application/json"):

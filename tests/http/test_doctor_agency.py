@@ -59,7 +59,7 @@ class Site(Live):
 
     def publish(self, agency, changed):
         settings = self.deployment.gateway()
-        before = self.clients["in-ncb"].directory.refresh().document
+        before = self.clients["in-ncb"].directory.refresh().signed
         rows = tuple(changed(each) if each.id == agency else each for each in before.agencies)
         secrets = settings.at(settings.paths.realm_keys)
         signers = [key for use, key in keys_in(secrets) if use == "targets"]

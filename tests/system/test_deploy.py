@@ -182,7 +182,7 @@ def test_what_is_mounted_is_there_and_belongs_to_who_reads_it(compose):
             assert (
                 inside or os.geteuid() or Path(mount["source"]).stat().st_uid == int(service["user"].partition(":")[0])
             )
-            writable = {"/etc/setu/directory", "/var/lib/setu-guard", "/var/lib/setu-adapter"}
+            writable = {"/etc/setu/directory", "/etc/setu/wrap", "/var/lib/setu-guard", "/var/lib/setu-adapter"}
             assert mount.get("read_only") or mount["target"] in writable, name
     for name, secret in compose["secrets"].items():
         assert Path(secret["file"]).exists(), name

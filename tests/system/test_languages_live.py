@@ -40,10 +40,13 @@ class Site:
             (home / f"{name}.json").write_text(json.dumps(value), "utf-8")
 
     def learn_directory(self) -> None:
-        """As `setu directory show --document` writes it: fetched from the gateway, verified from the pinned root."""
+        """As `setu directory show` writes it: fetched from the gateway, verified from the pinned root."""
         for agency in self.deployment.agencies:
             with connect(self.deployment.agencies[agency]) as setu:
-                (self.folder(agency) / "directory.json").write_bytes(setu.directory.current().raw)
+                found = setu.directory.current()
+                (self.folder(agency) / "directory.json").write_bytes(found.raw)
+                (daily,) = found.gateways
+                (self.folder(agency) / "wrap-keys.json").write_bytes(daily.document.canonical())
 
     def folder(self, agency: str) -> Path:
         return self.deployment.agencies[agency].parent

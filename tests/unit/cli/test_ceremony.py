@@ -105,7 +105,7 @@ def test_a_lost_root_key_is_replaced(realm):
 
 def test_a_third_country_joins(realm):
     early = realm.reader("early")
-    before = early.refresh().document
+    before = early.refresh().signed
     realm.make_keys("AUS")
     row = {
         "id": "au-afp",
@@ -147,7 +147,7 @@ def test_root_and_targets_are_renewed_before_they_expire(realm):
     realm.renew_operator(later)
     with pytest.raises(IntegrityError, match="expired"):
         stale.refresh()
-    held = realm.reader("early").refresh().document
+    held = realm.reader("early").refresh().signed
     proposal = realm.new("renewed.json", "--renew", "root", "--renew", "targets")
     shown = realm.run("realm", "show", proposal, *realm.held("IND"))
     assert {line.split(":")[0] for line in shown["changes"]} == {

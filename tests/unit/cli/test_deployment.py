@@ -44,7 +44,7 @@ def test_it_has_what_its_settings_name(made):
 
 def test_every_key_is_its_owners_alone(made):
     modes = {path: stat.S_IMODE(path.stat().st_mode) for path in made.path.rglob("*.key")}
-    assert len(modes) == 2 + 1 + 5 + 14 + 5 + len(DEMO) * 4
+    assert len(modes) == 2 + 1 + 4 + 1 + 16 + 5 + len(DEMO) * 4
     assert set(modes.values()) == {0o600}
 
 
@@ -64,7 +64,7 @@ def test_no_two_keys_are_the_same(made):
 
 
 def test_the_directory_names_the_gateways_own_keys(made, snapshot):
-    keys = keys_in(made.path / "keys")
+    keys = [*keys_in(made.path / "keys"), *keys_in(made.path / "wrap")]
     log = snapshot.log(GATEWAY)
     assert [each.pair for each in log_pairs_of(keys, log)] == list(log.pairs)
     assert log.origin == "127.0.0.1:8443/log"
@@ -222,7 +222,7 @@ def test_no_secret_is_printed(setu, tmp_path):
     said = setu("init", tmp_path / "d", "--demo", "--json")
     printed = said.out + said.err
     seeds = [re.search(r'"seed":"([^"]+)"', path.read_text())[1] for path in (tmp_path / "d" / "keys").glob("*.key")]
-    assert len(seeds) == 5
+    assert len(seeds) == 4
     assert [seed for seed in seeds if seed in printed] == []
 
 

@@ -12,7 +12,7 @@ from schemas.directory import Directory
 
 
 def document_of(deployment):
-    return local_directory(deployment.gateway()).current().document.to_object()
+    return local_directory(deployment.gateway()).current().signed.to_object()
 
 
 def test_show_prints_who_takes_part(setu, made):
@@ -55,7 +55,7 @@ def test_renew_signs_a_new_timestamp(setu, own):
     said = setu("directory", "renew", "--config", own.config, "--json")
     assert said.json()["expires"] == expiries(own.path / "directory")
     stamp = json.loads((own.path / "directory/metadata/timestamp.json").read_bytes())["signed"]
-    assert stamp["version"] == 3  # the deny lists of the foundation were the second
+    assert stamp["version"] == 4  # the deny lists of the foundation were the second, the first wrap key the third
     assert setu("directory", "renew", "--config", own.config).status == 0
     assert setu("directory", "verify", "--config", own.config).status == 0
 

@@ -47,7 +47,7 @@ def test_nothing_is_changed(own):
 
 
 def readable_by_others(own):
-    (own.path / "keys/wrap.key").chmod(0o644)
+    (own.path / "keys/log-ed25519.key").chmod(0o644)
 
 
 def open_folder(own):
@@ -60,7 +60,8 @@ def another_gateways_log_keys(own):
 
 
 def another_gateways_wrap_key(own):
-    shutil.copy(create(own.path.parent / "other").path / "keys/wrap.key", own.path / "keys")
+    shutil.rmtree(own.path / "wrap")
+    shutil.copytree(create(own.path.parent / "other").path / "wrap", own.path / "wrap")
 
 
 def no_certificate(own):

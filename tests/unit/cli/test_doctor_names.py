@@ -14,12 +14,15 @@ import pytest
 
 from broker.assembly import operator_keys, renew_directory
 from broker.assembly.keys import keys_in, log_pairs_of
+from broker.assembly.realm import local_directory
 from broker.cli.checks import examine
 from broker.cli.checks_around import EARLIEST, NO_SPACE, check_kafka
 from broker.cli.deployment import create
 from broker.cli.findings import Patient, State
 from broker.cli.served import free_port
+from broker.config import GatewaySettings, load
 from broker.crypto.certificates import Authority
+from broker.directory.tuf_repository import Operator, Repository, cosign
 from broker.errors import UnavailableError
 from broker.flows.topics import Difference
 from broker.gateway.server import bind
@@ -95,6 +98,30 @@ def ledger(own, count):
         committer.close()
 
 
+def static_wrap_key(own):
+    """A realm whose directory neither gives the gateway a role for its wrap keys, nor has one of them."""
+    settings = load(GatewaySettings, own.config)
+    keys, folder = settings.at(settings.paths.realm_keys), settings.at(settings.paths.directory)
+    repository = Repository(folder, time.time)
+    document = local_directory(settings).current().signed.model_copy(update={"version": 2})
+    targets = repository.draft(document, {})
+    for use, key in keys_in(keys):
+        targets = cosign(targets, key) if use == "targets" else targets
+    repository.install(Operator(*operator_keys(keys)), document=document, targets=targets)
+
+
+def ended_wrap_keys(own):
+    """Where the role's keys are elsewhere, and nobody made another key for three days."""
+    earlier = create(own.path.parent / "earlier", now=lambda: time.time() - 3 * DAY)
+    for folder in ("directory", "realm", "wrap", "keys"):
+        shutil.rmtree(own.path / folder)
+        shutil.copytree(earlier.path / folder, own.path / folder)
+    keys = own.path / "realm/keys"
+    renew_directory(own.path / "directory", operator_keys(keys))
+    for path in keys.glob("wrap-*.key"):
+        path.unlink()
+
+
 def older_store(own):
     ledger(own, 3)
     shutil.copytree(own.path / "store", own.path / "backup")
@@ -121,12 +148,17 @@ ROWS = [
         "settings", "one of `socket` and `proxy`", id="two-identities",
     ),
     pytest.param(settings(("gateway =", "workers = 2\ngateway =")), "settings", "`workers` of 1", id="workers-on-sqlite"),
-    pytest.param(lambda own: (own.path / "keys/wrap.key").chmod(0o644), "secrets", "0644", id="key-readable"),
+    pytest.param(lambda own: (own.path / "keys/log-ed25519.key").chmod(0o644), "secrets", "0644", id="key-readable"),
     pytest.param(
         lambda own: [shutil.copy(path, own.path / "keys") for path in (other(own) / "keys").glob("log-*.key")],
         "keys", "log keys here are not those", id="log-keys-foreign",
     ),
-    pytest.param(copied("keys/wrap.key"), "keys", "wrap keys is in the directory", id="wrap-key-unlisted"),
+    pytest.param(static_wrap_key, "keys", "wrap keys is in the directory", id="wrap-key-unlisted"),
+    pytest.param(
+        lambda own: [path.unlink() for path in (own.path / "wrap").glob("*.key")],
+        "keys", "the private half of each wrap key", id="wrap-key-missing",
+    ),
+    pytest.param(ended_wrap_keys, "keys", "Expected a wrap key in its dates", id="wrap-key-ended"),
     pytest.param(
         lambda own: issued(own, days=30, now=time.time() - 40 * DAY), "certificates", "ended or has not begun",
         id="certificate-expired",

@@ -59,7 +59,7 @@ def apply(setu, tmp_path, own):
 
 
 def document_of(own):
-    return local_directory(own.gateway()).current().document
+    return local_directory(own.gateway()).current().signed
 
 
 def unchanged(own, applying):

@@ -46,3 +46,22 @@ def test_what_could_not_be_read_is_said_where_there_is_nothing_else(capsys):
         digest="0" * 64, index=0, kind="pen", sender="in-ncb", recipients=("us-dea",), at="2026-03-01T00:00:00Z"
     )
     assert "1 packet could not be read here" in shown(capsys, unread=[row])
+    assert "destroyed" not in shown(capsys, unread=[row])
+
+
+def test_that_the_gateway_cannot_read_it_any_more_is_said(capsys):
+    rows = [
+        UnreadRow(
+            digest=f"{n:064}",
+            index=n,
+            kind="pen",
+            sender="in-ncb",
+            recipients=("us-dea",),
+            at="2026-03-01T00:00:00Z",
+            destroyed=n > 0,
+        )
+        for n in range(3)
+    ]
+    said = shown(capsys, unread=rows)
+    assert "3 packets could not be read here" in said
+    assert "2 of them the gateway could read once" in said

@@ -8,9 +8,11 @@ from typing import Any
 from tuf.api.metadata import Metadata, MetaFile, Snapshot, Timestamp
 
 from broker.crypto.keys import PrivateKey
+from broker.directory.roles import DENY as ROLE
 from broker.directory.tuf import LocalDirectory
-from broker.directory.tuf_deny import LIFETIME, DenyKeys, SignedList, role_of, sign_list
+from broker.directory.tuf_delegated import Delegates
 from broker.directory.tuf_repository import Repository
+from broker.directory.tuf_signed import SignedTarget, sign_target
 from schemas.deny import Denial, DenyList, DenyPlace, DenyRef, genesis
 from tests.builders import NOW, private_key
 from tests.unit.directory.forge import LATER, signed
@@ -21,9 +23,7 @@ DENY: dict[str, list[PrivateKey]] = {
     "USA": [private_key(alg, "USA deny") for alg in ("Ed25519", "ML-DSA-65")],
     "operator": [private_key("Ed25519", "operator deny")],
 }
-DENY_KEYS = DenyKeys(
-    {name: (DENY[name][0].public, DENY[name][1].public) for name in ("IND", "USA")}, DENY["operator"][0].public
-)
+DENY_KEYS: Delegates = {ROLE + name: tuple(key.public for key in keys) for name, keys in DENY.items()}
 
 
 def denial(agency: str, **over: Any) -> Denial:
@@ -33,13 +33,13 @@ def denial(agency: str, **over: Any) -> Denial:
 class Denying:
     """`add` signs a list with more in it and puts it in force; `sign` makes any list whatever."""
 
-    def __init__(self, tmp: Path, keys: DenyKeys = DENY_KEYS) -> None:
+    def __init__(self, tmp: Path, keys: Delegates = DENY_KEYS) -> None:
         self.clock = Clock()
         self.folder = tmp / "repository"
         self.cache = tmp / "cache"
         self.repository = Repository(self.folder, self.clock)
         self.root = self.repository.create(
-            replace(KEYS.public(), deny=keys),
+            replace(KEYS.public(), delegates=keys),
             document(),
             root_signers=KEYS.roots,
             target_signers=KEYS.all_targets,
@@ -59,13 +59,11 @@ class Denying:
 
     def sign(
         self, made: DenyList, name: str, *, keys: Iterable[PrivateKey] | None = None, version: int | None = None
-    ) -> SignedList:
-        return replace(
-            sign_list(made, version or self.version[name] + 1, keys or DENY[name], self.clock(), lifetime=LIFETIME),
-            name=name,
-        )
+    ) -> SignedTarget:
+        number = version or self.version[name] + 1
+        return sign_target(ROLE + name, made.canonical(), number, keys or DENY[name], self.clock())
 
-    def add(self, name: str, *denials: Denial) -> SignedList:
+    def add(self, name: str, *denials: Denial) -> SignedTarget:
         self.said[name] += denials
         made = self.sign(self.document(name, *self.said[name]), name)
         self.version[name] += 1
@@ -76,10 +74,10 @@ class Denying:
         for name in DENY:
             self.add(name)
 
-    def install(self, *lists: SignedList) -> None:
-        self.repository.install(KEYS.operator, lists=lists)
+    def install(self, *lists: SignedTarget) -> None:
+        self.repository.install(KEYS.operator, delegated=lists)
 
-    def force(self, made: SignedList) -> None:
+    def force(self, made: SignedTarget) -> None:
         """Into the repository past its checks, by who has the operator's keys."""
         for name, content in made.files():
             (self.folder / name).write_bytes(content)
@@ -87,7 +85,7 @@ class Denying:
         stamp = Metadata[Timestamp].from_bytes((metadata / "timestamp.json").read_bytes()).signed
         held = (metadata / f"{stamp.snapshot_meta.version}.snapshot.json").read_bytes()
         number = stamp.snapshot_meta.version + 1
-        metas = Metadata[Snapshot].from_bytes(held).signed.meta | {f"{role_of(made.name)}.json": made.meta()}
+        metas = Metadata[Snapshot].from_bytes(held).signed.meta | {f"{made.role}.json": made.meta()}
         snapshot = signed(Snapshot(number, None, LATER, metas), [KEYS.operator.snapshot])
         (metadata / f"{number}.snapshot.json").write_bytes(snapshot)
         named = MetaFile.from_data(number, snapshot, ["sha512"])

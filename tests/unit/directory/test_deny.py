@@ -1,7 +1,6 @@
 """Deny lists over a real repository: what they suspend, what they may not say, and how they are lifted."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,9 @@ from tuf.api.metadata import TargetFile, Targets
 from broker.crypto.keys import PublicKey
 from broker.directory.deny import check_continues, refs_of
 from broker.directory.tuf import RemoteDirectory
-from broker.directory.tuf_deny import DenyKeys, SignedList
+from broker.directory.tuf_delegated import Delegates
 from broker.directory.tuf_repository import cosign
+from broker.directory.tuf_signed import SignedTarget
 from broker.errors import IntegrityError
 from schemas.canonical import b64u
 from schemas.deny import OPERATOR, genesis
@@ -81,63 +81,63 @@ def test_an_agencys_own_program_sees_them_through_the_gateway(denying: Denying, 
     assert again.current().agency("us-dea").state is AgencyState.SUSPENDED  # type: ignore[union-attr]
 
 
-def _names_another_country(world: Denying) -> SignedList:
+def _names_another_country(world: Denying) -> SignedTarget:
     return world.sign(world.document("IND", denial("us-dea")), "IND")
 
 
-def _names_another_countrys_key(world: Denying) -> SignedList:
+def _names_another_countrys_key(world: Denying) -> SignedTarget:
     return world.sign(world.document("IND", denial("in-ncb", kid=ROWS["us-dea"].keys[0].kid)), "IND")
 
 
-def _names_another_countrys_certificate(world: Denying) -> SignedList:
+def _names_another_countrys_certificate(world: Denying) -> SignedTarget:
     theirs = ROWS["us-dea"].certificates[0].sha256
     return world.sign(world.document("IND", denial("in-ncb", certificate=theirs)), "IND")
 
 
-def _names_a_country_of_an_agency_unknown(world: Denying) -> SignedList:
+def _names_a_country_of_an_agency_unknown(world: Denying) -> SignedTarget:
     return world.sign(world.document("IND", denial("us-unknown")), "IND")
 
 
-def _an_older_version(world: Denying) -> SignedList:
+def _an_older_version(world: Denying) -> SignedTarget:
     world.add("IND")
     return world.sign(world.document("IND"), "IND", version=1)
 
 
-def _the_same_version(world: Denying) -> SignedList:
+def _the_same_version(world: Denying) -> SignedTarget:
     return world.sign(world.document("IND", denial("in-ncb")), "IND", version=1)
 
 
-def _lifts_by_itself(world: Denying) -> SignedList:
+def _lifts_by_itself(world: Denying) -> SignedTarget:
     world.add("IND", denial("in-ncb"))
     return world.sign(world.document("IND"), "IND")
 
 
-def _puts_another_in_its_place(world: Denying) -> SignedList:
+def _puts_another_in_its_place(world: Denying) -> SignedTarget:
     world.add("IND", denial("in-ncb"))
     return world.sign(world.document("IND", denial("in-audit"), denial("in-ncb")), "IND")
 
 
-def _begins_where_nothing_was_lifted(world: Denying) -> SignedList:
+def _begins_where_nothing_was_lifted(world: Denying) -> SignedTarget:
     world.add("IND", denial("in-ncb"))
     return world.sign(world.document("IND", base=world.place("IND")), "IND")
 
 
-def _for_another_realm(world: Denying) -> SignedList:
+def _for_another_realm(world: Denying) -> SignedTarget:
     other = Realm(name="another").realm
     made = world.document("IND", realm=other, base=genesis(other, "IND"))
     return world.sign(made, "IND")
 
 
-def _another_lists(world: Denying) -> SignedList:
+def _another_lists(world: Denying) -> SignedTarget:
     made = world.sign(world.document("IND"), "IND")
-    return SignedList("IND", made.metadata, world.sign(world.document("USA"), "USA").document)
+    return SignedTarget("deny-IND", made.metadata, world.sign(world.document("USA"), "USA").document)
 
 
-def _by_a_weak_hash(world: Denying) -> SignedList:
+def _by_a_weak_hash(world: Denying) -> SignedTarget:
     made = world.document("IND")
     file = TargetFile.from_data("deny-IND.json", made.canonical(), ["sha1"])
     metadata = signed(Targets(2, None, LATER, {"deny-IND.json": file}), DENY["IND"])
-    return SignedList("IND", metadata, made.canonical())
+    return SignedTarget("deny-IND", metadata, made.canonical())
 
 
 REFUSED = [
@@ -187,7 +187,7 @@ NEWLY = [
     ),
     pytest.param(_by_a_weak_hash, "that are none", id="another-hash-than-sha-512"),
 ]
-Attack = Callable[[Denying], SignedList]
+Attack = Callable[[Denying], SignedTarget]
 
 
 @pytest.mark.parametrize(("attack", "found"), REFUSED + NEWLY)
@@ -261,7 +261,7 @@ def test_what_a_key_signed_is_disputed_since_the_earliest_word(denying: Denying)
 def test_a_list_with_entries_in_force_keeps_its_keys(denying: Denying) -> None:
     """Else every gateway would refuse the directory that its countries signed, until the next ceremony."""
     denying.add("IND", denial("in-ncb"))
-    keys = DenyKeys({"USA": AMERICAN}, DENY_KEYS.operator)
+    keys = {role: keys for role, keys in DENY_KEYS.items() if role != "deny-IND"}
 
     def ceremony(**over: Any) -> None:
         made = document(2, **over)
@@ -339,38 +339,38 @@ def test_a_list_that_was_never_signed_is_stale_from_the_beginning(tmp_path: Path
 
 
 def test_a_realm_without_lists_has_none(tmp_path: Path) -> None:
-    assert Denying(tmp_path, DenyKeys()).reader().current().lists == ()
+    assert Denying(tmp_path, {}).reader().current().lists == ()
 
 
 def test_new_keys_come_with_a_list_they_signed(denying: Denying) -> None:
     fresh = [private_key(alg, "IND deny, the second") for alg in ("Ed25519", "ML-DSA-65")]
-    keys = replace(DENY_KEYS, countries={**DENY_KEYS.countries, "IND": (fresh[0].public, fresh[1].public)})
+    keys = {**DENY_KEYS, "deny-IND": (fresh[0].public, fresh[1].public)}
     targets = denying.repository.draft(document(2), keys)
     for key in KEYS.all_targets:
         targets = cosign(targets, key)
     with pytest.raises(IntegrityError, match="signed by 0/2 keys"):
         denying.repository.install(KEYS.operator, document=document(2), targets=targets)
     renewed = denying.sign(denying.document("IND"), "IND", keys=fresh)
-    denying.repository.install(KEYS.operator, document=document(2), targets=targets, lists=[renewed])
+    denying.repository.install(KEYS.operator, document=document(2), targets=targets, delegated=[renewed])
     assert [each.trouble for each in denying.reader().current().lists] == [None] * 3
 
 
 TARGETS = KEYS.public().countries["IND"].targets
-INDIAN, AMERICAN = DENY_KEYS.countries["IND"], DENY_KEYS.countries["USA"]
+INDIAN, AMERICAN = DENY_KEYS["deny-IND"], DENY_KEYS["deny-USA"]
 
 
 @pytest.mark.parametrize(
     ("keys", "found"),
     [
-        pytest.param(DenyKeys({"FRA": INDIAN}), "no deny list of a country", id="of-a-country-without-root-keys"),
-        pytest.param(DenyKeys({"IND": TARGETS}), "signs something else", id="the-targets-keys"),
-        pytest.param(DenyKeys({"IND": (INDIAN[0],) * 2}), "one key in two places", id="one-key-twice"),
-        pytest.param(DenyKeys({"IND": (INDIAN[0], AMERICAN[0])}), "other keys", id="two-classical-keys"),
-        pytest.param(DenyKeys({"IND": INDIAN, "USA": INDIAN}), "one key in two places", id="both-countries-the-same"),
-        pytest.param(DenyKeys({}, TARGETS[0]), "signs something else", id="operator-with-a-countrys-targets-key"),
+        pytest.param({"deny-FRA": INDIAN}, "no deny list of a country", id="of-a-country-without-root-keys"),
+        pytest.param({"deny-IND": TARGETS}, "signs something else", id="the-targets-keys"),
+        pytest.param({"deny-IND": (INDIAN[0],) * 2}, "one key in two places", id="one-key-twice"),
+        pytest.param({"deny-IND": (INDIAN[0], AMERICAN[0])}, "other keys", id="two-classical-keys"),
+        pytest.param({"deny-IND": INDIAN, "deny-USA": INDIAN}, "one key in two places", id="both-countries-the-same"),
+        pytest.param({"deny-operator": TARGETS[:1]}, "signs something else", id="operator-with-a-countrys-targets-key"),
     ],
 )
-def test_keys_of_another_shape_are_refused(denying: Denying, keys: DenyKeys, found: str) -> None:
+def test_keys_of_another_shape_are_refused(denying: Denying, keys: Delegates, found: str) -> None:
     reader = denying.reader()
 
     def ceremony() -> None:

@@ -5,9 +5,9 @@ from broker.crypto.keystore import KeyStore
 from broker.crypto.place import Place
 from broker.directory.deny import following
 from broker.directory.tuf import LocalDirectory
-from broker.directory.tuf_deny import DenyKeys, sign_list
 from broker.directory.tuf_drafts import CountryKeys, RealmKeys
 from broker.directory.tuf_repository import Operator, Repository
+from broker.directory.tuf_signed import sign_target
 from schemas.deny import Denial
 from tests.builders import NOW
 from tests.unit.directory.realm import Clock, document
@@ -33,7 +33,7 @@ def test_a_realm_whose_classical_keys_are_in_a_token(tmp_path, hsm):
         country: CountryKeys(tuple(key.public for key in root), tuple(key.public for key in targets))
         for country, (root, targets, _) in shares.items()
     }
-    deny = DenyKeys({country: tuple(key.public for key in keys) for country, (_, _, keys) in shares.items()}, None)
+    deny = {f"deny-{country}": tuple(key.public for key in keys) for country, (_, _, keys) in shares.items()}
     repository = Repository(tmp_path / "realm", Clock())
     root = repository.create(
         RealmKeys(public, operator.snapshot.public, operator.timestamp.public, deny),
@@ -46,6 +46,6 @@ def test_a_realm_whose_classical_keys_are_in_a_token(tmp_path, hsm):
     held = next(each for each in snapshot.lists if each.name == "IND")
     made = following(held, snapshot.signed, snapshot.realm, "IND", [Denial(agency="in-ncb", at=NOW)])
     signers = [key for use, key in read if use == "deny-IND"]
-    repository.install(operator, lists=[sign_list(made, 1, signers, NOW)])
+    repository.install(operator, delegated=[sign_target("deny-IND", made.canonical(), 1, signers, NOW)])
     (listed,) = (each for each in LocalDirectory(tmp_path / "realm", root, Clock()).current().lists if each.places)
     assert (listed.name, listed.places[-1].serial) == ("IND", 1)

@@ -19,7 +19,7 @@ from tests.builders import NOW, private_key
 from tests.unit.directory.denying import DENY_KEYS
 from tests.unit.directory.realm import KEYS, Keys, document
 
-GIVEN = replace(KEYS.public(), deny=DENY_KEYS)
+GIVEN = replace(KEYS.public(), delegates=DENY_KEYS)
 FOUNDING = draw_up(None, keys=GIVEN, document=document(), now=NOW, days=30)
 ROOTS = [("root", key) for key in KEYS.roots]
 TARGETS = [("targets", key) for key in KEYS.all_targets]
@@ -40,7 +40,9 @@ def test_signatures_do_not_change_the_fingerprint_and_all_else_does() -> None:
         draw_up(None, keys=GIVEN, document=document(name="Another"), now=NOW, days=30),
         draw_up(None, keys=GIVEN, document=document(), now=NOW, days=31),
         draw_up(None, keys=KEYS.public(), document=document(), now=NOW, days=30),
-        draw_up(None, keys=replace(Keys("others").public(), deny=DENY_KEYS), document=document(), now=NOW, days=30),
+        draw_up(
+            None, keys=replace(Keys("others").public(), delegates=DENY_KEYS), document=document(), now=NOW, days=30
+        ),
     ]
     assert len({each.fingerprint for each in [FOUNDING, *others]}) == 5
 

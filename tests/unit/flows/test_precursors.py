@@ -75,6 +75,18 @@ async def test_an_auditor_sees_no_content_and_what_is_overdue_first(gateway):
     assert SAMPLES["notify"]["exporter"]["name"] not in found.canonical().decode()
 
 
+async def test_what_the_gateway_cannot_open_any_more_is_unread_and_said_to_be(gateway):
+    first, sealed = await _exchanged(gateway)
+    watch = Precursors(gateway.in_force, gateway.reader, gateway.audit, keys={}, now=gateway.now)
+    found = await watch(gateway.caller("us-dea"), None, None)
+    assert found.notices == ()
+    destroyed = {row.digest: row.destroyed for row in found.unread}
+    assert (destroyed[first.digest], destroyed[sealed.digest]) == (True, False)
+    assert sum(destroyed.values()) == 2
+    of_others = await watch(gateway.caller("in-audit"), None, None)
+    assert not any(row.destroyed for row in of_others.unread), "it is not opened for an auditor anyway"
+
+
 @pytest.mark.parametrize("due", [253_402_300_799, 253_402_300_800, 2**53 - 1])
 async def test_a_time_beyond_the_calendar_keeps_nobody_from_the_rest(gateway, due):
     """What a sealed packet's header says is not held to its payload here."""

@@ -75,7 +75,7 @@ class Stored:
 class SimulatedGateway:
     """`faults`: each is used up by the first request its path fits. `mangle`: changes every JSON answer to a path.
 
-    `seen`: (agency, method, path, body) of each request that arrived. `cursors`: what topics were read from. `denied`: policy's answer, recipient -> rule.
+    `seen`: (agency, method, path, body) of each request that arrived. `cursors`: what topics were read from. `denied`: policy's answer, recipient -> rule. `ended`: kids of wrap keys that are over.
     """
 
     def __init__(self, realm: Realm | None = None, clock: Clock | None = None) -> None:
@@ -91,12 +91,10 @@ class SimulatedGateway:
         self.mangle: dict[str, Mangle] = {}
         self.seen: list[tuple[str, str, str, bytes]] = []
         self.denied: dict[str, str] = {}
+        self.ended: set[str] = set()
         self.epoch = "k1"
-        self.page_limit = 500
-        self.stream_rounds = 4
-        self.cuts = 0
+        self.page_limit, self.stream_rounds, self.batch_limit, self.cuts = 500, 4, 1000, 0
         self.answered: int | None = None
-        self.batch_limit = 1000
         self.cursors: list[str | None] = []
         self.random = counted()
         self._receipts: dict[int, Any] = {}
@@ -236,6 +234,8 @@ class SimulatedGateway:
         check_signatures(parsed, self._keys(agency))
         if known is not None:
             raise ConflictError(Code.ID_CONFLICT, "Expected an unused id, found a used one.", pointer="/id")
+        if self.ended & {each.kid for each in header.to}:
+            raise PacketError(Code.RECIPIENT_UNKNOWN, "Expected a wrap key that is valid now, found another.")
         hits = [
             RuleHit(rule=rule, recipient=each.agency, sentence="Not to this agency.", remedy="Leave it out.")
             for each in header.recipients()

@@ -883,6 +883,18 @@ func load(folder string) *agency {
 	me := &agency{id: setting("agency"), gateway: setting("gateway"), url: setting("url")}
 	me.realm, me.hash = b64u([]byte(sha384(at("root.json")))), b64u([]byte(sha384(document)))
 	got(0, json.Unmarshal(document, &me.directory, json.MatchCaseInsensitiveNames(true)))
+	if raw, err := os.ReadFile(filepath.Join(folder, "wrap-keys.json")); err == nil { // ../../directory.md, "A gateway's wrap keys"
+		var daily struct {
+			Gateway string
+			Keys    []row
+		}
+		got(0, json.Unmarshal(raw, &daily, json.MatchCaseInsensitiveNames(true)))
+		for n, each := range me.directory.Agencies {
+			if each.Id == daily.Gateway {
+				me.directory.Agencies[n].Keys = append(each.Keys, daily.Keys...)
+			}
+		}
+	}
 	me.sign = make([]key, 2)
 	for _, name := range got(filepath.Glob(filepath.Join(folder, "keys", "*.key"))) {
 		var file struct{ Alg, Kid, Seed string }

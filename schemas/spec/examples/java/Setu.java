@@ -616,6 +616,12 @@ public final class Setu {
         directoryHash = b64u(digest("SHA-384", document));
         directory = object(Json.parse(document, "json-invalid"), "schema");
         suite = suite(directory.get("suite"));
+        Path daily = folder.resolve("wrap-keys.json"); // ../../directory.md, "A gateway's wrap keys"
+        if (Files.exists(daily)) {
+            Object own = Json.parse(Files.readAllBytes(daily), "json-invalid");
+            for (Object row : Setu.<List<Object>>in(directory, "agencies"))
+                if (in(own, "gateway").equals(in(row, "id"))) Setu.<List<Object>>in(row, "keys").addAll(Setu.<List<Object>>in(own, "keys"));
+        }
         try (Stream<Path> files = Files.list(folder.resolve("keys"))) {
             for (Path path : files.filter(each -> each.toString().endsWith(".key")).toList()) {
                 Object file = Json.parse(Files.readAllBytes(path), "json-invalid");

@@ -6,7 +6,7 @@
 //
 // FOLDER is an agency's (README.md beside this folder). "Section" is one of ../../packet.md, where no other file is named.
 import * as crypto from 'node:crypto'
-import { readFileSync, readdirSync } from 'node:fs'
+import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { request } from 'node:https'
 import { join } from 'node:path'
 
@@ -539,6 +539,10 @@ function load(folder) {
   })
   const document = at('directory.json')
   const directory = parse(document, 'json-invalid')
+  if (existsSync(join(folder, 'wrap-keys.json'))) { // ../../directory.md, "A gateway's wrap keys"
+    const daily = parse(at('wrap-keys.json'), 'json-invalid')
+    directory.agencies.find((each) => each.id === daily.gateway).keys.push(...daily.keys)
+  }
   return {
     agency: setting('agency'), gateway: setting('gateway'), url: setting('url'),
     realm: b64u(sha(384, at('root.json'))), directory, directoryHash: b64u(sha(384, document)),
