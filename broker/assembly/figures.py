@@ -14,6 +14,7 @@ from broker.store.port import Reads
 from broker.telemetry.asked import Asked
 from broker.telemetry.metrics import Figures
 from schemas import registry
+from schemas.directory import KeyState, KeyUse
 
 Clock = Callable[[], float]
 
@@ -50,8 +51,16 @@ def watch_directory(figures: Figures, in_force: InForce, now: Clock) -> Callable
     figures.watch("setu_directory_version", lambda: in_force.view().snapshot.ref.version)
     figures.watch("setu_directory_age_seconds", lambda: _age(verified, now))
     figures.watch("setu_directory_trouble", lambda: in_force.trouble is not None)
+    figures.watch("setu_wrap_key_expiry_timestamp_seconds", lambda: _wrapped_until(in_force))
     figures.watch_deny_lists(lambda: {each.name: each.expires for each in in_force.view().snapshot.lists})
     return poll
+
+
+def _wrapped_until(in_force: InForce) -> float:
+    agency = in_force.view().snapshot.agency(in_force.gateway)
+    keys = agency.keys if agency is not None else ()
+    good = (each.not_after for each in keys if each.use is KeyUse.WRAP and each.state is KeyState.ACTIVE)
+    return max(good, default=math.nan)
 
 
 def watch_certificates(figures: Figures, *ends: Callable[[], float]) -> None:
