@@ -20,7 +20,7 @@ from broker.envelope.acknowledge import Statement, acknowledge
 from broker.gateway.describe.callers import READERS, Stand
 from schemas import registry
 from schemas.canonical import parse
-from schemas.deny import SignedDenyList
+from schemas.deny import DenyList, SignedDenyList
 from schemas.directory import AgencyState, Role
 from schemas.evidence import AckEvent, AckPacket
 from schemas.packet import MEDIA_TYPE, Audience
@@ -121,7 +121,7 @@ class Standing(Live):
         settings = self.deployment.gateway()
         signers = deny_signers(settings.at(settings.paths.realm_keys), name)
         made = sign_next(local_directory(settings).current(), name, signers)
-        return SignedDenyList(metadata=parse(made.metadata), document=made.read()).canonical()
+        return SignedDenyList(metadata=parse(made.metadata), document=DenyList.from_json(made.document)).canonical()
 
     def close(self):
         self._unjudging[AGENCY[Stand.AUDITOR]].close()
