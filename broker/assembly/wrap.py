@@ -14,7 +14,7 @@ from broker.assembly.keys import keys_in
 from broker.assembly.keystore import keystore
 from broker.assembly.realm import local_directory, operator_keys
 from broker.config import GatewaySettings
-from broker.crypto.keyfile import destroy, key_bytes, sync, write_secret
+from broker.crypto.keyfile import destroy, give_to_owner, key_bytes, sync, write_secret
 from broker.crypto.keys import PrivateKey, PublicKey, generate
 from broker.crypto.keystore import KeyStore
 from broker.crypto.suites import SUITES
@@ -163,7 +163,9 @@ def make_key(
         IntegrityError: code `config-invalid` or `directory-invalid`: no such role, or its keys are not here.
     """
     folder = settings.at(settings.paths.wrap_keys)
-    folder.mkdir(mode=0o700, exist_ok=True)
+    if not folder.exists():
+        folder.mkdir(mode=0o700, exist_ok=True)
+        give_to_owner(folder, folder.parent)
     with one_at_a_time(folder):
         snapshot = local_directory(settings, now=now).current()
         held, moment = own_keys(snapshot, settings.gateway), int(now())

@@ -154,6 +154,19 @@ def test_what_cannot_be_put_in_force_is_not_in_force(site):
     assert site.held() == {row.kid for row in before}, "the private half, which was written first, is gone again"
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+@pytest.mark.parametrize("lost", [pytest.param(False, id="beside-others"), pytest.param(True, id="the-folder-is-lost")])
+def test_what_root_makes_as_from_cron_the_gateway_can_read(site, lost):
+    owner, home = 12_345, site.folder.parent
+    for path in (home, site.folder):
+        os.chown(path, owner, owner)
+    if lost:
+        shutil.rmtree(site.folder)
+    made = make_key(site.settings, now=site.now).key
+    for path in (site.folder, site.folder / ".lock", key_path(site.folder, made.kid)):
+        assert (path.stat().st_uid, path.stat().st_gid) == (owner, owner), path
+
+
 def test_too_many_leave_no_private_halves_behind(site):
     for _ in range(MAX_KEYS - 1):
         make_key(site.settings, now=site.now)
