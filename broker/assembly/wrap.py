@@ -160,9 +160,19 @@ def make_key(
     Returns None where `only_due` and the newest is young enough, or the realm gives the gateway no role for it.
 
     Raises:
-        IntegrityError: code `config-invalid` or `directory-invalid`: no such role, or its keys are not here.
+        IntegrityError: code `config-invalid` or `directory-invalid`: no such role, its keys are not here, or the folder
+            of wrap keys or the repository cannot be written to.
     """
-    folder = settings.at(settings.paths.wrap_keys)
+    try:
+        return _make_key(settings, settings.at(settings.paths.wrap_keys), only_due=only_due, now=now, random=random)
+    except OSError as error:
+        raise _unusable(
+            f"Expected to write a wrap key and the directory that names it, found: {error.strerror}: {error.filename}.",
+            "Give the folder to the user that the gateway runs as, and look at the disk.",
+        ) from error
+
+
+def _make_key(settings: GatewaySettings, folder: Path, *, only_due: bool, now: Clock, random: Random) -> Made | None:
     if not folder.exists():
         folder.mkdir(mode=0o700, exist_ok=True)
         give_to_owner(folder, folder.parent)

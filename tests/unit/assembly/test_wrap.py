@@ -167,6 +167,14 @@ def test_what_root_makes_as_from_cron_the_gateway_can_read(site, lost):
         assert (path.stat().st_uid, path.stat().st_gid) == (owner, owner), path
 
 
+def test_a_folder_that_cannot_be_written_to_is_said_and_keeps_no_gateway_from_starting(site):
+    shutil.rmtree(site.folder)
+    site.folder.write_text("no folder")
+    site.pass_time(2 * DAY)
+    with pytest.raises(IntegrityError, match="Expected to write a wrap key"):
+        site.make()
+
+
 def test_too_many_leave_no_private_halves_behind(site):
     for _ in range(MAX_KEYS - 1):
         make_key(site.settings, now=site.now)
