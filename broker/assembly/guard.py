@@ -25,8 +25,8 @@ IDLE = 30.0
 """Seconds for which an idle connection is kept; the guard keeps it longer."""
 
 KEPT = 5
-"""Clients: the newest, and those before it. One replacement of the certificate is seen as three: the next key is there, the
-certificate, the key in its place.
+"""Clients: the newest, and those before it. One replacement of the certificate is seen as three: the next key is there,
+the certificate is, the key has its place.
 """
 
 _log = logging.getLogger(__name__)
