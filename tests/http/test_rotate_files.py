@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from broker.assembly import connect
-from broker.assembly.keystore import DESCRIPTOR
+from broker.assembly.asking import PASSPHRASE
 from broker.assembly.realm import local_directory
 from broker.cli.app import app
 from broker.config import AgencySettings, load
@@ -36,7 +36,7 @@ def descriptor(monkeypatch):
     out, into = os.pipe()
     os.write(into, WORDS)
     os.close(into)
-    monkeypatch.setenv(DESCRIPTOR, str(out))
+    monkeypatch.setenv(PASSPHRASE.descriptor, str(out))
     yield out
     os.close(out)
 
