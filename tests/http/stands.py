@@ -16,6 +16,7 @@ from broker.cli.keyring import write_agency_keys
 from broker.cli.realm import Enrolled, Member, document
 from broker.config import AgencySettings, load
 from broker.crypto.certificates import Authority, directory_row
+from broker.directory.deny import read_list
 from broker.envelope.acknowledge import Statement, acknowledge
 from broker.gateway.describe.callers import READERS, Stand
 from schemas import registry
@@ -121,7 +122,7 @@ class Standing(Live):
         settings = self.deployment.gateway()
         signers = deny_signers(settings.at(settings.paths.realm_keys), name)
         made = sign_next(local_directory(settings).current(), name, signers)
-        return SignedDenyList(metadata=parse(made.metadata), document=made.read()).canonical()
+        return SignedDenyList(metadata=parse(made.metadata), document=read_list(made.document, name)).canonical()
 
     def close(self):
         self._unjudging[AGENCY[Stand.AUDITOR]].close()
