@@ -101,7 +101,14 @@ class DenyLists:
                 retry_after=60,
                 advice="Give the signed list to the operator, who puts it in force with `setu deny publish`.",
             )
-        repository.install(Operator(*operator), delegated=[found])
+        try:
+            repository.install(Operator(*operator), delegated=[found])
+        except IntegrityError:
+            # Another process was quicker with this version; or it is the repository that is unsound.
+            if any(each == found for each in repository.delegated()):
+                return Kept(found.version, found.expires, fresh=False)
+            repository.check(found)
+            raise
         return Kept(found.version, found.expires, fresh=True)
 
 

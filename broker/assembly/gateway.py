@@ -249,8 +249,10 @@ class Gateway:
         ring_seconds = min(RING_SECONDS, settings.wrap_keys.every / 8)
 
         def keep_ring() -> None:
-            destroy_ended(settings, in_force.view().snapshot, now=now)
-            ring.look()
+            try:
+                destroy_ended(settings, in_force.view().snapshot, now=now)
+            finally:
+                ring.look()
 
         for work, seconds in (
             (look, DIRECTORY_SECONDS),

@@ -24,8 +24,10 @@ SECONDS = 2.0
 IDLE = 30.0
 """Seconds for which an idle connection is kept; the guard keeps it longer."""
 
-KEPT = 2
-"""Clients: the newest, and the one before it."""
+KEPT = 5
+"""Clients: the newest, and those before it. One replacement of the certificate is seen as three: the next key is there,
+the certificate is, the key has its place.
+"""
 
 _log = logging.getLogger(__name__)
 
@@ -53,7 +55,7 @@ class SharedGuardClient(RemoteGuard):
             each.close()
 
     def _client(self) -> httpx.Client:
-        """With the certificate in place. One before it may be in use in another thread, so the last two are kept."""
+        """With the certificate in place. One before it may be in use in another thread, so some are kept."""
         with self._lock:
             stamp = self._stamp()
             if stamp != self._seen:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 from threading import Lock
 
@@ -13,7 +14,7 @@ from broker.assembly.keys import keys_in
 from broker.assembly.keystore import keystore
 from broker.assembly.realm import local_directory, operator_keys
 from broker.config import GatewaySettings
-from broker.crypto.keyfile import destroy, key_bytes, sync, write_secret
+from broker.crypto.keyfile import destroy, give_to_owner, key_bytes, sync, write_secret
 from broker.crypto.keys import PrivateKey, PublicKey, generate
 from broker.crypto.keystore import KeyStore
 from broker.crypto.suites import SUITES
@@ -65,20 +66,43 @@ class WrapRing(Mapping[str, PrivateKey]):
         """Take up what is new in the folder, and forget what is gone.
 
         Raises:
-            IntegrityError: code `config-invalid`; a file is no key or does not open. All others were taken up.
+            IntegrityError: code `config-invalid`; a file is no key, does not open or has another kid: all others were
+                taken up. Or the folder cannot be read: what is held stays.
         """
         held, failed = {}, None
         with self._lock:
-            for path in self._folder.glob(_PATTERN):
+            for path in self._files():
                 kid = kid_of(path)
                 try:
-                    held[kid] = self._held.get(kid) or self._keys.key(path, KeyUse.WRAP)
+                    held[kid] = self._held.get(kid) or self._read(path)
                 except IntegrityError as error:
                     if path.exists():
                         failed = failed or error
             self._held = held
         if failed is not None:
             raise failed
+
+    def _files(self) -> list[Path]:
+        # `glob` finds nothing in a folder that it may not read, and nothing would be held any more.
+        try:
+            names = os.listdir(self._folder)  # noqa: PTH208 - as above, of `iterdir`
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise _unusable(
+                f"Expected to read the folder of wrap keys {self._folder}, found: {error.strerror}.",
+                "What is held stays in use until a restart. Give the folder to the user that the gateway runs as.",
+            ) from None
+        return [self._folder / name for name in names if fnmatch(name, _PATTERN)]
+
+    def _read(self, path: Path) -> PrivateKey:
+        found = self._keys.key(path, KeyUse.WRAP)
+        if found.public.kid != kid_of(path):
+            raise _unusable(
+                f"Expected in {path} the key that it is named by, found another.",
+                "Give the file the name of its own kid, or restore it.",
+            )
+        return found
 
     def __getitem__(self, kid: str) -> PrivateKey:
         found = self._fixed.get(kid) or self._held.get(kid)
@@ -136,10 +160,22 @@ def make_key(
     Returns None where `only_due` and the newest is young enough, or the realm gives the gateway no role for it.
 
     Raises:
-        IntegrityError: code `config-invalid` or `directory-invalid`: no such role, or its keys are not here.
+        IntegrityError: code `config-invalid` or `directory-invalid`: no such role, its keys are not here, or the folder
+            of wrap keys or the repository cannot be written to.
     """
-    folder = settings.at(settings.paths.wrap_keys)
-    folder.mkdir(mode=0o700, exist_ok=True)
+    try:
+        return _make_key(settings, settings.at(settings.paths.wrap_keys), only_due=only_due, now=now, random=random)
+    except OSError as error:
+        raise _unusable(
+            f"Expected to write a wrap key and the directory that names it, found: {error.strerror}: {error.filename}.",
+            "Give the folder to the user that the gateway runs as, and look at the disk.",
+        ) from error
+
+
+def _make_key(settings: GatewaySettings, folder: Path, *, only_due: bool, now: Clock, random: Random) -> Made | None:
+    if not folder.exists():
+        folder.mkdir(mode=0o700, exist_ok=True)
+        give_to_owner(folder, folder.parent)
     with one_at_a_time(folder):
         snapshot = local_directory(settings, now=now).current()
         held, moment = own_keys(snapshot, settings.gateway), int(now())
@@ -152,7 +188,6 @@ def make_key(
         signers = [key for use, key in keys_in(secrets) if use == role]
         operator = Operator(*operator_keys(secrets))
         key = generate(SUITES[snapshot.suite].wrap, random)
-        _keep(settings, folder, key, random)
         row = _row(key.public, moment - BACKDATED, moment + settings.wrap_keys.valid)
         rows = [each for each in held.keys if each.not_after + settings.wrap_keys.valid > moment]
         if len(rows) >= MAX_KEYS:
@@ -161,11 +196,16 @@ def make_key(
                 f"Expected fewer than {MAX_KEYS} wrap keys in their dates, found {len(rows)}.",
                 advice="Wait until the oldest have ended.",
             )
+        _keep(settings, folder, key, random)
         document = WrapKeys(realm=snapshot.realm, gateway=settings.gateway, keys=(*rows, row))
         repository = Repository(settings.at(settings.paths.directory), now)
         version = repository.newest(role) + 1
         signed = sign_target(role, document.canonical(), version, signers, moment, lifetime=settings.wrap_keys.valid)
-        repository.install(operator, delegated=[signed])
+        try:
+            repository.install(operator, delegated=[signed])
+        except IntegrityError:
+            destroy(key_path(folder, key.public.kid))  # nothing was changed, and the next attempt makes its own
+            raise
         return Made(row, version)
 
 
@@ -173,22 +213,34 @@ def destroy_ended(settings: GatewaySettings, snapshot: Snapshot, *, now: Clock =
     """Destroy the private half of each wrap key that ended; their kids.
 
     A file that the role does not name goes when it is older than any key may be, also what a crash left half written.
+
+    Raises:
+        IntegrityError: code `config-invalid`; one could not be destroyed. All others that ended were.
     """
     folder, limits = settings.at(settings.paths.wrap_keys), settings.wrap_keys
     held = own_keys(snapshot, settings.gateway)
     ends = {each.kid: each.not_after for each in held.keys} if held is not None else {}
-    gone = []
+    gone, failed = [], None
     for path in sorted(each for each in folder.glob("*") if _OWN.fullmatch(each.name)):
         with suppress(FileNotFoundError):
             end = ends.get(kid_of(path), path.stat().st_mtime + limits.valid)
-            if end + limits.kept <= now():
+            if end + limits.kept > now():
+                continue
+            try:
                 destroy(path)
                 gone.append(kid_of(path))
+            except IntegrityError as error:
+                failed = failed or error
+    if failed is not None:
+        raise failed
     return gone
 
 
 def _due(held: GatewayKeys, now: float, every: float) -> bool:
-    return all(each.not_before + BACKDATED + every <= now or each.not_after <= now for each in held.keys)
+    """Also where the clock went ahead and came back: what was made meanwhile is good for nobody yet."""
+    return all(
+        each.not_before + BACKDATED + every <= now or not each.not_before <= now < each.not_after for each in held.keys
+    )
 
 
 def _keep(settings: GatewaySettings, folder: Path, key: PrivateKey, random: Random) -> None:
@@ -207,6 +259,10 @@ def _keep(settings: GatewaySettings, folder: Path, key: PrivateKey, random: Rand
 def _row(key: PublicKey, begins: int, ends: int) -> Key:
     members = {"kid": key.kid, "use": KeyUse.WRAP, "alg": key.alg, "public": b64u(key.raw)}
     return Key.from_object({**members, "not_before": begins, "not_after": ends})
+
+
+def _unusable(message: str, advice: str) -> IntegrityError:
+    return IntegrityError(Code.CONFIG_INVALID, message, advice=advice)
 
 
 def _no_role(gateway: str) -> IntegrityError:

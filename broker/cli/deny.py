@@ -262,7 +262,7 @@ def _owned(snapshot: Snapshot, member: str, named: str) -> dict[str, Any]:
         named = b64u(bytes.fromhex(digits))
     elif member == "certificate":
         named = digits
-    for each in snapshot.signed.agencies:
+    for each in snapshot.document.agencies:  # with a gateway's wrap keys of the day
         known = [key.kid for key in each.keys] if member == "kid" else [row.sha256 for row in each.certificates]
         if named in known:
             return {"agency": each.id, member: named}

@@ -231,7 +231,8 @@ class Tokens:
 
     def _opened(self, place: Place) -> Any:
         if place.token in self._refused:
-            raise self._refused[place.token]
+            # Without what was noted when it was raised before: asked each second, that would fill the memory.
+            raise self._refused[place.token].with_traceback(None)
         token = self._token(place)
         if place.token not in self._pins:
             self._pins[place.token] = self._pin(place.token).decode("utf-8", "replace")

@@ -151,6 +151,7 @@ def write_secret(path: Path, data: bytes) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
     try:
         with open(os.open(path, flags, 0o600), "wb") as file:  # noqa: PTH123 - a descriptor
+            give_to_owner(file.fileno(), path.parent)
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -160,6 +161,16 @@ def write_secret(path: Path, data: bytes) -> None:
         ) from None
     except OSError as error:
         raise _invalid(f"Expected to create {path}, found: {error.strerror}.", "Check the folder.") from None
+
+
+def give_to_owner(made: int | Path, folder: Path) -> None:
+    """What root makes, as from cron, is of whom the folder is: else the program that works there could not read it.
+
+    Raises OSError.
+    """
+    if os.geteuid() == 0:
+        owner = folder.stat()
+        os.chown(made, owner.st_uid, owner.st_gid)
 
 
 def destroy(path: Path) -> None:

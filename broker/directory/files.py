@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import mkstemp
 
+from broker.crypto.keyfile import give_to_owner
 from broker.errors import IntegrityError
 from schemas.problem import Code
 
@@ -19,6 +20,7 @@ def write_whole(path: Path, content: bytes, *, mode: int = 0o644) -> None:
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
+            give_to_owner(descriptor, path.parent)
             os.fchmod(descriptor, mode)
             file.flush()
             os.fsync(file.fileno())
@@ -57,6 +59,7 @@ def one_at_a_time(folder: Path) -> Iterator[None]:
     """Hold the folder against other processes (flock on `.lock` in it); waits for whoever holds it."""
     descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
+        give_to_owner(descriptor, folder)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:

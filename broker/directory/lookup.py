@@ -53,7 +53,8 @@ class Snapshot:
             both = f"{self.ref.hash} {self.denied}".encode()
             self.standing = DirectoryRef(version=document.version, hash=b64u(hashlib.sha384(both).digest()))
         self._agencies = {agency.id: agency for agency in document.agencies}
-        self._keys = {key.kid: (agency, key) for agency in document.agencies for key in agency.keys}
+        # By agency, for a gateway's role may name another's wrap key: that must not take it from its owner.
+        self._keys = {(agency.id, key.kid): key for agency in document.agencies for key in agency.keys}
         self._certificates = {
             each.sha256: (agency, each) for agency in document.agencies for each in agency.certificates
         }
@@ -91,11 +92,9 @@ class Snapshot:
         Raises:
             SignatureError: code `key-unknown`; one sentence for every reason, so that nothing is learnt by asking.
         """
-        owner, key = self._keys.get(kid, (None, None))
+        key = self._keys.get((agency, kid))
         if (
-            owner is None
-            or key is None
-            or owner.id != agency
+            key is None
             or key.use is not use
             or key.state is not KeyState.ACTIVE
             or not key.not_before <= at < key.not_after

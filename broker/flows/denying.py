@@ -47,12 +47,16 @@ class Keeper(Protocol):
 
 
 class PutDenyList:
-    """Who calls does not count, for the list's own signatures do: it only keeps strangers off. One at a time."""
+    """Who calls does not count, for the list's own signatures do: it only keeps strangers off. One at a time.
+
+    Also reading one is work of a tenth of a second, which must not stand in the way of everybody else's packets.
+    """
 
     def __init__(self, in_force: InForce, keeper: Keeper) -> None:
         self._in_force = in_force
         self._keeper = keeper
         self._one = asyncio.Lock()
+        self._reading = asyncio.Lock()
 
     async def __call__(self, caller: Caller, raw: bytes) -> tuple[DenyStanding, bool]:
         """Where the list stands once this gateway goes by it, and whether it was not there before.
@@ -68,7 +72,8 @@ class PutDenyList:
                 f"Expected a signed deny list of at most {MOST_BYTES} bytes, found more.",
                 advice="Have the countries lift what it says in a new version of the directory, then sign it anew.",
             )
-        made = _read(raw)
+        async with self._reading:
+            made = await asyncio.to_thread(_read, raw)
         name = made.document.list
         _check_caller(caller, name)
         async with self._one:

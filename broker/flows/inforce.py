@@ -62,6 +62,8 @@ class InForce:
         self.audience = Audience(realm=directory.realm, gateway=gateway)
         self._view = self._view_of(directory.current())
         self._moved = asyncio.Event()
+        self._turn = asyncio.Lock()
+        self._begun = self._ended = 0
         self.trouble: str | None = None
         self.behind = False
         """Whether another gateway put in force what this one does not go by, or this one has not the keys to go by what
@@ -80,7 +82,19 @@ class InForce:
     async def poll(self) -> None:
         """Look for a newer directory and adopt it. A directory that does not verify changes nothing but `trouble`;
         where the others went on meanwhile, this gateway is `behind`.
+
+        Who asks at once shares one look, that begins after they asked: a packet may bring one about, and thousands
+        would stand in each other's way, the later look being overtaken by the earlier.
         """
+        wanted = self._begun + 1
+        async with self._turn:
+            if self._ended < wanted:
+                self._begun += 1
+                number = self._begun
+                await self._poll()
+                self._ended = number
+
+    async def _poll(self) -> None:
         try:
             snapshot = await asyncio.to_thread(self._directory.refresh)
             if snapshot is not self._view.snapshot:

@@ -30,7 +30,9 @@ async def target(request: Request, name: str) -> Response:
 async def deny(request: Request) -> Response:
     """201 where the list came into force now; 200 where that very version was in force before."""
     exchange = exchange_of(request)
-    standing, fresh = await exchange.services.deny(exchange.caller, await exchange.body.read())
+    raw = await exchange.body.read()
+    with exchange.lists.taken(exchange.caller.agency.id):
+        standing, fresh = await exchange.services.deny(exchange.caller, raw)
     return json_answer(standing.canonical(), 201 if fresh else 200)
 
 

@@ -25,6 +25,7 @@ class Exchange:
     buckets: Buckets
     seats: Seats
     questions: Seats
+    lists: Seats
     caller: Caller
     again: Callable[[], Caller]
     body: Body

@@ -66,6 +66,7 @@ class Guard:
         self._questions = Seats(
             limits.questions, "outcomes and watches asked for at once", "Wait for the answer to one before the next."
         )
+        self._lists = Seats(limits.lists, "deny lists handed in at once", "Wait for the answer to one before the next.")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -105,6 +106,7 @@ class Guard:
             buckets=self._buckets,
             seats=self._seats,
             questions=self._questions,
+            lists=self._lists,
             caller=run.caller,
             again=lambda: services.identify(der),
             body=run.body,

@@ -21,7 +21,7 @@ class Limits:
     linger_seconds: how long the rest of a refused body is read and thrown away, so that the answer arrives.
     rate, burst: requests per second and agency; a batch counts as many as it has lines. seats: long polls, streams and
     batches open at once per agency. questions: outcomes and watches at once per agency, each of which reads thousands
-    of entries.
+    of entries. lists: deny lists that an agency hands in at once.
     batch_lines, batch_bytes: of one batch. batch_seconds: how long the gateway waits for a batch's bytes, all in all.
     batch_share: packets of one batch in the gateway's hands at once.
     connections: open at once. share: those of one client certificate, so that no agency takes them all.
@@ -44,6 +44,7 @@ class Limits:
     burst: float = 400.0
     seats: int = 64
     questions: int = 2
+    lists: int = 4
     connections: int = 4096
     share: int = 512
     batch_lines: int = 1000

@@ -174,7 +174,7 @@ class Client(Lookups, Deriving):
             # Keys or agencies changed since it was sealed. Nothing was accepted: once more, under its id.
             options["id"] = made.header.id
             again = self.seal(kind, to=to, payload=payload, handling=handling, **options)
-            if not newer and again.header.to == made.header.to:
+            if not newer and _keys(again) == _keys(made):
                 raise
         return self.post(again.raw)
 
@@ -210,7 +210,7 @@ class Client(Lookups, Deriving):
         found = self.post_many([each.raw for each in made])
         stale = [n for n, each in enumerate(found) if isinstance(each, SetuError) and each.code in STALE]
         again = {n: self.seal(kind, to=to, payload=items[n], handling=handling, **options) for n in stale}
-        again = {n: each for n, each in again.items() if each.header.to != made[n].header.to}
+        again = {n: each for n, each in again.items() if _keys(each) != _keys(made[n])}
         for n, outcome in zip(again, self.post_many([each.raw for each in again.values()]), strict=True):
             found[n] = outcome
         return found
@@ -337,3 +337,8 @@ class Client(Lookups, Deriving):
     def acknowledge(self, packet: AckPacket, event: AckEvent, reason: Code | None = None) -> Receipt:
         """Sign and post an acknowledgement; see `Received.acknowledge`."""
         return self._poster.acknowledge(packet, event, reason)
+
+
+def _keys(made: Sealed) -> tuple[Any, ...]:
+    """To whose keys it is sealed, and by which it is signed."""
+    return made.header.to, made.header.sig

@@ -255,8 +255,16 @@ class FakePublished(Scripted):
 
 
 class FakeDeny(Scripted):
+    """`before`: awaited before the answer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.before: Callable[[], Any] | None = None
+
     async def __call__(self, caller: Caller, raw: bytes) -> tuple[DenyStanding, bool]:
         self.called(caller.agency.id, raw)
+        if self.before is not None:
+            await self.before()
         return DenyStanding(list="USA", version=2, serial=0, hash=DIGEST, expires=0), True
 
 

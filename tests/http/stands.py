@@ -16,11 +16,12 @@ from broker.cli.keyring import write_agency_keys
 from broker.cli.realm import Enrolled, Member, document
 from broker.config import AgencySettings, load
 from broker.crypto.certificates import Authority, directory_row
+from broker.directory.deny import read_list
 from broker.envelope.acknowledge import Statement, acknowledge
 from broker.gateway.describe.callers import READERS, Stand
 from schemas import registry
 from schemas.canonical import parse
-from schemas.deny import DenyList, SignedDenyList
+from schemas.deny import SignedDenyList
 from schemas.directory import AgencyState, Role
 from schemas.evidence import AckEvent, AckPacket
 from schemas.packet import MEDIA_TYPE, Audience
@@ -121,7 +122,7 @@ class Standing(Live):
         settings = self.deployment.gateway()
         signers = deny_signers(settings.at(settings.paths.realm_keys), name)
         made = sign_next(local_directory(settings).current(), name, signers)
-        return SignedDenyList(metadata=parse(made.metadata), document=DenyList.from_json(made.document)).canonical()
+        return SignedDenyList(metadata=parse(made.metadata), document=read_list(made.document, name)).canonical()
 
     def close(self):
         self._unjudging[AGENCY[Stand.AUDITOR]].close()

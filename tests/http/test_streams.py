@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 
 import httpx
@@ -16,7 +17,7 @@ from schemas.packet import Packet
 from tests.builders import Realm
 from tests.fakes.flows import DIGEST, RECEIPT, Fakes
 from tests.http.conftest import Site
-from tests.http.harness import QUICK, Pki, gateway, head
+from tests.http.harness import QUICK, Pki, gateway, head, post
 
 TOPIC = "/v1/topics/setu.us-dea.tip"
 GONE = Tombstone(index=3, digest=DIGEST, gone="purged")
@@ -174,6 +175,29 @@ def test_an_agency_asks_two_long_questions_at_once(site: Site) -> None:
         done.set()
         assert one.recv(100).startswith(b"HTTP/1.1 200")
     assert site.gateway.wire.ask(site.dea, head("GET", "/v1/watch/precursors")).status == 200
+
+
+def test_an_agency_hands_in_four_deny_lists_at_once(site: Site) -> None:
+    """Each is a megabyte to read and to verify, and all agencies' come one after the other."""
+    asked, done = (
+        post(b"{}", "/v1/directory/deny", {"content-type": "application/json"}, close=False),
+        threading.Event(),
+    )
+
+    async def long() -> None:
+        await asyncio.to_thread(done.wait, 20)
+
+    site.fakes.deny.before = long
+    with ExitStack() as stack:
+        for _ in range(4):
+            stack.enter_context(site.gateway.wire.connected(site.dea)).sendall(asked)
+        wait_for(lambda: len(site.fakes.deny.calls) == 4)
+        refused = site.gateway.wire.ask(
+            site.dea, post(b"{}", "/v1/directory/deny", {"content-type": "application/json"})
+        )
+        assert (refused.status, refused.code) == (429, "rate-limited")
+        done.set()
+    site.fakes.deny.before = None
 
 
 def rendered(site: Site) -> str:

@@ -1,5 +1,6 @@
 """The next certificate of a server, put in place while the one before it is in use."""
 
+import os
 import shutil
 import stat
 
@@ -45,6 +46,13 @@ def test_the_next_is_for_the_same_names_with_another_key(place):
     assert common_name(pem_to_der(pem)) == "in-setu.g2"
     assert stat.S_IMODE(place.key.stat().st_mode) == 0o600
     assert sorted(files(place)) == ["server.key", "server.pem"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_what_root_puts_in_place_is_whose_the_folder_is(place):
+    os.chown(place.certificate.parent, 12_345, 12_345)
+    issue_next(place, AUTHORITY, now=NOW, days=60)
+    assert {path.stat().st_uid for path in (place.certificate, place.key)} == {12_345}
 
 
 def test_a_host_that_the_settings_name_comes_in(place):

@@ -14,8 +14,9 @@ from broker.config import GatewaySettings, load
 from broker.crypto.keyfile import destroy, read_key, write_secret
 from broker.crypto.keystore import KeyStore
 from broker.crypto.sealing import Passphrase, is_sealed, seal, seal_like, unseal
-from broker.errors import IntegrityError
+from broker.errors import IntegrityError, SignatureError
 from schemas.directory import KeyUse
+from schemas.wrap import MAX_KEYS
 
 DAY = 86_400
 
@@ -150,7 +151,61 @@ def test_what_cannot_be_put_in_force_is_not_in_force(site):
     with pytest.raises(IntegrityError, match="signed by 1/2 keys"):
         make_key(site.settings, now=site.now)
     assert site.rows() == before
-    assert len(site.held()) == 2, "the private half was written first"
+    assert site.held() == {row.kid for row in before}, "the private half, which was written first, is gone again"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+@pytest.mark.parametrize("lost", [pytest.param(False, id="beside-others"), pytest.param(True, id="the-folder-is-lost")])
+def test_what_root_makes_as_from_cron_the_gateway_can_read(site, lost):
+    owner, home = 12_345, site.folder.parent
+    for path in (home, site.folder):
+        os.chown(path, owner, owner)
+    if lost:
+        shutil.rmtree(site.folder)
+    made = make_key(site.settings, now=site.now).key
+    for path in (site.folder, site.folder / ".lock", key_path(site.folder, made.kid)):
+        assert (path.stat().st_uid, path.stat().st_gid) == (owner, owner), path
+
+
+def test_a_folder_that_cannot_be_written_to_is_said_and_keeps_no_gateway_from_starting(site):
+    shutil.rmtree(site.folder)
+    site.folder.write_text("no folder")
+    site.pass_time(2 * DAY)
+    with pytest.raises(IntegrityError, match="Expected to write a wrap key"):
+        site.make()
+
+
+def test_too_many_leave_no_private_halves_behind(site):
+    for _ in range(MAX_KEYS - 1):
+        make_key(site.settings, now=site.now)
+    before = site.held()
+    with pytest.raises(IntegrityError, match="fewer than 64"):
+        make_key(site.settings, now=site.now)
+    assert site.held() == before
+
+
+def test_a_clock_that_went_ahead_and_came_back_leaves_no_gap(site):
+    """Those before it were destroyed, and what was made is not good yet."""
+    site.pass_time(10 * DAY)
+    ahead = site.make().key
+    site.destroy()
+    site.now.at -= 10 * DAY
+    with pytest.raises(SignatureError):
+        site.snapshot().wrap_key("in-setu", int(site.now()))
+    made = site.make().key
+    assert site.snapshot().wrap_key("in-setu", int(site.now())).kid == made.kid != ahead.kid
+    assert site.make() is None
+    assert site.destroy() == []
+
+
+def test_one_that_cannot_be_destroyed_keeps_no_other(site):
+    (first,) = site.held()
+    bad = key_path(site.folder, "-" * 43)
+    bad.symlink_to(key_path(site.folder, first).name)
+    site.pass_time(3 * DAY)
+    with pytest.raises(IntegrityError, match="Expected to destroy"):
+        site.destroy()
+    assert not key_path(site.folder, first).exists()
 
 
 def test_without_the_roles_keys_nothing_is_made_and_ended_ones_are_destroyed(site):
@@ -181,6 +236,27 @@ def test_a_file_that_is_no_key_keeps_the_others_from_nothing(site):
     bad.chmod(0o600)
     ring = WrapRing({}, site.folder, KeyStore())
     with pytest.raises(IntegrityError, match="key file"):
+        ring.look()
+    assert ring[first].public.kid == first
+    assert "y" * 43 not in ring
+
+
+def test_a_key_under_anothers_name_is_not_taken_for_it(site):
+    (first,) = site.held()
+    shutil.copy(key_path(site.folder, first), key_path(site.folder, "y" * 43))
+    ring = WrapRing({}, site.folder, KeyStore())
+    with pytest.raises(IntegrityError, match="that it is named by"):
+        ring.look()
+    assert set(ring) == {first}
+
+
+def test_what_is_held_stays_where_the_folder_cannot_be_read(site):
+    ring = WrapRing({}, site.folder, KeyStore())
+    (first,) = site.held()
+    ring.look()
+    site.folder.rename(site.folder.with_name("away"))
+    site.folder.write_text("no folder")
+    with pytest.raises(IntegrityError, match="Expected to read the folder of wrap keys"):
         ring.look()
     assert ring[first].public.kid == first
     assert "y" * 43 not in ring

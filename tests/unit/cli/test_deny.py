@@ -65,6 +65,19 @@ def test_a_key_and_a_certificate_alone(setu, own, keys):
     assert found.keys[0].compromised_since == 1_769_817_600
 
 
+def test_a_gateways_wrap_key_of_the_day_as_rotate_wrap_names_it(setu, own, keys):
+    """The way of rotate.md where one is in the wrong hands."""
+    made = setu("rotate", "wrap", "--config", own.config, "--json").json()
+    for named in (made["kid"], made["fingerprint"]):
+        said = setu("deny", "add", "operator", "--kid", named, "--keys", keys, "--config", own.config)
+        assert said.status == 0, said.err
+    rows = local_directory(own.gateway()).current().agency("in-setu").keys
+    assert {row.kid for row in rows if row.state == "revoked"} == {made["kid"]}
+    assert setu("rotate", "wrap", "--config", own.config).status == 0
+    rows = local_directory(own.gateway()).current().agency("in-setu").keys
+    assert {row.kid for row in rows if row.state == "revoked"} == {made["kid"]}
+
+
 def test_fingerprints_as_other_programs_write_them(setu, own, keys):
     """`openssl x509 -fingerprint` has colons and capitals, `setu keys list` blanks."""
     row = local_directory(own.gateway()).current().agency("in-ncb")

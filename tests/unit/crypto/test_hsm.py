@@ -91,10 +91,13 @@ def test_a_pin_that_was_refused_is_not_tried_again(hsm):
     """Else a gateway that asks each second locks the token."""
     asked = []
     tokens = Tokens(hsm.module, lambda token: asked.append(token) or b"no-such-pin")
+    depths = []
     for _ in range(5):
-        with pytest.raises(IntegrityError, match="PinIncorrect"):
+        with pytest.raises(IntegrityError, match="PinIncorrect") as refused:
             tokens.generate("Ed25519", TOKEN, "a")
+        depths.append(len(refused.traceback))
     assert asked == ["setu"]
+    assert len(set(depths[1:])) == 1, "what is raised again and again does not grow"
     assert hsm.opened().generate("Ed25519", TOKEN, "a")
 
 

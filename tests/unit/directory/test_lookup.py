@@ -5,9 +5,12 @@ from typing import Any
 
 import pytest
 
+from broker.directory.lookup import Snapshot
+from broker.directory.wrap import GatewayKeys
 from broker.errors import IntegrityError, PacketError, SignatureError
 from schemas.directory import KeyUse, Role
 from schemas.problem import Code
+from schemas.wrap import WrapKeys
 from tests.builders import GATEWAY, NOW, ORIGIN, Realm, key_row, private_key
 
 REALM = Realm()
@@ -35,6 +38,17 @@ def test_a_key_is_valid_from_its_first_second_up_to_its_last(at: int, held: bool
     else:
         with pytest.raises(SignatureError):
             snapshot.key(KID, agency="us-dea", use=KeyUse.SIGN, at=at)
+
+
+def test_a_gateway_that_names_anothers_wrap_key_takes_nothing_from_it() -> None:
+    row = key_row(private_key("HPKE-9-KE", "the day's"), KeyUse.WRAP, not_before=NOW, not_after=NOW + 100)
+    roles = [
+        GatewayKeys(each, 1, NOW + 100, WrapKeys(realm=REALM.realm, gateway=each, keys=(row,)))
+        for each in (GATEWAY, "us-dea")
+    ]
+    snapshot = Snapshot(REALM.directory, raw=b"{}", realm=REALM.realm, gateways=roles)
+    for each in (GATEWAY, "us-dea"):  # whichever the directory names last
+        assert snapshot.key(row.kid, agency=each, use=KeyUse.WRAP, at=NOW) == row
 
 
 UNKNOWN = [

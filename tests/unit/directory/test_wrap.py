@@ -1,20 +1,22 @@
 """A gateway's wrap keys over a real repository: who signs them, what they may say, and how they stand in the directory."""
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tuf.api.metadata import MetaFile, Snapshot, Targets
 
 from broker.crypto.keys import PrivateKey, thumbprint
 from broker.directory.tuf import RemoteDirectory
-from broker.directory.tuf_delegated import Delegates
+from broker.directory.tuf_delegated import Delegates, delegations_for
 from broker.directory.tuf_repository import cosign
-from broker.directory.tuf_signed import SignedTarget, sign_target
+from broker.directory.tuf_signed import DelegatedReader, SignedTarget, sign_target
 from broker.directory.wrap import LONGEST, check_wrap_keys, read_wrap_keys
-from broker.errors import IntegrityError, SignatureError
+from broker.errors import IntegrityError, NotFoundError, SignatureError
 from schemas.canonical import b64u, canonical
 from schemas.directory import Directory, Key, KeyState, KeyUse
 from schemas.wrap import MAX_KEYS, WrapKeys
@@ -279,3 +281,17 @@ def test_whatever_is_changed_it_is_refused_or_another_sound_document(place: tupl
 def test_bytes_that_are_no_document_are_refused(raw: bytes) -> None:
     with pytest.raises(IntegrityError):
         read_wrap_keys(raw, GATEWAY)
+
+
+def test_what_the_operator_says_of_its_size_makes_no_reader_read_more(tmp_path: Path) -> None:
+    asked = []
+
+    def load(name: str, most: int) -> bytes:
+        asked.append(most)
+        raise NotFoundError
+
+    until = datetime.fromtimestamp(NOW, UTC)
+    targets = Targets(1, None, until, {}, delegations_for(ROLE_KEYS))
+    snapshot = Snapshot(1, None, until, {f"{ROLE}.json": MetaFile(2, length=10**12)})
+    (found,) = DelegatedReader(load, tmp_path).read(targets, snapshot)
+    assert (found.raw, asked) == (None, [1_000_000])

@@ -111,6 +111,17 @@ async def test_what_is_no_list(gateway, put_list, keeper, raw, code):
     assert keeper.kept == []
 
 
+async def test_that_one_is_long_keeps_nobody_else_waiting(gateway, put_list):
+    raw = canonical({"v": "setu1.signed-deny", "metadata": {"a": [{"b": n} for n in range(80_000)]}, "document": {}})
+    asked = asyncio.create_task(put_list(caller(gateway, "us-dea"), raw))
+    turns = 0
+    while not asked.done():
+        await asyncio.sleep(0.001)
+        turns += 1
+    assert isinstance(asked.exception(), SetuError)
+    assert turns > 3, "the event loop went on meanwhile"
+
+
 async def test_one_at_a_time(gateway, put_list, keeper):
     who = caller(gateway, "us-dea")
     await asyncio.gather(*(put_list(who, signed(gateway, version=2 + n)) for n in range(5)))

@@ -1,6 +1,9 @@
 """Keys that change while packets are on their way: what the gateway does not know yet, and what it does not hold yet."""
 
+import asyncio
 import json
+import threading
+import time
 
 import pytest
 
@@ -73,6 +76,65 @@ async def test_a_key_that_no_directory_has_is_refused_and_recorded_once(gateway)
             await ask(gateway.caller("in-ncb"), stranger.raw)
         assert refused.value.code is Code.RECIPIENT_UNKNOWN
     assert [each["code"] for each in gateway.entries("refused")] == ["recipient-unknown"]
+
+
+async def test_a_flood_of_unknown_kids_shares_its_looks_for_a_newer_directory(gateway):
+    looks, refresh = [], gateway.directory.refresh
+
+    def slowly():
+        looks.append("begun")
+        time.sleep(0.02)
+        assert looks.pop() == "begun", "one at a time"
+        counted.append(1)
+        return refresh()
+
+    counted = []
+    gateway.directory.refresh = slowly
+    stranger = private_key("HPKE-9-KE", "nobody's")
+    raws = [sealed_to(gateway, stranger).raw for _ in range(12)]
+    found = await asyncio.gather(
+        *(gateway.submit.check(gateway.caller("in-ncb"), raw) for raw in raws), return_exceptions=True
+    )
+    assert {each.code for each in found} == {Code.RECIPIENT_UNKNOWN}
+    assert len(counted) < len(raws) / 2
+
+
+async def test_who_asks_during_a_look_gets_one_that_began_after_that(gateway):
+    refresh, going, go = gateway.directory.refresh, threading.Event(), threading.Event()
+
+    def held():
+        found = refresh()
+        going.set()
+        go.wait(10)
+        return found
+
+    gateway.directory.refresh = held
+    first = asyncio.create_task(gateway.in_force.poll())
+    await asyncio.to_thread(going.wait, 10)
+    publish_next(gateway)
+    second = asyncio.create_task(gateway.submit(gateway.caller("in-ncb"), sealed_to(gateway, NEW).raw))
+    await asyncio.sleep(0.05)
+    go.set()
+    assert (await second).fresh
+    await first
+
+
+async def test_a_look_that_is_given_up_is_nobody_elses_answer(gateway):
+    refresh, going, go = gateway.directory.refresh, threading.Event(), threading.Event()
+
+    def held():
+        going.set()
+        go.wait(10)
+        return refresh()
+
+    gateway.directory.refresh = held
+    one, other = (asyncio.create_task(gateway.in_force.poll()) for _ in range(2))
+    await asyncio.to_thread(going.wait, 10)
+    publish_next(gateway)
+    one.cancel()
+    go.set()
+    await other
+    assert gateway.in_force.view().snapshot.ref.version == 2
 
 
 async def test_new_signing_keys_are_looked_for_too(gateway):

@@ -109,6 +109,18 @@ def test_a_packet_sealed_by_a_directory_that_is_over_is_sealed_once_more_under_i
     assert len(gateway.packets) == 1
 
 
+def test_of_many_too():
+    gateway = SimulatedGateway()
+    client, directory = stale(gateway, "in-ncb")
+    client.seal("tip", to="us-dea", payload=TIP, handling=HANDLING)
+    after = rotated(gateway, "in-ncb")
+    directory.published.append(after.snapshot)
+    gateway.realm = after
+    found = client.send_many("tip", to="us-dea", payloads=[TIP] * 2, handling=HANDLING)
+    assert [type(each).__name__ for each in found] == ["Sent"] * 2
+    assert len(gateway.packets) == 2
+
+
 def test_where_nothing_is_newer_the_refusal_stands():
     gateway = SimulatedGateway()
     client, _ = stale(gateway, "in-ncb")
