@@ -13,7 +13,7 @@ from broker.assembly.keys import keys_in
 from broker.assembly.keystore import keystore
 from broker.assembly.realm import local_directory, operator_keys
 from broker.config import GatewaySettings
-from broker.crypto.keyfile import destroy, key_bytes, sync, write_secret
+from broker.crypto.keyfile import GOING, about_key, destroy, key_bytes, write_at_once
 from broker.crypto.keys import PrivateKey, PublicKey, generate
 from broker.crypto.keystore import KeyStore
 from broker.crypto.suites import SUITES
@@ -35,7 +35,7 @@ BACKDATED = 300
 """Seconds before now from which a key is good: clocks differ a little."""
 
 _PATTERN = "wrap-*.key"
-_OWN = re.compile(r"wrap-[A-Za-z0-9_-]{43}\.key|\.wrap-[A-Za-z0-9_-]{43}\.key\.part")
+_OWN = re.compile(r"wrap-[A-Za-z0-9_-]{43}\.key|\.wrap-[A-Za-z0-9_-]{43}\.key\.(?:part|going)")
 """What is destroyed here: nothing else, whatever folder the settings name."""
 
 
@@ -181,7 +181,7 @@ def destroy_ended(settings: GatewaySettings, snapshot: Snapshot, *, now: Clock =
     for path in sorted(each for each in folder.glob("*") if _OWN.fullmatch(each.name)):
         with suppress(FileNotFoundError):
             end = ends.get(kid_of(path), path.stat().st_mtime + limits.valid)
-            if end + limits.kept <= now():
+            if path.name.endswith(GOING) or end + limits.kept <= now():
                 destroy(path)
                 gone.append(kid_of(path))
     return gone
@@ -194,14 +194,9 @@ def _due(held: GatewayKeys, now: float, every: float) -> bool:
 def _keep(settings: GatewaySettings, folder: Path, key: PrivateKey, random: Random) -> None:
     """As the others are kept: sealed where the log's keys are."""
     plain = key_bytes(key, KeyUse.WRAP)
-    about = {"form": "setu1.key", "alg": key.alg, "use": str(KeyUse.WRAP), "kid": key.public.kid}
     others = keystore().paths(settings.at(settings.paths.keys), "log-*.key")
-    kept = keystore().like(others[0], plain, about, random) if others else plain
-    path = key_path(folder, key.public.kid)
-    beside = path.with_name(f".{path.name}.part")
-    write_secret(beside, kept)
-    beside.replace(path)
-    sync(folder)
+    kept = keystore().like(others[0], plain, about_key(key, KeyUse.WRAP), random) if others else plain
+    write_at_once(key_path(folder, key.public.kid), kept)
 
 
 def _row(key: PublicKey, begins: int, ends: int) -> Key:

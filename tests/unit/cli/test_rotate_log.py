@@ -8,17 +8,18 @@ import pytest
 
 from broker.assembly.keys import keys_in, log_pairs_of
 from broker.assembly.realm import local_directory
-from broker.cli.log_files import destroy_ended, make_pair
+from broker.cli.log_files import destroy_ended, make_pair, staged
 from broker.cli.served import free_port
 from broker.cli.signed_by import of_head
 from broker.cli.trust import trusting
-from broker.crypto.keyfile import destroy
+from broker.crypto.keyfile import write_key
 from broker.crypto.keystore import KeyStore
+from broker.crypto.place import Place
 from broker.crypto.sealing import is_sealed
 from broker.directory.check import check_document
 from broker.directory.logs import replaced, row_of
 from broker.errors import IntegrityError
-from broker.merkle.note import judged
+from broker.merkle.note import LogSigner, judged
 from broker.merkle.proof import inclusion_path
 from broker.merkle.receipt import make_receipt
 from broker.merkle.tree import leaf_hash
@@ -99,6 +100,31 @@ def test_a_compromise_in_the_middle_of_a_rotation(setu, quiet):
     rotated(setu, quiet, "--compromised", "--size", "7")
     assert [each.size for each in row(quiet).pairs] == [None, 7, 7]
     assert files(quiet) == {"log-ed25519-3.key", "log-mldsa44-3.key", "cursor-1.key", "cursor-2.key"}
+
+
+def test_what_was_stopped_before_the_old_pair_was_destroyed_is_ended_and_compromises_nobody_else(setu, quiet):
+    kept = {name: (quiet.path / "keys" / name).read_bytes() for name in FIRST}
+    rotated(setu, quiet, "--compromised")
+    for name, raw in kept.items():
+        (quiet.path / "keys" / name).write_bytes(raw)
+        (quiet.path / "keys" / name).chmod(0o600)
+    again = setu("rotate", "log", "--config", quiet.config, "--compromised")
+    assert (again.status, "setu rotate log --finish" in again.err) == (1, True), again.err
+    assert log_keys(quiet) == [REVOKED] * 2 + [ACTIVE] * 2
+    assert len(rotated(setu, quiet, "--finish")["destroyed"]) == 2
+    assert files(quiet) == SECOND | {"cursor-1.key"}
+
+
+def test_a_deployment_starts_and_ends_it_where_destroying_was_stopped(setu, quiet):
+    keys = quiet.path / "keys"
+    rotated(setu, quiet)
+    kept = (keys / "log-ed25519.key").read_bytes()
+    rotated(setu, quiet, "--finish")
+    (keys / ".log-ed25519.key.going").write_bytes(kept)
+    (keys / ".log-mldsa44.key.going").write_bytes(bytes(100))
+    assert len(log_pairs_of(keys_in(keys), row(quiet))) == 1
+    rotated(setu, quiet, "--finish")
+    assert not list(keys.glob("*.going"))
 
 
 def test_countries_sign_each_step(setu, quiet, tmp_path):
@@ -196,16 +222,6 @@ def test_a_sealed_pair_is_followed_by_a_sealed_one(setu, quiet, tmp_path, monkey
     assert all(is_sealed((quiet.path / "keys" / name).read_bytes()) for name in SECOND | {"cursor-1.key"})
 
 
-def test_a_destroyed_file_is_written_over_before_it_goes(tmp_path):
-    path = tmp_path / "x.key"
-    path.write_bytes(b"secret")
-    (tmp_path / "other").hardlink_to(path)
-    destroy(path)
-    assert (path.exists(), (tmp_path / "other").read_bytes()) == (False, bytes(6))
-    with pytest.raises(IntegrityError, match="No such file"):
-        destroy(path)
-
-
 def test_a_pair_that_stands_in_a_row_already_makes_no_sound_document(quiet):
     document, gateway = current(quiet), quiet.gateway().gateway
     (pair,) = log_pairs_of(keys_in(quiet.path / "keys"), row(quiet))
@@ -226,6 +242,22 @@ def test_a_credential_is_left_to_its_unit(quiet, tmp_path):
     )
     found = destroy_ended(keys, after, held)
     assert (found.destroyed, sorted(found.granted)) == ([], sorted(granted.iterdir()))
+    assert files(quiet) == SECOND | {"cursor-1.key"}
+
+
+def test_a_pair_of_which_one_is_in_an_hsm_is_followed_by_such_a_pair(quiet, hsm):
+    keys, tokens = quiet.path / "keys", hsm.opened()
+    held, path = KeyStore(tokens=lambda: tokens), keys / "log-ed25519.key"
+    path.unlink()
+    write_key(path, tokens.generate("Ed25519", Place("setu"), "in-setu/log-ed25519"), "log")
+    pair = LogSigner(row(quiet).origin, held.key(path), held.key(keys / "log-mldsa44.key")).pair
+    log = row(quiet).model_copy(update={"ed25519": pair.ed25519})
+    new = make_pair(keys, log, os.urandom, held)
+    assert held.place(keys / "log-ed25519-2.key").object == "in-setu/log-ed25519-2"
+    assert new.pair == staged(keys, log, held).pair
+    after = log.model_copy(update={"former": (pair.model_copy(update={"size": 0}),), **new.pair.to_object()})
+    found = destroy_ended(keys, after, held)
+    assert [each.partition(";id=")[0] for each in found.in_hsm] == ["pkcs11:token=setu;object=in-setu%2Flog-ed25519"]
     assert files(quiet) == SECOND | {"cursor-1.key"}
 
 
