@@ -261,6 +261,33 @@ def test_a_pair_of_which_one_is_in_an_hsm_is_followed_by_such_a_pair(quiet, hsm)
     assert files(quiet) == SECOND | {"cursor-1.key"}
 
 
+def test_a_document_by_which_receipts_would_be_void_is_not_put_in_force(setu, quiet, tmp_path):
+    rotated(setu, quiet)
+    document = current(quiet).to_object()
+    document["version"] += 1
+    del document["logs"][0]["former"]
+    path = tmp_path / "forgotten.json"
+    path.write_bytes(canonical(document))
+    said = setu("directory", "publish", path, "--config", quiet.config)
+    assert (said.status, "without a pair of keys that it had" in said.err) == (1, True), said.err
+    assert len(row(quiet).pairs) == 2
+
+
+def test_a_pair_that_signs_is_no_key_to_retire(setu, quiet):
+    gateway = quiet.gateway().gateway
+    kid = next(
+        key.kid for each in current(quiet).agencies if each.id == gateway for key in each.keys if key.use == "log"
+    )
+    since = ("--compromised-since", "2026-01-01T00:00:00Z")
+    for words in ((), since):
+        said = setu("directory", "retire", gateway, "--kid", kid, *words, "--config", quiet.config)
+        assert (said.status, "setu rotate log" in said.err) == (1, True), said.err
+    rotated(setu, quiet)
+    rotated(setu, quiet, "--finish")
+    assert setu("directory", "retire", gateway, "--kid", kid, *since, "--config", quiet.config).status == 0
+    assert REVOKED in log_keys(quiet)
+
+
 def test_a_process_that_is_named_must_be_there(setu, quiet):
     nobody = f"127.0.0.1:{free_port()}"
     found = setu("rotate", "log", "--config", quiet.config, "--ask", nobody, "--patience", "0.2")
