@@ -209,6 +209,18 @@ def test_whoever_took_a_former_pair_signs_no_larger_log(setu, quiet, tmp_path):
         assert "compromised" in of_head(thief.sign(1, leaves[0]).decode(), trust)["doubt"]
 
 
+def test_what_a_sound_pair_signed_too_is_not_in_doubt(setu, quiet):
+    """Two pairs sign, then the newer one is compromised."""
+    rotated(setu, quiet)
+    newer, older = log_pairs_of(keys_in(quiet.path / "keys"), row(quiet))
+    rotated(setu, quiet, "--compromised", "--size", "5")
+    alone = newer.sign(3, bytes(32)).decode()
+    both = alone + older.sign(3, bytes(32)).decode().partition("\n\n")[2]
+    with trusting(config=quiet.config) as trust:
+        assert "doubt" in of_head(alone, trust)
+        assert "doubt" not in of_head(both, trust)
+
+
 def test_a_sealed_pair_is_followed_by_a_sealed_one(setu, quiet, tmp_path, monkeypatch):
     with closing((tmp_path / "passphrase").open("w+b")) as file:
         file.write(b"six words drawn by dice\n")
