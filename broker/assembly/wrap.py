@@ -151,9 +151,6 @@ def make_key(
         secrets = settings.at(settings.paths.realm_keys)
         signers = [key for use, key in keys_in(secrets) if use == role]
         operator = Operator(*operator_keys(secrets))
-        key = generate(SUITES[snapshot.suite].wrap, random)
-        _keep(settings, folder, key, random)
-        row = _row(key.public, moment - BACKDATED, moment + settings.wrap_keys.valid)
         rows = [each for each in held.keys if each.not_after + settings.wrap_keys.valid > moment]
         if len(rows) >= MAX_KEYS:
             raise IntegrityError(
@@ -161,6 +158,9 @@ def make_key(
                 f"Expected fewer than {MAX_KEYS} wrap keys in their dates, found {len(rows)}.",
                 advice="Wait until the oldest have ended.",
             )
+        key = generate(SUITES[snapshot.suite].wrap, random)
+        _keep(settings, folder, key, random)
+        row = _row(key.public, moment - BACKDATED, moment + settings.wrap_keys.valid)
         document = WrapKeys(realm=snapshot.realm, gateway=settings.gateway, keys=(*rows, row))
         repository = Repository(settings.at(settings.paths.directory), now)
         version = repository.newest(role) + 1

@@ -69,6 +69,8 @@ def request(
         )
     now = int(time.time())
     own = FolderKeys(settings.at(settings.keys), settings.agency)
+    if certificate or every:
+        keystore().read(settings.at(settings.certificate_key))  # before anything is made that is to be sealed like it
     present, made = own.signer(snapshot, now), _Making(settings, snapshot, row)
     wish = Wish(
         snapshot.realm,
@@ -200,7 +202,11 @@ class _Making:
 
 
 def write_free(out: Path) -> None:
-    """Raises IntegrityError (code `config-invalid`) where there is a file, before anything is made."""
+    """Before anything is made; raises IntegrityError (`config-invalid`) where there is a file, or no folder for it."""
+    if not out.parent.is_dir():
+        raise IntegrityError(
+            Code.CONFIG_INVALID, f"Expected the folder {out.parent}, found none.", advice="Make it, or name another."
+        )
     if out.exists():
         raise IntegrityError(Code.CONFIG_INVALID, f"Expected no file at {out}, found one.", advice="Name another file.")
 
