@@ -125,9 +125,9 @@ class _Step:
         if compromised and unfinished(self.keys, row):
             raise IntegrityError(
                 Code.CONFIG_INVALID,
-                "Expected no former pair of log keys here that signs no more, found one: a rotation was not ended, and "
-                "the pair in use is the one that it made.",
-                advice="End it first: setu rotate log --finish. Then, if the pair in use is in other hands too, this.",
+                "Expected no former pair of log keys here that signs no more, found one.",
+                advice="The rotation that made the pair in use was not ended: setu rotate log --finish. Run this again "
+                "only where the pair in use is in other hands, too.",
             )
         pair = staged(self.keys, row) or make_pair(self.keys, row, os.urandom)
         self._signed_with(pair.pair)
