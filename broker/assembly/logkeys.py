@@ -8,7 +8,7 @@ from broker.assembly.keys import CURSOR, cursor_key, keys_in, log_pairs_of
 from broker.assembly.keystore import keystore
 from broker.crypto.keys import SeedKey
 from broker.directory.lookup import Snapshot
-from broker.errors import IntegrityError, SetuError
+from broker.errors import SetuError
 from broker.merkle.note import LogSigner
 from broker.merkle.signers import LogSigners, id_of
 from schemas.directory import Log
@@ -57,7 +57,8 @@ class LogKeys:
         Raises:
             IntegrityError: code `config-invalid`; it makes a pair the current one that is not here, so this process
                 must not go by it; where others may, it signs nothing until it does. Code `directory-invalid`: it has no
-            row for this log.
+                row for this log.
+            UnavailableError: the token of one of its keys does not answer; as before.
         """
         log = snapshot.log(self._gateway)
         try:
@@ -65,9 +66,10 @@ class LogKeys:
                 self._stamp = self._now()
                 self.signers.take((*self._read(log), *self.signers.held))
             self.signers.widen(log)
-        except IntegrityError as error:
+        except SetuError as error:
+            # An HSM that does not answer, too: under the pair before alone it may sign what counts for nobody.
             if self._shared:
-                self.signers.withhold(error.advice)
+                self.signers.withhold(error.advice or error.message)
             raise
 
         def in_force() -> None:

@@ -9,6 +9,7 @@ from broker.assembly.keys import keys_in, pinned_root
 from broker.assembly.keystore import keystore
 from broker.config import GatewaySettings
 from broker.crypto.keys import PrivateKey, PublicKey
+from broker.directory.logs import dropped
 from broker.directory.tuf import LocalDirectory
 from broker.directory.tuf_drafts import CountryKeys, RealmKeys
 from broker.directory.tuf_held import Held, held_in
@@ -72,7 +73,16 @@ def publish_directory(
 
 
 def put_in_force(settings: GatewaySettings, document: Directory) -> None:
-    """Publish with the targets keys in the deployment, where the realm's keys are all in one place; as above."""
+    """Publish with the targets keys in the deployment, where the realm's keys are all in one place; as above. As in a
+    ceremony, a log loses none of its pairs of keys.
+    """
+    for fault in dropped(local_directory(settings).current().signed, document):
+        raise IntegrityError(
+            Code.DIRECTORY_INVALID,
+            f"Expected a version by which every receipt stays good, found {fault}.",
+            advice="Begin with the document in force (setu directory show --document); keys of a log are changed by "
+            "setu rotate log.",
+        )
     secrets = settings.at(settings.paths.realm_keys)
     signers = [key for use, key in keys_in(secrets) if use == "targets"]
     publish_directory(settings.at(settings.paths.directory), document, signers, operator_keys(secrets))

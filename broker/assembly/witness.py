@@ -93,8 +93,10 @@ async def _serve(
         if reread is None or (found := _pairs(await asyncio.to_thread(reread))) == held:
             return
         held = found
-        witness.go_by(found)
+        knows = await asyncio.to_thread(witness.go_by, found)
         log.info("log keys", pairs=", ".join(map(id_of, found)))
+        if not knows:
+            log.warning("the checkpoint held is under none of these log keys; keep the former ones until one is")
 
     looking = [
         asyncio.create_task(again(work, seconds))

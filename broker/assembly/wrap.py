@@ -14,7 +14,7 @@ from broker.assembly.keys import keys_in
 from broker.assembly.keystore import keystore
 from broker.assembly.realm import local_directory, operator_keys
 from broker.config import GatewaySettings
-from broker.crypto.keyfile import destroy, give_to_owner, key_bytes, sync, write_secret
+from broker.crypto.keyfile import GOING, about_key, destroy, give_to_owner, key_bytes, write_at_once
 from broker.crypto.keys import PrivateKey, PublicKey, generate
 from broker.crypto.keystore import KeyStore
 from broker.crypto.suites import SUITES
@@ -36,7 +36,7 @@ BACKDATED = 300
 """Seconds before now from which a key is good: clocks differ a little."""
 
 _PATTERN = "wrap-*.key"
-_OWN = re.compile(r"wrap-[A-Za-z0-9_-]{43}\.key|\.wrap-[A-Za-z0-9_-]{43}\.key\.part")
+_OWN = re.compile(r"wrap-[A-Za-z0-9_-]{43}\.key|\.wrap-[A-Za-z0-9_-]{43}\.key\.(?:part|going)")
 """What is destroyed here: nothing else, whatever folder the settings name."""
 
 
@@ -187,8 +187,6 @@ def _make_key(settings: GatewaySettings, folder: Path, *, only_due: bool, now: C
         secrets = settings.at(settings.paths.realm_keys)
         signers = [key for use, key in keys_in(secrets) if use == role]
         operator = Operator(*operator_keys(secrets))
-        key = generate(SUITES[snapshot.suite].wrap, random)
-        row = _row(key.public, moment - BACKDATED, moment + settings.wrap_keys.valid)
         rows = [each for each in held.keys if each.not_after + settings.wrap_keys.valid > moment]
         if len(rows) >= MAX_KEYS:
             raise IntegrityError(
@@ -196,7 +194,9 @@ def _make_key(settings: GatewaySettings, folder: Path, *, only_due: bool, now: C
                 f"Expected fewer than {MAX_KEYS} wrap keys in their dates, found {len(rows)}.",
                 advice="Wait until the oldest have ended.",
             )
+        key = generate(SUITES[snapshot.suite].wrap, random)
         _keep(settings, folder, key, random)
+        row = _row(key.public, moment - BACKDATED, moment + settings.wrap_keys.valid)
         document = WrapKeys(realm=snapshot.realm, gateway=settings.gateway, keys=(*rows, row))
         repository = Repository(settings.at(settings.paths.directory), now)
         version = repository.newest(role) + 1
@@ -224,7 +224,7 @@ def destroy_ended(settings: GatewaySettings, snapshot: Snapshot, *, now: Clock =
     for path in sorted(each for each in folder.glob("*") if _OWN.fullmatch(each.name)):
         with suppress(FileNotFoundError):
             end = ends.get(kid_of(path), path.stat().st_mtime + limits.valid)
-            if end + limits.kept > now():
+            if not path.name.endswith(GOING) and end + limits.kept > now():
                 continue
             try:
                 destroy(path)
@@ -246,14 +246,9 @@ def _due(held: GatewayKeys, now: float, every: float) -> bool:
 def _keep(settings: GatewaySettings, folder: Path, key: PrivateKey, random: Random) -> None:
     """As the others are kept: sealed where the log's keys are."""
     plain = key_bytes(key, KeyUse.WRAP)
-    about = {"form": "setu1.key", "alg": key.alg, "use": str(KeyUse.WRAP), "kid": key.public.kid}
     others = keystore().paths(settings.at(settings.paths.keys), "log-*.key")
-    kept = keystore().like(others[0], plain, about, random) if others else plain
-    path = key_path(folder, key.public.kid)
-    beside = path.with_name(f".{path.name}.part")
-    write_secret(beside, kept)
-    beside.replace(path)
-    sync(folder)
+    kept = keystore().like(others[0], plain, about_key(key, KeyUse.WRAP), random) if others else plain
+    write_at_once(key_path(folder, key.public.kid), kept)
 
 
 def _row(key: PublicKey, begins: int, ends: int) -> Key:

@@ -14,7 +14,7 @@ from broker.assembly.keystore import keystore
 from broker.cli.keyring import SUFFIX
 from broker.cli.output import JsonOption, emit
 from broker.crypto.bundle import pkcs12
-from broker.crypto.keyfile import in_hsm, parse_key, read_secret, write_secret
+from broker.crypto.keyfile import about_key, in_hsm, parse_key, read_secret, sync, write_secret
 from broker.crypto.sealing import SALT_SIZE, SHORTEST, Passphrase, is_sealed, seal, unseal
 from broker.errors import IntegrityError, MalformedError
 from schemas.problem import Code
@@ -114,7 +114,7 @@ def about(plain: bytes, path: Path) -> dict[str, str]:
     if plain.startswith(_PEM):
         return {"form": "pem"}
     use, key = parse_key(plain, path)
-    return {"form": "setu1.key", "alg": key.alg, "use": use, "kid": key.public.kid}
+    return about_key(key, use)
 
 
 def replace(path: Path, content: bytes) -> None:
@@ -122,11 +122,7 @@ def replace(path: Path, content: bytes) -> None:
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     write_secret(beside, content)
     beside.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync(path.parent)
 
 
 def _has_secret(path: Path) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from broker.crypto.keyfile import write_secret
+from broker.crypto.keyfile import sync, write_at_once, write_secret
 from broker.errors import IntegrityError, MalformedError
 from schemas.problem import Code
 
@@ -27,12 +27,7 @@ def put(path: Path, content: bytes, *, secret: bool = False) -> None:
         if not secret and path.read_bytes() == content:
             return
         raise IntegrityError(Code.CONFIG_INVALID, f"Expected no file at {path}, found one.", advice="Move it away.")
-    beside = _beside(path)
-    write_secret(beside, content)
-    if not secret:
-        beside.chmod(0o644)
-    beside.rename(path)
-    _sync(path.parent)
+    write_at_once(path, content, 0o600 if secret else 0o644)
 
 
 def in_place(path: Path, content: bytes) -> None:
@@ -45,7 +40,7 @@ def in_place(path: Path, content: bytes) -> None:
     with suppress(PermissionError):
         os.chown(beside, status.st_uid, status.st_gid)
     beside.replace(path)
-    _sync(path.parent)
+    sync(path.parent)
 
 
 def renamed(text: str, members: Mapping[str, str]) -> str:
@@ -82,11 +77,3 @@ def _renamed(text: str, name: str, value: str) -> str:
 
 def _beside(path: Path) -> Path:
     return path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -8,6 +8,7 @@ from broker.cli.inputs import read_bytes
 from broker.crypto.certificates import Authority, authority_of, pem_to_der, uri_of, verify_chain
 from broker.crypto.requests import CertificateRequest, certified_key, check_issued
 from broker.directory.enrol import check_country
+from broker.directory.files import write_whole
 from broker.errors import IntegrityError, MalformedError, PacketError, SignatureError
 from schemas.problem import Code
 
@@ -69,7 +70,7 @@ def keep_issued(ca: Path, asked: Asked, pem: bytes) -> None:
     folder = ca / ISSUED
     folder.mkdir(mode=0o700, exist_ok=True)
     kept = folder / f"{asked.agency}.g{asked.generation}.{asked.csr.fingerprint[:8]}.pem"
-    kept.write_bytes(pem)
+    write_whole(kept, pem)  # half a certificate would stand in the way of every later one
 
 
 def _issued_before(asked: Asked, ca: Path) -> bytes | None:

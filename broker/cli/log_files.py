@@ -7,8 +7,8 @@ from pathlib import Path
 
 from broker.assembly.keys import CURSOR, cursor_key, log_pairs_of
 from broker.assembly.keystore import keystore
-from broker.crypto.keyfile import destroy
-from broker.crypto.keys import PrivateKey, SeedKey, generate
+from broker.crypto.keyfile import GOING, destroy
+from broker.crypto.keys import PrivateKey, SeedKey
 from broker.crypto.keystore import KeyStore
 from broker.errors import IntegrityError
 from broker.merkle.note import ED25519, MLDSA44, LogSigner, VerifierKey
@@ -43,28 +43,38 @@ def staged(folder: Path, log: Log, keys: KeyStore | None = None) -> LogSigner | 
         raise IntegrityError(
             Code.CONFIG_INVALID,
             f"Expected no log keys beside those of the directory, or one new pair, found {', '.join(strange)}.",
-            advice="Move away those that no gateway uses; keep a pair that is on its way into the directory.",
+            advice="Move away those that no gateway uses; keep a pair that is on its way into the directory. A single "
+            "new file is what is left of a run that was stopped: remove it, and run it again.",
         )
     return found[0] if found else None
 
 
 def make_pair(folder: Path, log: Log, random: Callable[[int], bytes], keys: KeyStore | None = None) -> LogSigner:
-    """A new pair in numbered files, sealed where the current pair is; raises IntegrityError (`config-invalid`)."""
+    """A new pair in numbered files, each kept as the current one of its kind is: sealed, or in the same token.
+
+    Raises:
+        IntegrityError: code `config-invalid`. UnavailableError: the token does not answer.
+    """
     keys = keys or keystore()
     number = next(n for n in itertools.count(2) if not any((folder / f.format(n)).exists() for f in NUMBERED.values()))
-    beside = _beside(folder, log, keys)
-    made = {alg: generate(alg, random) for alg in NUMBERED}
+    paths = {alg: folder / name.format(number) for alg, name in NUMBERED.items()}
+    current = {"Ed25519": log.ed25519, "ML-DSA-44": log.mldsa44}
+    beside = {alg: _beside(folder, log, vkey, keys) for alg, vkey in current.items()}
+    made = {alg: keys.successor(beside[alg], alg, path.stem, random) for alg, path in paths.items()}
     for alg, key in made.items():
-        keys.write_beside(beside, folder / NUMBERED[alg].format(number), key, KeyUse.LOG)
+        keys.write_beside(beside[alg], paths[alg], key, KeyUse.LOG)
     return LogSigner(log.origin, made["Ed25519"], made["ML-DSA-44"])
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """Files of former pairs that sign no more: those destroyed, and credentials, which only a unit can take away."""
+    """Files of former pairs that sign no more: those destroyed, and credentials, which only a unit can take away. Keys
+    in an HSM, of which only the files are gone: only its own tools destroy them.
+    """
 
     destroyed: list[Path]
     granted: list[Path]
+    in_hsm: list[str]
 
 
 def destroy_ended(folder: Path, log: Log, keys: KeyStore | None = None) -> Ended:
@@ -74,15 +84,25 @@ def destroy_ended(folder: Path, log: Log, keys: KeyStore | None = None) -> Ended
     a cursor only says where in its own topic an agency stands. Raises IntegrityError (code `config-invalid`).
     """
     keys = keys or keystore()
-    ended = {key for pair in log.former or () if pair.size is not None for key in (pair.ed25519, pair.mldsa44)}
-    files = [each for each in _files(folder, log, keys) if each.vkey in ended]
+    files = _ended(folder, log, keys)
     for each in files:
         if each.key.alg == "Ed25519":
             _keep_cursors(folder, log, each.key, keys)
     own = [each.path for each in files if each.path.parent == folder]
-    for path in own:
+    there = [str(place) for each in files if (place := keys.place(each.path)) is not None]
+    for path in (*folder.glob(f".log-*{GOING}"), *own):
         destroy(path)
-    return Ended(own, [each.path for each in files if each.path.parent != folder])
+    return Ended(own, [each.path for each in files if each.path.parent != folder], there)
+
+
+def unfinished(folder: Path, log: Log, keys: KeyStore | None = None) -> list[Path]:
+    """Files in the folder of former pairs that sign no more, which were to be destroyed; raises as `destroy_ended`."""
+    return [each.path for each in _ended(folder, log, keys or keystore()) if each.path.parent == folder]
+
+
+def _ended(folder: Path, log: Log, keys: KeyStore) -> list[LogFile]:
+    ended = {key for pair in log.former or () if pair.size is not None for key in (pair.ed25519, pair.mldsa44)}
+    return [each for each in _files(folder, log, keys) if each.vkey in ended]
 
 
 def _keep_cursors(folder: Path, log: Log, key: PrivateKey, keys: KeyStore) -> None:
@@ -91,12 +111,12 @@ def _keep_cursors(folder: Path, log: Log, key: PrivateKey, keys: KeyStore) -> No
         if keys.key(path, CURSOR).public == kept.public:
             return
     number = next(n for n in itertools.count(1) if not (folder / CURSORS.format(n)).exists())
-    keys.write_beside(_beside(folder, log, keys), folder / CURSORS.format(number), kept, CURSOR)
+    keys.write_beside(_beside(folder, log, log.ed25519, keys), folder / CURSORS.format(number), kept, CURSOR)
 
 
-def _beside(folder: Path, log: Log, keys: KeyStore) -> Path:
+def _beside(folder: Path, log: Log, vkey: str, keys: KeyStore) -> Path:
     for each in _files(folder, log, keys):
-        if each.vkey == log.ed25519:
+        if each.vkey == vkey:
             return each.path
     raise IntegrityError(
         Code.CONFIG_INVALID,

@@ -19,8 +19,7 @@ from broker.cli.proving import await_kafka, await_taken, listed_certificate
 from broker.cli.trust import trusting
 from broker.config import AgencySettings, load
 from broker.crypto.certificates import fingerprint, pem_to_der, uri_of
-from broker.crypto.keyfile import key_bytes
-from broker.crypto.keys import PrivateKey, generate
+from broker.crypto.keys import PrivateKey
 from broker.crypto.requests import check_issued, new_tls_key, request_certificate
 from broker.crypto.suites import SUITES, Suite
 from broker.crypto.wrap import unwrap, wrap
@@ -70,6 +69,8 @@ def request(
         )
     now = int(time.time())
     own = FolderKeys(settings.at(settings.keys), settings.agency)
+    if certificate or every:
+        keystore().read(settings.at(settings.certificate_key))  # before anything is made that is to be sealed like it
     present, made = own.signer(snapshot, now), _Making(settings, snapshot, row)
     wish = Wish(
         snapshot.realm,
@@ -178,16 +179,21 @@ class _Making:
         return generation, present, lambda binding: request_certificate(plain, self._row.id, generation, binding)
 
     def _key(self, name: str, use: KeyUse, alg: str) -> PrivateKey:
-        path = self._folder / name
-        self._write(path, key_bytes(generate(alg, os.urandom), use), self._like())
+        path, like = self._folder / name, self._like(use, alg)
+        keystore().write_beside(like, path, keystore().successor(like, alg, path.stem, os.urandom), use)
+        self.files.append(path)
         return keystore().key(path, use)
 
     def _write(self, path: Path, plain: bytes, like: Path) -> None:
         put(path, keystore().like(like, plain, about(plain, path), os.urandom), secret=True)
         self.files.append(path)
 
-    def _like(self) -> Path:
-        return keystore().paths(self._folder)[0]
+    def _like(self, use: KeyUse, alg: str) -> Path:
+        """The present key that a new one follows, which says how it is kept: the newest of its kind that is listed."""
+        begins = {key.kid: key.not_before for key in self._row.keys}
+        files = list(keystore().files_in(self._folder))
+        found = [(begins.get(key.public.kid, 0), path) for path, of, key in files if (of, key.alg) == (use, alg)]
+        return max(found, default=(0, files[0][0]))[1]
 
     def _free(self) -> str:
         """The first number from 2 on that no key file here has."""
@@ -196,7 +202,11 @@ class _Making:
 
 
 def write_free(out: Path) -> None:
-    """Raises IntegrityError (code `config-invalid`) where there is a file, before anything is made."""
+    """Before anything is made; raises IntegrityError (`config-invalid`) where there is a file, or no folder for it."""
+    if not out.parent.is_dir():
+        raise IntegrityError(
+            Code.CONFIG_INVALID, f"Expected the folder {out.parent}, found none.", advice="Make it, or name another."
+        )
     if out.exists():
         raise IntegrityError(Code.CONFIG_INVALID, f"Expected no file at {out}, found one.", advice="Name another file.")
 

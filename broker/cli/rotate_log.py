@@ -22,7 +22,7 @@ from broker.assembly.keys import keys_in, log_pairs_of
 from broker.assembly.realm import local_directory, put_in_force
 from broker.assembly.store import guard_takes, look_at_store
 from broker.cli.deployment import KEY_DAYS
-from broker.cli.log_files import destroy_ended, make_pair, staged
+from broker.cli.log_files import destroy_ended, make_pair, staged, unfinished
 from broker.cli.options import write_new
 from broker.cli.output import JsonOption, emit
 from broker.cli.running import Running
@@ -122,6 +122,13 @@ class _Step:
                 "Expected one pair of keys that signs, found two: a rotation is under way.",
                 advice="End it first: setu rotate log --finish.",
             )
+        if compromised and unfinished(self.keys, row):
+            raise IntegrityError(
+                Code.CONFIG_INVALID,
+                "Expected no former pair of log keys here that signs no more, found one.",
+                advice="The rotation that made the pair in use was not ended: setu rotate log --finish. Run this again "
+                "only where the pair in use is in other hands, too.",
+            )
         pair = staged(self.keys, row) or make_pair(self.keys, row, os.urandom)
         self._signed_with(pair.pair)
         if compromised:
@@ -196,7 +203,8 @@ class _Step:
     def _destroy(self, document: Directory) -> dict[str, Any]:
         found = destroy_ended(self.keys, row_of(document, self.own.gateway))
         granted = {"granted": [str(each) for each in found.granted]} if found.granted else {}
-        return {"destroyed": [str(each) for each in found.destroyed], **granted}
+        there = {"in_hsm": found.in_hsm} if found.in_hsm else {}
+        return {"destroyed": [str(each) for each in found.destroyed], **granted, **there}
 
 
 def _show(console: Console, found: dict[str, Any]) -> None:
@@ -215,5 +223,7 @@ def _show(console: Console, found: dict[str, Any]) -> None:
         console.print(
             f"  still a credential of this unit: {each}; take it out of the unit and destroy it", style="yellow"
         )
+    for each in found.get("in_hsm", ()):
+        console.print(f"  still in the HSM: {each}; destroy it there", style="yellow")
     if found["step"] != "begun" and not found.get("destroyed") and not found.get("staged"):
         console.print("  no private half of a former pair is here")

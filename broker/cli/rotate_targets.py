@@ -5,9 +5,11 @@ new ones, they take the place of the old, which are destroyed. What the old ones
 directory version by the root of its time.
 """
 
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -31,7 +33,8 @@ from broker.cli.keys import country_of
 from broker.cli.output import JsonOption, emit
 from broker.config import GatewaySettings, load
 from broker.crypto.keyfile import destroy
-from broker.crypto.keys import PrivateKey, generate
+from broker.crypto.keys import PrivateKey
+from broker.directory.files import LOCK
 from broker.directory.share import make_share, public_key
 from broker.directory.tuf_held import Held
 from broker.directory.tuf_proposal import draw_up
@@ -138,7 +141,7 @@ def _run(
     if finish == (out is not None):
         raise typer.BadParameter("expected either --out or --finish")
     if out is None:
-        found = {"destroyed": place.finish()}
+        found = place.finish()
         emit(ctx, {"ok": True, **found}, lambda console: _show(console, found))
         return
     share = place.share()
@@ -163,16 +166,25 @@ class _Place:
     def share(self) -> Share:
         """The country's share with the new keys, which are made where they are not there yet."""
         old = self._own(self._kids())
-        if not self._files(self.next):
-            self.next.mkdir(mode=0o700, exist_ok=True)
-            for path, key in old:
-                keystore().write_beside(path, self.next / path.name, generate(key.alg), self.use)
+        self.next.mkdir(mode=0o700, exist_ok=True)
+        for path, key in old:
+            if not (self.next / path.name).exists():
+                made = keystore().successor(path, key.alg, f"{path.stem}-{datetime.now(UTC):%Y%m%d}", os.urandom)
+                keystore().write_beside(path, self.next / path.name, made, self.use)
         following: Keys = [(self.use, key) for _, key in self._files(self.next)]
         kept = [(use, key) for use, key in keys_in(self.folder) if use != self.use and key.public.kid in self._all()]
         return make_share(self.country, [*kept, *following])
 
-    def finish(self) -> list[str]:
-        """Put the new keys in the place of the old; returns the files that were destroyed."""
+    @property
+    def is_in_force(self) -> bool:
+        """Whether the root in force names the next keys already: what is left is to put them in place."""
+        following = self._files(self.next)
+        return bool(following) and {key.public.kid for _, key in following} <= self._kids()
+
+    def finish(self) -> dict[str, list[str]]:
+        """Put the new keys in the place of the old; returns the files that were destroyed, and as `in_hsm` the keys
+        in an HSM of which only the file was. Where it was stopped in the middle, it goes on.
+        """
         following = self._files(self.next)
         in_force = self._kids()
         if not following or not {key.public.kid for _, key in following} <= in_force:
@@ -183,16 +195,19 @@ class _Place:
                 advice="Finish once the proposal is published, with a new copy of the repository's folder.",
             )
         carry_over(self.next, self.folder)
-        destroyed = []
+        destroyed, there = [], []
         for path, _ in following:
             former = self.folder / path.name
             if former.exists():
-                destroy(former)
+                place = keystore().place(former)
+                there += [str(place)] if place is not None else []
                 destroyed.append(str(former))
+            destroy(former)
             path.rename(former)
-        if not any(self.next.iterdir()):
+        if {each.name for each in self.next.iterdir()} <= {LOCK}:
+            (self.next / LOCK).unlink(missing_ok=True)
             self.next.rmdir()
-        return destroyed
+        return {"destroyed": destroyed, **({"in_hsm": there} if there else {})}
 
     def _kids(self) -> set[str]:
         share = self.held.keys.countries.get(self.country)
@@ -231,14 +246,16 @@ def _at_once(settings: GatewaySettings, use: str, country: str) -> dict[str, Any
     if held is None:
         raise typer.BadParameter("expected a realm's repository, found none")
     place = _Place(folder, use, country, held)
+    if place.is_in_force:  # it was stopped after that
+        return {"root": held.root.version, "version": held.document.version, **place.finish()}
     keys = keys_for(held, {country: place.share()}, renewed=False)
     document = document_for(held, keys, None, renewed=False)
     proposal = draw_up(held, keys=keys, document=document, now=time.time(), days=DAYS)
     signers: Sequence[tuple[str, PrivateKey]] = [*keys_in(folder), *keys_in(place.next)]
     install_proposal(repository, proposal.with_signatures(signers), operator_keys(folder))
     after = held_by(repository, pinned) or held
-    destroyed = _Place(folder, use, country, after).finish()
-    return {"root": after.root.version, "version": after.document.version, "destroyed": destroyed}
+    done = _Place(folder, use, country, after).finish()
+    return {"root": after.root.version, "version": after.document.version, **done}
 
 
 def _show(console: Console, found: dict[str, Any]) -> None:
@@ -246,3 +263,5 @@ def _show(console: Console, found: dict[str, Any]) -> None:
         console.print(f"In force: root {found['root']}, directory version {found['version']}.", style="bold green")
     for each in found["destroyed"]:
         console.print(f"  destroyed {each}")
+    for each in found.get("in_hsm", ()):
+        console.print(f"  still in the HSM: {each}; destroy it there", style="yellow")

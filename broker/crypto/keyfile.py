@@ -16,6 +16,12 @@ from schemas.canonical import MalformedBase64Error, MalformedJsonError, canonica
 from schemas.problem import Code
 
 FORMAT = "setu1.key"
+PLACE = "pkcs11"
+"""The member that says where a key in an HSM is."""
+
+GOING = ".going"
+"""What the name of a file ends with that is being destroyed."""
+
 _MAX_SIZE = 16_384
 _MEMBERS = {"v", "alg", "use", "kid"}
 
@@ -30,6 +36,9 @@ class Tokens(Protocol):
             IntegrityError: code `config-invalid`; there is none, or it is not to be used.
             UnavailableError: the HSM does not answer.
         """
+
+    def generate(self, alg: str, place: Place, label: str) -> PrivateKey:
+        """A new key in the token of `place`, under this label; raises as `key`."""
 
 
 def write_key(path: Path, key: PrivateKey, use: str) -> None:
@@ -108,8 +117,8 @@ def check_use(found: str, use: str | None, path: Path) -> None:
 def parse_key(raw: bytes, path: Path, tokens: Tokens | None = None) -> tuple[str, PrivateKey]:
     """The use and key that stand in a key file's bytes; raises as `read_key`, and as `Tokens.key`."""
     fields = _fields(raw, path)
-    if "pkcs11" in fields:
-        place = parse_place(fields["pkcs11"])
+    if PLACE in fields:
+        place = parse_place(fields[PLACE])
         if tokens is None:
             raise _invalid(
                 f"Expected a way to the HSM that holds the key of {path}, found none.",
@@ -127,7 +136,12 @@ def parse_key(raw: bytes, path: Path, tokens: Tokens | None = None) -> tuple[str
 
 def in_hsm(raw: bytes, path: Path) -> bool:
     """Whether a key file only says where its key is; raises as `read_key`."""
-    return "pkcs11" in _fields(raw, path)
+    return PLACE in _fields(raw, path)
+
+
+def place_of(raw: bytes, path: Path) -> Place:
+    """Where the key of such a file is; raises as `read_key`."""
+    return parse_place(_fields(raw, path)[PLACE])
 
 
 def _fields(raw: bytes, path: Path) -> dict[str, str]:
@@ -137,28 +151,47 @@ def _fields(raw: bytes, path: Path) -> dict[str, str]:
         raise _not_a_key_file(path) from None
     if not isinstance(fields, dict) or not all(isinstance(each, str) for each in fields.values()):
         raise _not_a_key_file(path)
-    if fields.keys() not in (_MEMBERS | {"seed"}, _MEMBERS | {"pkcs11"}) or fields["v"] != FORMAT:
+    if fields.keys() not in (_MEMBERS | {"seed"}, _MEMBERS | {PLACE}) or fields["v"] != FORMAT:
         raise _not_a_key_file(path)
     return fields
 
 
 def write_secret(path: Path, data: bytes) -> None:
-    """Create a file that only its owner can read; never overwrites, never follows a link.
+    """Create a file that only its owner can read; never overwrites, never follows a link. Where it cannot be written
+    whole, none is left.
 
     Raises:
         IntegrityError: code `config-invalid`.
     """
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
     try:
-        with open(os.open(path, flags, 0o600), "wb") as file:  # noqa: PTH123 - a descriptor
-            give_to_owner(file.fileno(), path.parent)
+        descriptor = os.open(path, flags, 0o600)
+    except FileExistsError:
+        raise _there(path) from None
+    except OSError as error:
+        raise _invalid(f"Expected to create {path}, found: {error.strerror}.", "Check the folder.") from None
+    try:
+        with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor
+            give_to_owner(descriptor, path.parent)
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-    except FileExistsError:
-        raise _invalid(
-            f"Expected no file at {path}, found one.", "Move it away first; a key is never overwritten."
-        ) from None
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise _invalid(f"Expected to write {path}, found: {error.strerror}.", "Check the disk.") from None
+
+
+def write_at_once(path: Path, data: bytes, mode: int = 0o600) -> None:
+    """As `write_secret`, in a folder that programs read: the file is there whole or not at all, after a crash too."""
+    if os.path.lexists(path):
+        raise _there(path)
+    beside = path.with_name(f".{path.name}.part")
+    try:
+        beside.unlink(missing_ok=True)  # what a crash left
+        write_secret(beside, data)
+        beside.chmod(mode)
+        beside.rename(path)
+        sync(path.parent)
     except OSError as error:
         raise _invalid(f"Expected to create {path}, found: {error.strerror}.", "Check the folder.") from None
 
@@ -174,11 +207,28 @@ def give_to_owner(made: int | Path, folder: Path) -> None:
 
 
 def destroy(path: Path) -> None:
-    """Overwrite a secret file with zeros, then remove it. What a disk, a snapshot or a backup kept of it stays there.
+    """Overwrite a secret file with zeros, then remove it; also what a crash in the middle of that left. What a disk, a
+    snapshot or a backup kept of it stays there.
+
+    It first gets a name that is no key file's: half destroyed under its own, no program would start beside it.
 
     Raises:
         IntegrityError: code `config-invalid`.
     """
+    going = path if path.name.startswith(".") else path.with_name(f".{path.name}{GOING}")
+    try:
+        _wipe(going)
+        if going != path:
+            path.rename(going)
+            sync(path.parent)
+            _wipe(going)
+    except FileNotFoundError:
+        return  # another process was quicker
+    except OSError as error:
+        raise _invalid(f"Expected to destroy {path}, found: {error.strerror}.", "Check the folder.") from None
+
+
+def _wipe(path: Path) -> None:
     try:
         with open(os.open(path, os.O_WRONLY | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)), "wb") as file:  # noqa: PTH123 - a descriptor
             file.write(bytes(os.fstat(file.fileno()).st_size))
@@ -187,9 +237,7 @@ def destroy(path: Path) -> None:
         path.unlink()
         sync(path.parent)
     except FileNotFoundError:
-        return  # another process was quicker
-    except OSError as error:
-        raise _invalid(f"Expected to destroy {path}, found: {error.strerror}.", "Check the folder.") from None
+        return
 
 
 def sync(folder: Path) -> None:
@@ -199,6 +247,10 @@ def sync(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _there(path: Path) -> IntegrityError:
+    return _invalid(f"Expected no file at {path}, found one.", "Move it away first; a key is never overwritten.")
 
 
 def _not_a_key_file(path: Path) -> IntegrityError:

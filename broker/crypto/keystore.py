@@ -6,16 +6,19 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from broker.crypto.keyfile import (
+    PLACE,
     Tokens,
     about_key,
     check_use,
     in_hsm,
     key_bytes,
     parse_key,
+    place_of,
     read_secret,
-    write_secret,
+    write_at_once,
 )
-from broker.crypto.keys import PrivateKey
+from broker.crypto.keys import PrivateKey, generate
+from broker.crypto.place import Place
 from broker.crypto.sealing import Passphrase, is_sealed, seal_like, unseal
 from broker.errors import IntegrityError
 from schemas.problem import Code
@@ -78,17 +81,41 @@ class KeyStore:
 
     def keys_in(self, folder: Path) -> Iterator[tuple[str, PrivateKey]]:
         """(use, key) of each key file, without TLS keys; raises as `key`."""
+        for _, use, key in self.files_in(folder):
+            yield use, key
+
+    def files_in(self, folder: Path) -> Iterator[tuple[Path, str, PrivateKey]]:
+        """As `keys_in`, with the file of each."""
         for path in self.paths(folder):
             if not (path.parent == self._credentials and self.read(path).startswith(_PEM)):
-                yield self.key_with_use(path)
+                yield path, *self.key_with_use(path)
 
     def write_beside(self, other: Path, path: Path, key: PrivateKey, use: str) -> None:
-        """Write a new key file: sealed with the same passphrase where `other` is sealed, else in clear.
+        """Write a new key file, there whole or not at all: sealed with the same passphrase where `other` is sealed.
 
         Raises:
             IntegrityError: code `config-invalid`; there is a file already, or the passphrase is not that of `other`.
         """
-        write_secret(path, self.like(other, key_bytes(key, use), about_key(key, use), os.urandom))
+        plain = key_bytes(key, use)
+        kept = plain if PLACE in key.stored() else self.like(other, plain, about_key(key, use), os.urandom)
+        write_at_once(path, kept)
+
+    def successor(self, other: Path, alg: str, label: str, random: Callable[[int], bytes]) -> PrivateKey:
+        """A new key of this algorithm to follow the one at `other`: in the same token where that is in an HSM, under
+        `label` and what stands before the last slash of the label there. Raises as `key`.
+        """
+        place = self.place(other)
+        if place is None or self._tokens is None:
+            return generate(alg, random)
+        before, slash, _ = (place.object or "").rpartition("/")
+        return self._tokens().generate(alg, place, before + slash + label)
+
+    def place(self, path: Path) -> Place | None:
+        """Where in an HSM the key of a file is; None for a key that the file itself holds; raises as `read`."""
+        raw = self._raw(path)
+        if is_sealed(raw) or not raw.lstrip().startswith(b"{") or not in_hsm(raw, path):
+            return None
+        return place_of(raw, path)
 
     def unsealed(self, path: Path) -> bytes | None:
         """The bytes of a sealed key, None for a plain one, which can be read where `find` says; raises as `read`."""
@@ -97,12 +124,16 @@ class KeyStore:
     def like(self, path: Path, plain: bytes, about: Mapping[str, str], random: Callable[[int], bytes]) -> bytes:
         """What to write of a new private key so that it is kept as the one at `path` is: sealed as that, or in clear.
 
+        Where that one is in an HSM, it is kept as the others in its folder are: sealed where one of them is.
+
         `about`: see `broker.crypto.sealing.seal`. Raises as `read`.
         """
-        other = self._raw(path)
-        if not is_sealed(other):
-            return plain
-        return seal_like(other, plain, about, self._opener(path), str(path), random)
+        beside = self.paths(path.parent) if self.place(path) is not None else []
+        for each in (path, *beside):
+            other = self._raw(each)
+            if is_sealed(other):
+                return seal_like(other, plain, about, self._opener(each), str(each), random)
+        return plain
 
     def load_chain(self, context: ssl.SSLContext, certificate: Path, key: Path) -> None:
         """`ssl.SSLContext.load_cert_chain`; a sealed key goes through memory alone. Raises as that, and as `read`."""

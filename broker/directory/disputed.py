@@ -20,6 +20,12 @@ SIGNED = frozenset({EntryType.ACCEPTED, EntryType.ACKNOWLEDGED, EntryType.REJECT
 """Entries of what an agency signed: its packet or its acknowledgement; `actor` is who."""
 
 
+LATE = 60
+"""Seconds by which an entry may be later than the moment at which its signatures were judged: it waits to be written,
+and with several gateways its time is the store's.
+"""
+
+
 class Doubt(StrEnum):
     """`disputed`: a key signed it that was in other hands by then. `possible`: that key, or one beside it."""
 
@@ -68,4 +74,4 @@ def seconds_of(entry: Entry) -> int:
 
 
 def _could_sign(key: Key, at: int) -> bool:
-    return key.use is KeyUse.SIGN and key.state is KeyState.ACTIVE and key.not_before <= at < key.not_after
+    return key.use is KeyUse.SIGN and key.state is KeyState.ACTIVE and key.not_before <= at < key.not_after + LATE

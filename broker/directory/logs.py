@@ -30,6 +30,12 @@ def both_sign(log: Log) -> tuple[LogPair, ...]:
     return tuple(each for each in log.former or () if each.size is None)
 
 
+def signing(document: Directory, gateway: str) -> set[str]:
+    """The kids of the pairs that sign this gateway's log, the current one and those beside it; none without a log."""
+    pairs = [pair for log in document.logs if log.gateway == gateway for pair in log.pairs if pair.size is None]
+    return _kids(pairs)
+
+
 def replaced(
     document: Directory,
     gateway: str,
@@ -50,12 +56,14 @@ def replaced(
             each if each.size is not None else each.model_copy(update={"size": compromised_at}) for each in former
         ]
     row = Log(gateway=gateway, origin=log.origin, ed25519=pair.ed25519, mldsa44=pair.mldsa44, former=tuple(former))
-    gone = _kids([before])
+    gone, beside = _kids([before]), _kids(both_sign(log))
     added = [_key(public, now - BACKDATED, now + days * 86_400) for public in _publics(pair)]
 
     def changed(key: Key) -> Key:
-        if compromised_at is None or key.kid not in gone:
+        if compromised_at is None or key.kid not in gone | beside:
             return key
+        if key.kid in beside:
+            return key.model_copy(update={"state": KeyState.RETIRED})
         return key.model_copy(update={"state": KeyState.REVOKED, "compromised_since": now})
 
     return _with(document, row, changed, added)

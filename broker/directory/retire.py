@@ -8,6 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from broker.directory.check import check_document
+from broker.directory.logs import signing
 from broker.errors import MalformedError
 from schemas.directory import Agency, Certificate, Directory, Key, KeyState, KeyUse
 from schemas.problem import Code
@@ -61,14 +62,20 @@ def retired(before: Directory, agency: str, ending: Ending, now: float) -> Direc
     """The next version, in which these are retired, or with `since` revoked.
 
     Raises:
-        MalformedError: code `bad-request`; no such agency, key or certificate, one that is ended already, or the last
-            good one of its use, which only a compromise ends.
+        MalformedError: code `bad-request`; no such agency, key or certificate, one that is ended already, one that
+            signs a log, or the last good one of its use, which only a compromise ends.
         IntegrityError: code `directory-invalid`.
     """
     row = next((each for each in before.agencies if each.id == agency), None)
     known = set() if row is None else {each.kid for each in row.keys} | {each.sha256 for each in row.certificates}
     if row is None or not ending.something or not ending.kids | ending.certificates <= known:
         raise _wrong("keys and certificates of that agency", "others, or none", "`setu directory show` lists them.")
+    if ending.kids & signing(before, agency):
+        raise _wrong(
+            "keys that do not sign a log",
+            "a key of a pair that signs one",
+            "Such a pair is replaced first, by `setu rotate log`; one in other hands ends with --compromised there.",
+        )
     after = row.model_copy(
         update={
             "keys": tuple(_key(each, ending) if each.kid in ending.kids else each for each in row.keys),

@@ -67,7 +67,7 @@ def faults(request: ParsedRotation, snapshot: Snapshot, now: float) -> Iterator[
         )
         return
     yield from _another_row(request, snapshot)
-    yield from taken_keys(request.keys, snapshot.signed)
+    yield from taken_keys(request.keys, snapshot.document)
 
 
 def rotated(

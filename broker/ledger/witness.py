@@ -104,9 +104,17 @@ class Witness:
         """Of the checkpoint it holds."""
         return None if self._held is None else self._held.size
 
-    def go_by(self, pairs: Sequence[LogPair]) -> None:
-        """Take checkpoints under these pairs from now on."""
-        self._pairs = tuple(pairs)
+    def go_by(self, pairs: Sequence[LogPair]) -> bool:
+        """Take checkpoints under these pairs from now on. Returns whether the one it holds is under one of them: until
+        it holds one that is, it would not start again.
+        """
+        with self._lock:
+            self._pairs = tuple(pairs)
+            kept = self._file.read()
+        try:
+            return kept is None or bool(verify_checkpoint(kept, self._origin, self._pairs))
+        except IntegrityError:
+            return False
 
     def newest(self) -> Answer:
         """The checkpoint it holds, as it came."""

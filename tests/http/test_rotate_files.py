@@ -109,7 +109,25 @@ def test_nothing_is_made_where_the_file_is_there(live, tmp_path):
     keys = profile(live, "us-audit").parent / "keys"
     before = sorted(keys.iterdir())
     refused("config-invalid", "rotate", "request", "--as", profile(live, "us-audit"), "--out", tmp_path / "there.json")
+    nowhere = tmp_path / "none" / "rotation.json"
+    refused("config-invalid", "rotate", "request", "--as", profile(live, "us-audit"), "--out", nowhere)
     assert sorted(keys.iterdir()) == before
+
+
+def test_nothing_is_made_where_the_tls_key_alone_is_sealed_and_nobody_says_how(live, tmp_path):
+    home = profile(live, "us-audit").parent
+    plain = (home / "tls.key").read_bytes()
+    before = sorted((home / "keys").iterdir())
+    words, into = os.pipe()
+    os.write(into, WORDS)
+    os.close(into)
+    setu("keys", "seal", home / "tls.key", "--passphrase-fd", words)
+    os.close(words)
+    try:
+        refused("config-invalid", "rotate", "request", "--as", profile(live, "us-audit"), "--out", tmp_path / "r.json")
+    finally:
+        (home / "tls.key").write_bytes(plain)
+    assert sorted((home / "keys").iterdir()) == before
 
 
 def test_sealed_keys_have_sealed_successors(live, tmp_path, descriptor):

@@ -225,6 +225,21 @@ def test_an_enrolment_with_a_key_in_a_token_and_the_others_sealed(site, tmp_path
     assert json.loads((home / "keys" / "sign-ed25519.key").read_bytes())["pkcs11"].startswith("pkcs11:token=agency;object=us-tst/".replace("/", "%2F"))  # fmt: skip
 
 
+def test_a_rotation_stays_in_the_token_and_leaves_the_others_sealed(site, tmp_path):
+    home = tmp_path / "agency"
+    shutil.copytree(site.profile.parent, home)
+    keys = home / "keys"
+    with behind(WORDS) as fd:
+        assert site.setu("keys", "seal", keys, "--passphrase-fd", fd, fds=(fd,)).returncode == 0
+    words = ("--as", home / site.profile.name, "--out", tmp_path / "rotation.json", "--sign", "--wrap")
+    with site.served(), behind(WORDS) as fd:
+        made = site.setu("rotate", "request", *words, "--json", fds=(fd,), SETU_PASSPHRASE_FD=str(fd))
+    assert made.returncode == 0, made.stderr
+    new = keys / "sign-ed25519-2.key"
+    assert json.loads(new.read_bytes())["pkcs11"].startswith("pkcs11:token=agency;object=sign-ed25519-2;id=")
+    assert all(is_sealed((keys / name).read_bytes()) for name in ("sign-mldsa65-2.key", "wrap-2.key"))
+
+
 def test_the_pin_comes_by_a_descriptor_and_is_read_once(site, tmp_path):
     """For two tokens of one process, and nothing of it is said."""
     site.hsm.token("third")

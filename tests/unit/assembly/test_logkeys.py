@@ -54,6 +54,24 @@ def signing(found):
     return [each.pair for each in found.signers.signing]
 
 
+def test_with_others_a_process_whose_token_does_not_answer_signs_nothing(folder):
+    class Away(LogKeys):
+        def _read(self, log):
+            if log != row(OLD):
+                raise UnavailableError("Expected the token to answer, found that it does not.")
+            return super()._read(log)
+
+    for shared in (True, False):
+        found = Away(folder, REALM.gateway, row(OLD), shared=shared)
+        with pytest.raises(UnavailableError):
+            found.adopting(directory(row(NEW, (OLD, 3))))
+        if shared:
+            with pytest.raises(UnavailableError, match="current keys"):
+                found.signers.sign(4, bytes(32))
+        else:
+            assert found.signers.sign(4, bytes(32))
+
+
 def test_a_new_pair_signs_once_it_is_whole(folder):
     found = keys(folder)
     write_key(folder / "log-ed25519-2.key", NEW.ed25519, "log")

@@ -101,6 +101,24 @@ def test_by_hand_at_any_time(site):
     assert len(site.held()) == 3
 
 
+def test_a_key_that_finds_no_place_leaves_no_file(site):
+    for _ in range(MAX_KEYS - 1):
+        make_key(site.settings, now=site.now)
+    before = site.held()
+    with pytest.raises(IntegrityError, match=f"fewer than {MAX_KEYS}"):
+        make_key(site.settings, now=site.now)
+    assert site.held() == before
+
+
+def test_a_half_destroyed_file_goes_at_once_and_is_no_key_before(site):
+    before = site.held()
+    going = site.folder / f".wrap-{'z' * 43}.key.going"
+    shutil.copy(next(site.folder.glob("*.key")), going)
+    assert site.held() == before
+    site.destroy()
+    assert (going.exists(), site.held()) == (False, before)
+
+
 def test_an_old_private_half_is_destroyed_once_its_key_ended(site):
     (first,) = site.held()
     site.pass_time(DAY + 1)

@@ -8,17 +8,18 @@ import pytest
 
 from broker.assembly.keys import keys_in, log_pairs_of
 from broker.assembly.realm import local_directory
-from broker.cli.log_files import destroy_ended, make_pair
+from broker.cli.log_files import destroy_ended, make_pair, staged
 from broker.cli.served import free_port
 from broker.cli.signed_by import of_head
 from broker.cli.trust import trusting
-from broker.crypto.keyfile import destroy
+from broker.crypto.keyfile import write_key
 from broker.crypto.keystore import KeyStore
+from broker.crypto.place import Place
 from broker.crypto.sealing import is_sealed
 from broker.directory.check import check_document
 from broker.directory.logs import replaced, row_of
 from broker.errors import IntegrityError
-from broker.merkle.note import judged
+from broker.merkle.note import LogSigner, judged
 from broker.merkle.proof import inclusion_path
 from broker.merkle.receipt import make_receipt
 from broker.merkle.tree import leaf_hash
@@ -99,6 +100,31 @@ def test_a_compromise_in_the_middle_of_a_rotation(setu, quiet):
     rotated(setu, quiet, "--compromised", "--size", "7")
     assert [each.size for each in row(quiet).pairs] == [None, 7, 7]
     assert files(quiet) == {"log-ed25519-3.key", "log-mldsa44-3.key", "cursor-1.key", "cursor-2.key"}
+
+
+def test_what_was_stopped_before_the_old_pair_was_destroyed_is_ended_and_compromises_nobody_else(setu, quiet):
+    kept = {name: (quiet.path / "keys" / name).read_bytes() for name in FIRST}
+    rotated(setu, quiet, "--compromised")
+    for name, raw in kept.items():
+        (quiet.path / "keys" / name).write_bytes(raw)
+        (quiet.path / "keys" / name).chmod(0o600)
+    again = setu("rotate", "log", "--config", quiet.config, "--compromised")
+    assert (again.status, "setu rotate log --finish" in again.err) == (1, True), again.err
+    assert log_keys(quiet) == [REVOKED] * 2 + [ACTIVE] * 2
+    assert len(rotated(setu, quiet, "--finish")["destroyed"]) == 2
+    assert files(quiet) == SECOND | {"cursor-1.key"}
+
+
+def test_a_deployment_starts_and_ends_it_where_destroying_was_stopped(setu, quiet):
+    keys = quiet.path / "keys"
+    rotated(setu, quiet)
+    kept = (keys / "log-ed25519.key").read_bytes()
+    rotated(setu, quiet, "--finish")
+    (keys / ".log-ed25519.key.going").write_bytes(kept)
+    (keys / ".log-mldsa44.key.going").write_bytes(bytes(100))
+    assert len(log_pairs_of(keys_in(keys), row(quiet))) == 1
+    rotated(setu, quiet, "--finish")
+    assert not list(keys.glob("*.going"))
 
 
 def test_countries_sign_each_step(setu, quiet, tmp_path):
@@ -183,6 +209,18 @@ def test_whoever_took_a_former_pair_signs_no_larger_log(setu, quiet, tmp_path):
         assert "compromised" in of_head(thief.sign(1, leaves[0]).decode(), trust)["doubt"]
 
 
+def test_what_a_sound_pair_signed_too_is_not_in_doubt(setu, quiet):
+    """Two pairs sign, then the newer one is compromised."""
+    rotated(setu, quiet)
+    newer, older = log_pairs_of(keys_in(quiet.path / "keys"), row(quiet))
+    rotated(setu, quiet, "--compromised", "--size", "5")
+    alone = newer.sign(3, bytes(32)).decode()
+    both = alone + older.sign(3, bytes(32)).decode().partition("\n\n")[2]
+    with trusting(config=quiet.config) as trust:
+        assert "doubt" in of_head(alone, trust)
+        assert "doubt" not in of_head(both, trust)
+
+
 def test_a_sealed_pair_is_followed_by_a_sealed_one(setu, quiet, tmp_path, monkeypatch):
     with closing((tmp_path / "passphrase").open("w+b")) as file:
         file.write(b"six words drawn by dice\n")
@@ -194,16 +232,6 @@ def test_a_sealed_pair_is_followed_by_a_sealed_one(setu, quiet, tmp_path, monkey
         rotated(setu, quiet)
         rotated(setu, quiet, "--finish")
     assert all(is_sealed((quiet.path / "keys" / name).read_bytes()) for name in SECOND | {"cursor-1.key"})
-
-
-def test_a_destroyed_file_is_written_over_before_it_goes(tmp_path):
-    path = tmp_path / "x.key"
-    path.write_bytes(b"secret")
-    (tmp_path / "other").hardlink_to(path)
-    destroy(path)
-    assert (path.exists(), (tmp_path / "other").read_bytes()) == (False, bytes(6))
-    with pytest.raises(IntegrityError, match="No such file"):
-        destroy(path)
 
 
 def test_a_pair_that_stands_in_a_row_already_makes_no_sound_document(quiet):
@@ -227,6 +255,49 @@ def test_a_credential_is_left_to_its_unit(quiet, tmp_path):
     found = destroy_ended(keys, after, held)
     assert (found.destroyed, sorted(found.granted)) == ([], sorted(granted.iterdir()))
     assert files(quiet) == SECOND | {"cursor-1.key"}
+
+
+def test_a_pair_of_which_one_is_in_an_hsm_is_followed_by_such_a_pair(quiet, hsm):
+    keys, tokens = quiet.path / "keys", hsm.opened()
+    held, path = KeyStore(tokens=lambda: tokens), keys / "log-ed25519.key"
+    path.unlink()
+    write_key(path, tokens.generate("Ed25519", Place("setu"), "in-setu/log-ed25519"), "log")
+    pair = LogSigner(row(quiet).origin, held.key(path), held.key(keys / "log-mldsa44.key")).pair
+    log = row(quiet).model_copy(update={"ed25519": pair.ed25519})
+    new = make_pair(keys, log, os.urandom, held)
+    assert held.place(keys / "log-ed25519-2.key").object == "in-setu/log-ed25519-2"
+    assert new.pair == staged(keys, log, held).pair
+    after = log.model_copy(update={"former": (pair.model_copy(update={"size": 0}),), **new.pair.to_object()})
+    found = destroy_ended(keys, after, held)
+    assert [each.partition(";id=")[0] for each in found.in_hsm] == ["pkcs11:token=setu;object=in-setu%2Flog-ed25519"]
+    assert files(quiet) == SECOND | {"cursor-1.key"}
+
+
+def test_a_document_by_which_receipts_would_be_void_is_not_put_in_force(setu, quiet, tmp_path):
+    rotated(setu, quiet)
+    document = current(quiet).to_object()
+    document["version"] += 1
+    del document["logs"][0]["former"]
+    path = tmp_path / "forgotten.json"
+    path.write_bytes(canonical(document))
+    said = setu("directory", "publish", path, "--config", quiet.config)
+    assert (said.status, "without a pair of keys that it had" in said.err) == (1, True), said.err
+    assert len(row(quiet).pairs) == 2
+
+
+def test_a_pair_that_signs_is_no_key_to_retire(setu, quiet):
+    gateway = quiet.gateway().gateway
+    kid = next(
+        key.kid for each in current(quiet).agencies if each.id == gateway for key in each.keys if key.use == "log"
+    )
+    since = ("--compromised-since", "2026-01-01T00:00:00Z")
+    for words in ((), since):
+        said = setu("directory", "retire", gateway, "--kid", kid, *words, "--config", quiet.config)
+        assert (said.status, "setu rotate log" in said.err) == (1, True), said.err
+    rotated(setu, quiet)
+    rotated(setu, quiet, "--finish")
+    assert setu("directory", "retire", gateway, "--kid", kid, *since, "--config", quiet.config).status == 0
+    assert REVOKED in log_keys(quiet)
 
 
 def test_a_process_that_is_named_must_be_there(setu, quiet):

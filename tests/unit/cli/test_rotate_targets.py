@@ -6,6 +6,7 @@ import pytest
 
 from broker.assembly.keys import keys_in
 from broker.assembly.realm import local_directory
+from broker.crypto.keyfile import write_secret
 from broker.errors import IntegrityError
 from broker.merkle.note import LogSigner
 
@@ -120,6 +121,31 @@ def test_where_all_keys_are_in_one_place_it_is_done_at_once(setu, own, use, coun
     assert changed["published"] is True
     with pytest.raises(IntegrityError):
         source.at(99)
+
+
+@pytest.mark.parametrize("moved", [0, 1], ids=["before the first", "after the first"])
+def test_what_was_stopped_after_it_was_in_force_goes_on(setu, own, moved):
+    folder = own.path / "realm" / "keys"
+    old = {path.name: path.read_bytes() for path in folder.glob("targets-in-*.key")}
+    setu("rotate", "targets", "IND", "--config", own.config, "--json")
+    new = {path.name: path.read_bytes() for path in folder.glob("targets-in-*.key")}
+    (folder / "next").mkdir(mode=0o700)
+    for name in sorted(new)[moved:]:
+        (folder / name).rename(folder / "next" / name)
+        write_secret(folder / name, old[name])
+    found = setu("rotate", "targets", "IND", "--config", own.config, "--json").json()
+    assert (found["root"], len(found["destroyed"])) == (2, 2 - moved)
+    assert new == {path.name: path.read_bytes() for path in folder.glob("targets-in-*.key")}
+    assert not (folder / "next").exists()
+
+
+def test_what_was_stopped_while_keys_were_made_goes_on(realm):
+    first, _ = begun(realm, "targets")
+    following = realm.keys("IND") / "next"
+    (following / "targets-ind-mldsa65.key").unlink()
+    again, _ = begun(realm, "targets", "again.json")
+    kids = [{key["public"] for key in json.loads(each.read_bytes())["keys"]} for each in (first, again)]
+    assert len(kids[0] & kids[1]) == len(kids[0]) - 1
 
 
 def test_nobody_signs_away_a_logs_former_pair(realm):

@@ -13,6 +13,7 @@ REALM = Realm()
 GATEWAY = REALM.gateway
 OLD = LogSigner(ORIGIN, REALM.log_ed25519, REALM.log_mldsa44)
 NEW = LogSigner(ORIGIN, private_key("Ed25519", "new"), private_key("ML-DSA-44", "new"))
+FURTHER = LogSigner(ORIGIN, private_key("Ed25519", "further"), private_key("ML-DSA-44", "further"))
 OTHER = LogSigner("log.other.example/in", private_key("Ed25519", "o"), private_key("ML-DSA-44", "o"))
 AT = 1_790_000_000
 
@@ -41,6 +42,14 @@ def test_each_step_is_a_sound_next_version():
     assert [each.size for each in row_of(ENDED, GATEWAY).pairs] == [None, 12]
     assert [each.size for each in row_of(STOLEN, GATEWAY).pairs] == [None, 5]
     assert list(dropped(BEFORE, BOTH)) == list(dropped(BOTH, ENDED)) == list(dropped(BEFORE, STOLEN)) == []
+
+
+def test_where_two_signed_and_one_was_compromised_the_other_is_retired():
+    again = replaced(BOTH, GATEWAY, FURTHER.pair, now=AT, days=700, compromised_at=5)
+    listed = states(again)
+    assert {listed[key.public.kid] for key in (NEW.ed25519, NEW.mldsa44)} == {(KeyState.REVOKED, AT)}
+    kids = [key.public.kid for key in (OLD.ed25519, OLD.mldsa44)]
+    assert {listed.get(kid, (KeyState.RETIRED, None)) for kid in kids} == {(KeyState.RETIRED, None)}
 
 
 def test_the_keys_rows_say_it_too():

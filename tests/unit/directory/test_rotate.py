@@ -9,10 +9,12 @@ from broker.directory.enrol import DAY
 from broker.directory.lookup import Snapshot
 from broker.directory.retire import Ending, ends, overlapping, replaced, retired, uses
 from broker.directory.rotate import Overlap, check_rotation, faults, rotated
+from broker.directory.wrap import GatewayKeys
 from broker.envelope.jws import Signer
 from broker.errors import MalformedError, SetuError
 from schemas.directory import DirectoryRef, KeyState, KeyUse
 from schemas.packet import SuiteName
+from schemas.wrap import WrapKeys
 from tests.builders import NOW, Realm, client_certificate, key_row, private_key
 from tests.rotating import Rotator
 
@@ -139,6 +141,20 @@ def test_a_certificate_out_of_turn(certificate):
     other = Asks()
     other.over = {"certificate": (generation, replaces or asks.certificate, other.csr)}
     assert "generation 2" in refused(other, "id-conflict")
+
+
+def test_nobody_takes_a_gateways_wrap_key_of_the_day():
+    """Listed twice, it would be nobody's: what is sealed to it would be refused."""
+    own = key_row(private_key("HPKE-9-KE", "of the day"), KeyUse.WRAP, not_after=NOW + DAY)
+    role = WrapKeys(realm=REALM.realm, gateway=REALM.gateway, keys=(own,))
+    document = REALM.directory
+    held = [GatewayKeys(REALM.gateway, 1, NOW + DAY, role)]
+    snapshot = Snapshot(document, raw=document.canonical(), realm=REALM.realm, gateways=held)
+
+    class Asks(Rotator):
+        wrap = private_key("HPKE-9-KE", "of the day")
+
+    refused(Asks(), "id-conflict", snapshot=snapshot)
 
 
 def test_none_is_carried_out_twice():

@@ -120,10 +120,11 @@ def test_a_witness_takes_heads_under_the_pairs_it_was_given(tmp_path: Path):
     made = Witness(file, ORIGIN, [SIGNER.pair], name="w", key=KEY, now=lambda: START)
     assert made.add(request(0, 3)).status == 200
     assert made.add(request(3, 5, signer=NEW)).status == 403
-    made.go_by([SIGNER.pair, NEW.pair])
+    assert made.go_by([SIGNER.pair, NEW.pair])
     assert [made.add(request(3, 5, signer=NEW)).status, made.add(request(5, 7)).status] == [200, 200]
-    made.go_by([NEW.pair])
+    assert not made.go_by([NEW.pair])  # the head it holds is the former pair's alone
     assert [made.add(request(7, 9)).status, made.add(request(7, 9, signer=NEW)).status] == [403, 200]
+    assert made.go_by([NEW.pair])
     file.close()
     again = Witness(FileGuard(tmp_path / "head"), ORIGIN, [NEW.pair], name="w", key=KEY, now=lambda: START)
     assert again.size == 9
