@@ -32,6 +32,7 @@ from broker.cli.output import JsonOption, emit
 from broker.config import GatewaySettings, load
 from broker.crypto.keyfile import destroy
 from broker.crypto.keys import PrivateKey, generate
+from broker.directory.files import LOCK
 from broker.directory.share import make_share, public_key
 from broker.directory.tuf_held import Held
 from broker.directory.tuf_proposal import draw_up
@@ -190,7 +191,8 @@ class _Place:
                 destroy(former)
                 destroyed.append(str(former))
             path.rename(former)
-        if not any(self.next.iterdir()):
+        if {each.name for each in self.next.iterdir()} <= {LOCK}:
+            (self.next / LOCK).unlink(missing_ok=True)
             self.next.rmdir()
         return destroyed
 

@@ -12,6 +12,8 @@ from broker.crypto.keyfile import give_to_owner
 from broker.errors import IntegrityError
 from schemas.problem import Code
 
+LOCK = ".lock"
+
 
 def write_whole(path: Path, content: bytes, *, mode: int = 0o644) -> None:
     """Put `content` at `path`: a reader, and a reader after a crash, finds the old bytes or the new ones, whole."""
@@ -56,8 +58,8 @@ def read_small(path: Path, most: int) -> bytes:
 
 @contextmanager
 def one_at_a_time(folder: Path) -> Iterator[None]:
-    """Hold the folder against other processes (flock on `.lock` in it); waits for whoever holds it."""
-    descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    """Hold the folder against other processes (flock on `LOCK` in it); waits for whoever holds it."""
+    descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         give_to_owner(descriptor, folder)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
