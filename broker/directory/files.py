@@ -58,7 +58,7 @@ def read_small(path: Path, most: int) -> bytes:
 
 @contextmanager
 def one_at_a_time(folder: Path) -> Iterator[None]:
-    """Hold the folder against other processes (flock on `.lock` in it); waits for whoever holds it."""
+    """Hold the folder against other processes (flock on `LOCK` in it); waits for whoever holds it."""
     descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         give_to_owner(descriptor, folder)
