@@ -134,7 +134,7 @@ def staged_before(snapshot: Snapshot, path: Path) -> Snapshot:
         )
     check_document(staged)
     base = staged.model_copy(update={"version": staged.version - 1})
-    return Snapshot(base, raw=base.canonical(), realm=snapshot.realm, lists=snapshot.lists)
+    return Snapshot(base, raw=base.canonical(), realm=snapshot.realm, lists=snapshot.lists, gateways=snapshot.gateways)
 
 
 def check_compared(parsed: ParsedEnrolment, fingerprint: str) -> None:

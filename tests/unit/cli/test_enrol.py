@@ -5,6 +5,7 @@ import json
 import pytest
 
 from broker.assembly.realm import local_directory
+from broker.cli.admit import staged_before
 from broker.cli.enrol import settings_text
 from broker.crypto.certificates import Authority
 from broker.errors import MalformedError
@@ -171,6 +172,15 @@ def test_two_agencies_join_in_one_version(setu, apply, own, tmp_path):
     assert made.json()["changes"] == ["us-tst: joins", "us-tzt: joins"]
     late = second.add("--stage", tmp_path / "three.json", "--onto", tmp_path / "one.json")
     assert late.err.startswith("bad-request: Expected a staged version above 2, which is in force, found 2.")
+
+
+def test_what_was_staged_is_held_against_the_gateways_keys_of_the_day_too(apply, own, tmp_path):
+    assert apply().prove().add("--stage", tmp_path / "one.json").status == 0
+    before = local_directory(own.gateway()).current()
+    staged = staged_before(before, tmp_path / "one.json")
+    daily = {key.kid for each in before.gateways for key in each.keys}
+    assert daily
+    assert daily <= {key.kid for agency in staged.document.agencies for key in agency.keys}
 
 
 def test_a_version_that_was_not_signed_is_staged_again_with_the_same_certificate(apply, tmp_path):
