@@ -8,7 +8,7 @@ from broker.cli.drills.checker import VIOLATIONS
 from broker.cli.drills.faults import MATRIX
 from tests.system.clusters import processes_with, setu
 
-MAIN = ("kafka-tail-lost", "store-killed", "gateway-stopped", "relay-killed")
+MAIN = ("store-killed", "relay-killed")
 MANY = 3_000
 
 

@@ -3,6 +3,8 @@
 import threading
 from contextlib import contextmanager
 
+import pytest
+
 from adapters.assembly import run
 from adapters.runner import Delivered
 from broker.assembly import connect
@@ -53,6 +55,7 @@ def reading(folder):
             site().drop(*(f"setu.{READER}.{kind}" for kind in registry.kinds()))
 
 
+@pytest.mark.long
 def test_the_reader_takes_the_new_certificate_up_and_loses_nothing(tmp_path):
     with reading(tmp_path) as deployment:
         profile, config = deployment.agencies[READER], deployment.config

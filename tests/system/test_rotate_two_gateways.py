@@ -15,6 +15,8 @@ from tests.http.rotating import Load, all_verify
 from tests.system.pair import Pair
 from tests.unit.cli.conftest import run
 
+pytestmark = pytest.mark.long
+
 FAST = {"rate": 100_000.0, "burst": 100_000.0}
 SOME = 10
 
