@@ -109,6 +109,7 @@ def row_head(copy, row):
     return judged(copy("checkpoint"), row.origin, row.pairs).checkpoint
 
 
+@pytest.mark.long
 def test_a_restart_after_each_stage_is_good(live, tmp_path):
     config = live.deployment.config
     sender, receipts = live.clients["in-ncb"], []

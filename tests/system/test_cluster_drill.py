@@ -8,7 +8,7 @@ from broker.cli.drills.checker import VIOLATIONS
 from broker.cli.drills.faults import MATRIX
 from tests.system.clusters import processes_with, setu
 
-MAIN = ("store-killed", "relay-killed")
+MAIN = ("kafka-tail-lost", "store-killed", "gateway-stopped", "relay-killed")
 MANY = 3_000
 
 
@@ -39,6 +39,7 @@ def checked(folder, packets, faults, seconds):
     return found
 
 
+@pytest.mark.long
 @pytest.mark.timeout(400)
 def test_the_main_faults_break_nothing(tmp_path):
     found = checked(tmp_path / "drill", 200, MAIN, 380)

@@ -141,6 +141,7 @@ def test_a_gateway_whose_token_is_away_is_not_ready_and_then_is_again(site):
         assert site.send().returncode == 0
 
 
+@pytest.mark.long
 def test_a_token_that_is_taken_away_costs_no_packet(site):
     """The ledger signs nothing and tells nobody that it accepted; with the token back the same bytes get a receipt."""
     with site.served() as gateway, connect(site.deployment.agencies[READER], patience=1.0) as reader:
