@@ -13,6 +13,7 @@ from broker.assembly.keystore import keystore
 from broker.assembly.own import FolderKeys
 from broker.assembly.renewing import Renewing
 from broker.config import AgencySettings, load
+from broker.crypto.keyfile import Stamp, stamp_of_files
 from broker.directory.tuf import RemoteDirectory
 from broker.errors import IntegrityError
 from broker.sdk.client import Client
@@ -122,18 +123,10 @@ def _context(settings: AgencySettings) -> ssl.SSLContext:
     return context
 
 
-def stamp_of(settings: AgencySettings) -> tuple[object, ...]:
+def stamp_of(settings: AgencySettings) -> Stamp:
     """Another one when the settings file, or what it named when it was read, is another file than before."""
-    found: list[object] = []
-    files = (settings.file or settings.base, settings.at(settings.certificate), settings.at(settings.certificate_key))
-    for path in files:
-        try:
-            status = path.stat()
-        except OSError:
-            found.append(None)
-            continue
-        found.append((status.st_mtime_ns, status.st_ino, status.st_size))
-    return tuple(found)
+    pair = settings.at(settings.certificate), settings.at(settings.certificate_key)
+    return stamp_of_files(settings.file or settings.base, *pair)
 
 
 def remote_directory(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from broker.assembly.keys import CURSOR, cursor_key, keys_in, log_pairs_of
 from broker.assembly.keystore import keystore
+from broker.crypto.keyfile import Stamp, stamp_of_files
 from broker.crypto.keys import SeedKey
 from broker.directory.lookup import Snapshot
 from broker.errors import SetuError
@@ -14,8 +15,6 @@ from broker.merkle.signers import LogSigners, id_of
 from schemas.directory import Log
 
 _log = logging.getLogger(__name__)
-
-Stamp = frozenset[tuple[str, int, int, int]]
 
 
 class LogKeys:
@@ -94,11 +93,4 @@ class LogKeys:
         return held
 
     def _now(self) -> Stamp:
-        found = []
-        for path in keystore().paths(self._folder):
-            try:
-                status = path.stat()
-            except OSError:
-                continue
-            found.append((str(path), status.st_ino, status.st_size, status.st_mtime_ns))
-        return frozenset(found)
+        return stamp_of_files(*keystore().paths(self._folder))

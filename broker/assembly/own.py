@@ -6,6 +6,7 @@ from threading import Lock
 
 from broker.assembly.keys import Keys, keys_in, wrap_keys_of
 from broker.assembly.keystore import keystore
+from broker.crypto.keyfile import Stamp, stamp_of_files
 from broker.crypto.keys import PrivateKey
 from broker.directory.lookup import Snapshot
 from broker.envelope.jws import Signer
@@ -13,8 +14,6 @@ from broker.errors import IntegrityError, SetuError
 from broker.sdk.own import newest_pair
 from schemas.directory import KeyUse
 from schemas.problem import Code
-
-Stamp = tuple[tuple[str, int, int], ...]
 
 
 class FolderKeys:
@@ -54,14 +53,7 @@ class FolderKeys:
             return self._keys
 
     def _look(self) -> Stamp:
-        found = []
-        for path in keystore().paths(self._folder):
-            try:
-                status = path.stat()
-            except OSError:
-                continue
-            found.append((str(path), status.st_ctime_ns, status.st_ino))
-        return tuple(found)
+        return stamp_of_files(*keystore().paths(self._folder))
 
 
 class _Wraps(Mapping[str, PrivateKey]):

@@ -12,14 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from broker.crypto.certificates import dates, pem_to_der
+from broker.crypto.keyfile import Stamp, stamp_of_files
 from broker.crypto.keystore import KeyStore, load_chain
 from broker.errors import IntegrityError
 from schemas.problem import Code
 
 TRIES = 3
 """Times that both files are read; a replacement may pass between the two."""
-
-Stamp = tuple[tuple[int, int, int] | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +82,7 @@ def read_chain(keys: KeyStore, certificate: Path, key: Path) -> Chain:
 
 def stamp_of(certificate: Path, key: Path) -> Stamp:
     """Changes when one of the files is replaced."""
-    return tuple(_stamp(path) for path in (certificate, key, next_of(key)))
-
-
-def _stamp(path: Path) -> tuple[int, int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
+    return stamp_of_files(certificate, key, next_of(key))
 
 
 @contextmanager

@@ -240,6 +240,22 @@ def _wipe(path: Path) -> None:
         return
 
 
+Stamp = tuple[tuple[str, int, int, int, int] | None, ...]
+
+
+def stamp_of_files(*paths: Path) -> Stamp:
+    """Another one when one of these files came, went, or is another than before."""
+    return tuple(_stamp(path) for path in paths)
+
+
+def _stamp(path: Path) -> tuple[str, int, int, int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return str(path), found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
 def sync(folder: Path) -> None:
     """Have a folder's names on the disk. Raises OSError."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

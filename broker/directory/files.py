@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import mkstemp
 
-from broker.crypto.keyfile import give_to_owner
+from broker.crypto.keyfile import give_to_owner, sync
 from broker.errors import IntegrityError
 from schemas.problem import Code
 
@@ -31,11 +31,7 @@ def write_whole(path: Path, content: bytes, *, mode: int = 0o644) -> None:
         with suppress(FileNotFoundError):
             beside.unlink()
         raise
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync(path.parent)
 
 
 def read_small(path: Path, most: int) -> bytes:
