@@ -35,7 +35,7 @@ def unmet():
 def wheel(tmp_path_factory):
     missing = list(unmet())
     if missing:
-        pytest.skip(f"no wheel is built here: expected {'; '.join(missing)}")
+        pytest.skip(f"no wheel is built here: expected {'; '.join(missing)}; run: make clean check")
     folder = tmp_path_factory.mktemp("wheel")
     for path in files():
         if path.parts[0] in PRODUCT or len(path.parts) == 1:
