@@ -1,13 +1,11 @@
 """A gateway's client of the rollback guard that it shares with others."""
 
-import logging
 import ssl
-from collections.abc import Callable
-from threading import Lock
 
 import httpx
 
 from broker.assembly.keystore import keystore
+from broker.assembly.renewing import Renewing
 from broker.config import GatewaySettings
 from broker.crypto.chain import read_chain, stamp_of
 from broker.errors import IntegrityError, UnavailableError
@@ -24,49 +22,16 @@ SECONDS = 2.0
 IDLE = 30.0
 """Seconds for which an idle connection is kept; the guard keeps it longer."""
 
-KEPT = 5
-"""Clients: the newest, and those before it. One replacement of the certificate is seen as three: the next key is there,
-the certificate is, the key has its place.
-"""
-
-_log = logging.getLogger(__name__)
-
 
 class SharedGuardClient(RemoteGuard):
-    """A gateway's connection to the guard; `close` it.
+    """A gateway's connection to the guard; `close` it."""
 
-    Args:
-        connect: a client with the certificate that is in place now.
-        stamp: changes when another is.
-    """
-
-    def __init__(
-        self, connect: Callable[[], httpx.Client], stamp: Callable[[], object], signer: HeadSigner, store: Reads
-    ) -> None:
+    def __init__(self, client: httpx.Client, signer: HeadSigner, store: Reads) -> None:
         super().__init__(self._ask_over_https, signer, store.has_head)
-        self._connect = connect
-        self._stamp = stamp
-        self._lock = Lock()
-        self._seen = stamp()
-        self._clients = [connect()]
+        self._client = client
 
     def close(self) -> None:
-        for each in self._clients:
-            each.close()
-
-    def _client(self) -> httpx.Client:
-        """With the certificate in place. One before it may be in use in another thread, so some are kept."""
-        with self._lock:
-            stamp = self._stamp()
-            if stamp != self._seen:
-                self._seen = stamp
-                try:
-                    self._clients.append(self._connect())
-                except IntegrityError as error:
-                    _log.warning("certificate for the guard not taken up", extra={"found": error.message})
-                while len(self._clients) > KEPT:
-                    self._clients.pop(0).close()
-            return self._clients[-1]
+        self._client.close()
 
     def takes(self, signer: LogSigner) -> bool:
         """Whether the guard takes heads under this pair alone: it is shown one of the empty log, which changes nothing
@@ -90,7 +55,7 @@ class SharedGuardClient(RemoteGuard):
 
     def _once(self, path: str, body: bytes | None) -> Answer:
         method, headers = ("GET", {}) if body is None else ("POST", {"content-type": TEXT})
-        with self._client().stream(method, path, content=body, headers=headers) as response:
+        with self._client.stream(method, path, content=body, headers=headers) as response:
             found = bytearray()
             for chunk in response.iter_bytes():
                 found += chunk
@@ -100,7 +65,7 @@ class SharedGuardClient(RemoteGuard):
 
 
 def shared_guard(settings: GatewaySettings, signer: HeadSigner, store: Reads) -> SharedGuardClient:
-    """The guard that `[guard]` in the settings names.
+    """The guard that `[guard]` in the settings names; a certificate that takes the place of the one there is taken up.
 
     Raises:
         IntegrityError: code `config-invalid`; no `[guard]`, or its certificate, key or CA is not there.
@@ -112,7 +77,7 @@ def shared_guard(settings: GatewaySettings, signer: HeadSigner, store: Reads) ->
         )
     certificate, key, ca = (settings.at(each) for each in (place.certificate, place.certificate_key, place.ca))
 
-    def connect() -> httpx.Client:
+    def connect() -> httpx.BaseTransport:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.minimum_version = ssl.TLSVersion.TLSv1_3
         try:
@@ -124,7 +89,7 @@ def shared_guard(settings: GatewaySettings, signer: HeadSigner, store: Reads) ->
                 f"Expected this gateway's certificate, key and CA for the shared guard, found {type(error).__name__}.",
                 advice="Check `certificate`, `certificate_key` and `ca` under [guard].",
             ) from None
-        kept = httpx.Limits(keepalive_expiry=IDLE)
-        return httpx.Client(base_url=place.url, verify=context, trust_env=False, timeout=SECONDS, limits=kept)
+        return httpx.HTTPTransport(verify=context, trust_env=False, limits=httpx.Limits(keepalive_expiry=IDLE))
 
-    return SharedGuardClient(connect, lambda: stamp_of(certificate, key), signer, store)
+    transport = Renewing(lambda: stamp_of(certificate, key), connect)
+    return SharedGuardClient(httpx.Client(base_url=place.url, transport=transport, timeout=SECONDS), signer, store)

@@ -5,6 +5,7 @@ import threading
 import httpx
 
 from broker.assembly.guard import SharedGuardClient
+from broker.assembly.renewing import Renewing
 
 
 def test_a_request_under_way_outlives_a_replacement_of_the_certificate():
@@ -18,10 +19,11 @@ def test_a_request_under_way_outlives_a_replacement_of_the_certificate():
         return httpx.Response(404, headers={"content-type": "text/plain"})
 
     def connect():
-        made.append(httpx.Client(base_url="https://guard.example", transport=httpx.MockTransport(answer)))
+        made.append(Transport(answer))
         return made[-1]
 
-    guard = SharedGuardClient(connect, lambda: stamp[0], None, type("Store", (), {"has_head": None}))
+    client = httpx.Client(base_url="https://guard.example", transport=Renewing(lambda: stamp[0], connect))
+    guard = SharedGuardClient(client, None, type("Store", (), {"has_head": None}))
     first = threading.Thread(target=guard.takes, args=[Signs()])
     first.start()
     assert asked.wait(10)
@@ -33,6 +35,13 @@ def test_a_request_under_way_outlives_a_replacement_of_the_certificate():
     first.join(10)
     guard.close()
     assert all(each.is_closed for each in made)
+
+
+class Transport(httpx.MockTransport):
+    is_closed = False
+
+    def close(self):
+        self.is_closed = True
 
 
 class Signs:
