@@ -16,7 +16,7 @@ from broker.cli.evidence import verify_proof
 from broker.cli.folders import mirror_in, place_for_mirror
 from broker.cli.inputs import instant_of
 from broker.cli.keyring import fingerprint_of
-from broker.cli.options import AsOption, ConfigOption, MaybeAsOption, write_new
+from broker.cli.options import AsOption, ConfigOption, MaybeAsOption, TakesDigest, write_new
 from broker.cli.output import JsonOption, console, emit, note, progress, wants_json
 from broker.cli.patience import PATIENCE, PatienceOption, connected
 from broker.cli.trust import DirectoryOption, Trust, VkeyOption, trusting, vkey_lines
@@ -166,7 +166,7 @@ def verify(
     emit(ctx, found.document(), lambda shown: _show_checked(shown, found))
 
 
-@app.command(epilog="Example: setu audit proof DIGEST --as us-audit/agency.toml --out proof.json")
+@app.command(cls=TakesDigest, epilog="Example: setu audit proof DIGEST --as us-audit/agency.toml --out proof.json")
 def proof(
     ctx: typer.Context,
     digest: Annotated[str, typer.Argument(metavar="DIGEST", help="The packet's digest.")],

@@ -1,9 +1,11 @@
 """Options that several commands share."""
 
+import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from broker.errors import MalformedError
 from schemas.packet import Precedence
@@ -48,6 +50,19 @@ TokenOption = Annotated[
         "its library is named in SETU_PKCS11_MODULE. Post-quantum and wrap keys are files still.",
     ),
 ]
+
+
+_DASHED = re.compile(r"-[A-Za-z0-9_-]{63}")
+
+
+class TakesDigest(TyperCommand):
+    """A command whose argument is a packet's digest: base64url, so that one of 64 begins as an option does."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        dashed = [each for each in args if _DASHED.fullmatch(each)]
+        if dashed and "--" not in args:
+            args = [*(each for each in args if each not in dashed), "--", *dashed]
+        return super().parse_args(ctx, args)
 
 
 def write_new(path: Path, content: bytes) -> None:

@@ -197,6 +197,15 @@ def test_a_search_that_cannot_be_meant_is_wrong_usage(setu, mirror, words):
     assert (said.status, said.out) == (2, "")
 
 
+@pytest.mark.parametrize("begins", ["-8", "-h", "--"])
+def test_a_digest_may_begin_as_an_option_does(setu, made, mirror, begins):
+    digest = begins + "x" * 62
+    asked = setu("audit", "proof", digest, "--as", made.config)
+    assert (asked.status, asked.out, asked.err[:15]) == (1, "", "config-invalid:")
+    found = setu("audit", "search", mirror, "--packet", digest, "--json")
+    assert (found.status, found.json()["entries"]) == (0, [])
+
+
 def test_verify_needs_something_to_verify(setu, vkeys):
     assert setu("audit", "verify", "--vkey", vkeys).status == 2
 
